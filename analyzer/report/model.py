@@ -36,12 +36,16 @@ SCHEMA = "hsanalyze/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputProblem:
-    """Something in an input that could not be used. `packet` for captures, `source` for stores."""
+    """Something in an input that could not be used. `packet` for captures, `source` for stores.
+
+    `severity` is `error` when a part of the input was lost (exit status 2), else `warning` or `note`.
+    """
 
     code: str
     text: str
     packet: int | None = None
     source: str | None = None
+    severity: str = "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

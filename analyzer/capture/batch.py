@@ -1,0 +1,73 @@
+"""What the capture stage yields: columns of packets, and problems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PADDING", "CaptureProblem", "PacketBatch", "Secrets", "gather"]
+
+PADDING = 128
+"""Readable bytes that follow the last packet of a batch, so that a header can be gathered without a bounds test."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureProblem:
+    """Something in a capture that could not be read. `packet` is the frame number it concerns or follows."""
+
+    code: str
+    text: str
+    packet: int | None = None
+    severity: str = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """A decryption secrets block of a pcapng file (draft-ietf-opsawg-pcapng, section 4.7)."""
+
+    kind: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacketBatch:
+    """N packets as columns. Row i is frame `first_number + i`.
+
+    The columns are views that stay valid only until the next batch is asked for: the reader uses its
+    buffer again. Copy what must live longer.
+    """
+
+    first_number: int
+    """Frame number of row 0, as Wireshark counts (from 1)."""
+    data: NDArray[np.uint8]
+    """The bytes that `offset` points into; at least `PADDING` bytes follow the last packet."""
+    offset: NDArray[np.int64]
+    """[N] position of the packet's first byte in `data`."""
+    captured: NDArray[np.int64]
+    """[N] bytes of the packet that are in the file."""
+    original: NDArray[np.int64]
+    """[N] bytes of the packet on the wire."""
+    time_ns: NDArray[np.int64]
+    """[N] nanoseconds since 1970-01-01 UTC."""
+    link: NDArray[np.int32]
+    """[N] link type (LINKTYPE_ number of the tcpdump registry); -1 for a record that is no packet."""
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+
+def gather(data: NDArray[np.uint8], positions: NDArray[np.int64], layout: np.dtype[Any]) -> NDArray[Any]:
+    """The structures of `layout` that begin at `positions` of `data`, as an array of [N] rows.
+
+    Each must lie within `data` (see `PADDING`). Rows are copied whole: ten times as fast as indexing by byte.
+    """
+    size = layout.itemsize
+    window = np.ndarray((max(len(data) - size + 1, 0),), dtype=f"V{size}", buffer=data.data, strides=(1,))
+    rows = window[positions]
+    if layout.subdtype is None:
+        return rows.view(layout)
+    base, shape = layout.subdtype
+    return rows.view(base).reshape((len(positions), *shape))

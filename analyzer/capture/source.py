@@ -1,0 +1,428 @@
+"""Opening captures: files, directories, standard input, open binary files; compressed or not.
+
+This is the one module of the stage that does I/O. Compression is recognised by content. The bytes go through one
+buffer that is used again and again, so memory does not grow with the capture.
+"""
+
+from __future__ import annotations
+
+import glob
+import io
+import os
+import select
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, BinaryIO, Final, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, Secrets
+from analyzer.capture.pcap import PcapParser
+from analyzer.capture.pcapng import PcapngParser
+from analyzer.errors import InputError
+
+__all__ = ["CaptureReader", "Source", "expand"]
+
+Source = str | Path | BinaryIO
+
+_CHUNK: Final = 4 << 20
+"""Bytes read at a time: large enough that work on columns pays, small enough to stay in a processor's cache."""
+_PATIENCE: Final = 0.02
+"""Seconds to wait for more from a pipe before what is there is analysed: a live capture is answered at once."""
+_HEAD: Final = 64
+
+_COMPRESSIONS: Final = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\xfd7zXZ\x00": "xz",
+    b"BZh": "bzip2",
+}
+_OTHER_FORMATS: Final = {
+    b"snoop\x00\x00\x00": "a Solaris snoop capture",
+    b"RTSS": "a Microsoft Network Monitor 1 capture",
+    b"GMBU": "a Microsoft Network Monitor 2 capture",
+    b"TRSNIFF data": "a Sniffer capture",
+    b"XCP\x00": "a NetXRay capture",
+    b"\x54\x52\x00\x64": "an iptrace capture",
+    b"iptrace": "an AIX iptrace capture",
+    b"PK\x03\x04": "a zip archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
+}
+
+
+class _Parser(Protocol):
+    name: str
+    problems: list[CaptureProblem]
+    stopped: bool
+
+    def parse(
+        self, data: NDArray[np.uint8], start: int, end: int, number: int, file_offset: int, final: bool
+    ) -> tuple[list[PacketBatch], int]: ...
+
+
+class CaptureReader:
+    """Reads one or several captures as one: frame numbers run on from file to file.
+
+    Several files are taken in the order of their first packets, as `mergecap` and a ring buffer have them. Iterate
+    over `batches()` once; the other attributes are complete when it has ended. A file that cannot be used is a
+    problem; when none can, `batches()` raises `InputError`. `progress` is called with (bytes read, bytes in all
+    or 0 when unknown) after each chunk.
+    """
+
+    def __init__(self, sources: Sequence[Source], progress: Callable[[int, int], None] | None = None) -> None:
+        self.files: list[str] = []
+        self.formats: list[str] = []
+        self.problems: list[CaptureProblem] = []
+        self.secrets: list[Secrets] = []
+        self.packets = 0
+        self.bytes = 0
+        self.first_time_ns: int | None = None
+        self.last_time_ns: int | None = None
+        self.links: list[int] = []
+        self._sources = sources
+        self._progress = progress
+        self._total = 0
+
+    def batches(self) -> Iterator[PacketBatch]:
+        """All packets of all files, in batches; a batch is valid until the next is asked for."""
+        sources = expand(self._sources)
+        if len(sources) > 1:
+            sources = sorted(sources, key=_first_time)
+        self._total = sum(_size(source) for source in sources)
+        failures: list[InputError] = []
+        usable = 0
+        for source in sources:
+            try:
+                yield from self._read(source)
+                usable += 1
+            except InputError as error:
+                failures.append(error)
+                self.problems.append(CaptureProblem(code="unreadable-capture", text=str(error)))
+        if not usable and failures:
+            raise failures[0]
+
+    def _read(self, source: Source) -> Iterator[PacketBatch]:
+        name = source_name(source)
+        with _open(source, name) as opened:
+            stream, head, compression = _decompressed(opened, name)
+            parser = _recognise(head, name)
+            self.files.append(name)
+            self.formats.append(parser.name + (f" ({compression})" if compression else ""))
+            yield from self._chunks(stream, parser, name)
+        several = f"{name}: " if len(self._sources) > 1 else ""
+        self.problems += [
+            CaptureProblem(code=p.code, text=several + p.text, packet=p.packet, severity=p.severity)
+            for p in parser.problems
+        ]
+        if isinstance(parser, PcapngParser):
+            self.secrets += parser.secrets
+
+    def _chunks(self, stream: IO[bytes], parser: _Parser, name: str) -> Iterator[PacketBatch]:
+        size = _CHUNK
+        buffer = np.zeros(size + PADDING, dtype=np.uint8)
+        filled = 0
+        file_offset = 0
+        final = False
+        before = self.packets
+        while not final and not parser.stopped:
+            try:
+                count = _fill(stream, memoryview(buffer.data)[filled:size])
+            except _read_errors() as error:
+                count = 0
+                self.problems.append(
+                    CaptureProblem(
+                        code="damaged-compression",
+                        text=f"{name}: the compressed data ends early or is damaged after "
+                        f"{file_offset + filled} bytes of capture ({error}); what came before it was read",
+                        packet=self.packets or None,
+                    )
+                )
+            final = count == 0
+            filled += count
+            self.bytes += count
+            batches, position = parser.parse(
+                buffer, 0, filled, self.packets - before + 1, file_offset, final
+            )
+            for batch in batches:
+                yield self._count(batch, before)
+            if self._progress is not None:
+                self._progress(self.bytes, self._total)
+            carry = filled - position
+            if carry > size // 2:
+                size *= 2
+                grown = np.zeros(size + PADDING, dtype=np.uint8)
+                grown[:carry] = buffer[position:filled]
+                buffer = grown
+            else:
+                buffer[:carry] = buffer[position:filled].copy()
+            file_offset += position
+            filled = carry
+
+    def _count(self, batch: PacketBatch, before: int) -> PacketBatch:
+        if before:
+            batch = PacketBatch(
+                first_number=batch.first_number + before,
+                data=batch.data,
+                offset=batch.offset,
+                captured=batch.captured,
+                original=batch.original,
+                time_ns=batch.time_ns,
+                link=batch.link,
+            )
+        self.packets += len(batch)
+        times = batch.time_ns[batch.link >= 0]
+        if len(times):
+            first, last = int(times.min()), int(times.max())
+            self.first_time_ns = first if self.first_time_ns is None else min(first, self.first_time_ns)
+            self.last_time_ns = last if self.last_time_ns is None else max(last, self.last_time_ns)
+        if int(batch.link[0]) not in self.links or int(batch.link.min()) != int(batch.link.max()):
+            self.links += [link for link in np.unique(batch.link).tolist() if link >= 0 and link not in self.links]
+        return batch
+
+
+def expand(sources: Sequence[Source]) -> list[Source]:
+    """Directories and patterns replaced by the captures in them; anything else as it is.
+
+    In a directory, files that are no captures are passed over. Raises `InputError` when nothing is left.
+    """
+    found: list[Source] = []
+    for source in sources:
+        if not isinstance(source, (str, Path)) or str(source) == "-":
+            found.append(source)
+            continue
+        path = Path(source)
+        if path.is_dir():
+            inside = [p for p in sorted(path.iterdir()) if p.is_file() and _is_capture(p)]
+            if not inside:
+                raise InputError(str(path), "the directory holds no capture", hint="Name the capture file itself")
+            found += inside
+        elif not path.exists() and glob.has_magic(str(path)):
+            matches = sorted(glob.glob(str(path)))  # noqa: PTH207 - Path.glob takes no absolute pattern
+            if not matches:
+                raise InputError(str(path), "no file matches this pattern")
+            found += [Path(match) for match in matches]
+        else:
+            found.append(path)
+    if not found:
+        raise InputError("-", "no capture was named")
+    return found
+
+
+def source_name(source: Source) -> str:
+    """The name by which messages call a source: its path, or `-` for a stream."""
+    if isinstance(source, (str, Path)):
+        return str(source)
+    name = getattr(source, "name", "-")
+    return name if isinstance(name, str) else "-"
+
+
+def _open(source: Source, name: str) -> IO[bytes]:
+    if not isinstance(source, (str, Path)):
+        return cast("IO[bytes]", _Unclosed(source))
+    if name == "-":
+        return cast("IO[bytes]", _Unclosed(sys.stdin.buffer))
+    try:
+        return Path(source).open("rb", buffering=0)
+    except FileNotFoundError:
+        raise InputError(name, "there is no such file") from None
+    except OSError as error:
+        raise InputError(name, f"the file cannot be opened: {error.strerror or error}") from None
+
+
+class _Unclosed(io.RawIOBase):
+    """A stream that belongs to somebody else: read it, do not close it."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any, /) -> int:
+        """Fill `target` as far as bytes are there; 0 at the end."""
+        read = getattr(self._stream, "read1", None) or self._stream.read
+        data = read(len(target)) or b""
+        target[: len(data)] = data
+        return len(data)
+
+    def fileno(self) -> int:
+        return int(self._stream.fileno())
+
+
+class _Joined(io.RawIOBase):
+    """A stream whose first bytes were taken already, put together again."""
+
+    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
+        super().__init__()
+        self._head = head
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any, /) -> int:
+        """Fill `target`: the taken bytes first, then from the stream."""
+        if self._head:
+            count = min(len(self._head), len(target))
+            target[:count] = self._head[:count]
+            self._head = self._head[count:]
+            return count
+        return int(self._stream.readinto(target) or 0)  # type: ignore[attr-defined]
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+
+def _decompressed(stream: IO[bytes], name: str) -> tuple[IO[bytes], bytes, str]:
+    """The stream without its compression, its first bytes, and the compression's name (or empty)."""
+    head = _take(stream, _HEAD, name)
+    joined: IO[bytes] = cast("IO[bytes]", _Joined(head, stream))
+    compression = next((kind for magic, kind in _COMPRESSIONS.items() if head.startswith(magic)), "")
+    if not compression:
+        return joined, head, ""
+    plain = _decompressor(compression, joined)
+    inner = _take(plain, _HEAD, name)
+    return cast("IO[bytes]", _Joined(inner, plain)), inner, compression
+
+
+def _decompressor(compression: str, stream: IO[bytes]) -> IO[bytes]:
+    if compression == "gzip":
+        import gzip
+
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=stream))
+    if compression == "xz":
+        import lzma
+
+        return cast("IO[bytes]", lzma.LZMAFile(stream))
+    if compression == "bzip2":
+        import bz2
+
+        return cast("IO[bytes]", bz2.BZ2File(stream))
+    import zstandard
+
+    return cast("IO[bytes]", zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True))
+
+
+def _read_errors() -> tuple[type[Exception], ...]:
+    """What reading a damaged stream may raise."""
+    import lzma
+    import zlib
+
+    errors: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
+    zstandard = sys.modules.get("zstandard")
+    return (*errors, zstandard.ZstdError) if zstandard is not None else errors
+
+
+def _take(stream: IO[bytes], count: int, name: str) -> bytes:
+    taken = b""
+    try:
+        while len(taken) < count:
+            more = stream.read(count - len(taken))
+            if not more:
+                break
+            taken += more
+    except _read_errors() as error:
+        if not taken:
+            raise InputError(name, f"the file cannot be read: {error}") from None
+    return taken
+
+
+def _fill(stream: IO[bytes], target: memoryview) -> int:
+    """Read into `target`; 0 only at the end of the stream."""
+    readinto = stream.readinto  # type: ignore[attr-defined]
+    filled = 0
+    while filled < len(target):
+        count = readinto(target[filled:])
+        if not count:
+            break
+        filled += count
+        if not _more_is_ready(stream):
+            break
+    return filled
+
+
+def _more_is_ready(stream: IO[bytes]) -> bool:
+    """Whether a read would not block; always true for what is no pipe, socket or terminal."""
+    try:
+        descriptor = stream.fileno()
+        return bool(select.select([descriptor], [], [], _PATIENCE)[0])
+    except (OSError, ValueError, AttributeError, io.UnsupportedOperation):
+        return True
+
+
+def _recognise(head: bytes, name: str) -> _Parser:
+    if PcapParser.recognises(head):
+        return cast("_Parser", PcapParser())
+    if PcapngParser.recognises(head):
+        return cast("_Parser", PcapngParser())
+    if not head:
+        raise InputError(name, "the file is empty", hint="Was the capture stopped before a packet was written?")
+    for magic, what in _OTHER_FORMATS.items():
+        if head.startswith(magic):
+            raise InputError(
+                name,
+                f"this is {what}, which cannot be read directly",
+                hint="Convert it with Wireshark's `editcap -F pcapng IN OUT`"
+                if "archive" not in what
+                else "Unpack it first",
+            )
+    if all(32 <= byte < 127 or byte in b"\r\n\t" for byte in head):
+        shown = head[:24].decode("ascii").split("\n")[0].strip()
+        raise InputError(
+            name,
+            f"this is a text file (it begins {shown!r}), not a packet capture",
+            offset=0,
+            hint="Record with `tcpdump -s 0 -w FILE`; text printed by tcpdump or Wireshark holds no certificates",
+        )
+    raise InputError(
+        name,
+        f"this is neither pcap nor pcapng (its first bytes are {head[:4].hex(' ')})",
+        offset=0,
+        hint="If Wireshark opens it, convert it with `editcap -F pcapng IN OUT`",
+    )
+
+
+def _is_capture(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD)
+    except OSError:
+        return False
+    return (
+        PcapParser.recognises(head)
+        or PcapngParser.recognises(head)
+        or (any(head.startswith(magic) for magic in _COMPRESSIONS) and _first_time(path) < sys.maxsize)
+    )
+
+
+def _first_time(source: Source) -> int:
+    """Time of a file's first packet in nanoseconds; files without one come last, streams first."""
+    if not isinstance(source, (str, Path)) or str(source) == "-":
+        return -1
+    name = str(source)
+    try:
+        with _open(source, name) as opened:
+            stream, head, _ = _decompressed(opened, name)
+            parser = _recognise(head, name)
+            buffer = np.zeros((1 << 18) + PADDING, dtype=np.uint8)
+            filled = _fill(stream, memoryview(buffer.data)[: 1 << 18])
+            batches, _ = parser.parse(buffer, 0, filled, 1, 0, False)
+            return int(batches[0].time_ns[0]) if batches else sys.maxsize
+    except (InputError, *_read_errors()):
+        return sys.maxsize
+
+
+def _size(source: Source) -> int:
+    """Bytes of a file, 0 where that is unknown (a stream, a compressed file)."""
+    if not isinstance(source, (str, Path)) or str(source) == "-":
+        return 0
+    try:
+        with Path(source).open("rb") as stream:
+            head = stream.read(6)
+            compressed = any(head.startswith(magic) for magic in _COMPRESSIONS)
+            return 0 if compressed else os.fstat(stream.fileno()).st_size
+    except OSError:
+        return 0

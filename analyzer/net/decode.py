@@ -1,0 +1,353 @@
+"""Packets to TCP segments, in columns.
+
+Takes a `PacketBatch`, gives `Segments`. Common packets (Ethernet with VLAN tags, Linux cooked, loopback or raw IP,
+then IPv4 or IPv6 without extension headers, then TCP) are decoded all at once; the few others one by one
+by `UncommonPackets`. IPv4: RFC 791; IPv6: RFC 8200; TCP: RFC 9293 section 3.1.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.capture.batch import PADDING, PacketBatch, gather
+from analyzer.net.link import DECODERS, ETHERTYPE_IPV4, ETHERTYPE_IPV6, be16, skip_vlan_tags
+from analyzer.net.segments import IPV4_HIGH, Segments
+from analyzer.net.uncommon import TUNNEL_UDP_PORTS, InnerSegment, UncommonPackets
+
+__all__ = ["SegmentDecoder"]
+
+_TCP: Final = 6
+_UDP: Final = 17
+_ICMP: Final = 1
+_ICMPV6: Final = 58
+_TUNNELS: Final = (4, 41, 47)
+"""IP in IP, IPv6 in IP, GRE."""
+_IPV6_EXTENSIONS: Final = (0, 43, 44, 51, 60, 135)
+_ICMP_ERRORS: Final = (3, 4, 5, 11, 12)
+_ICMPV6_ERRORS: Final = (1, 2, 3, 4)
+_ENCLOSING_ETHERTYPES: Final = (0x8864, 0x8847, 0x8848, 0x8909, 0x88E7, 0x893F)
+"""PPPoE session, MPLS, Cisco metadata, provider backbone bridges, 802.1BR."""
+_LLC_MAX: Final = 1500
+"""An EtherType field up to here is the length of an IEEE 802.3 frame."""
+_COMMON_LINKS_WITHOUT_LLC: Final = frozenset({0, 12, 14, 101, 108, 228, 229})
+
+_IPV4 = np.dtype(
+    [
+        ("version_ihl", "u1"),
+        ("tos", "u1"),
+        ("length", ">u2"),
+        ("id", ">u2"),
+        ("fragment", ">u2"),
+        ("ttl", "u1"),
+        ("protocol", "u1"),
+        ("checksum", ">u2"),
+        ("source", ">u4"),
+        ("target", ">u4"),
+    ]
+)
+_IPV6 = np.dtype(
+    [
+        ("version", "u1"),
+        ("class_flow", "V3"),
+        ("length", ">u2"),
+        ("next", "u1"),
+        ("hops", "u1"),
+        ("source_high", ">u8"),
+        ("source_low", ">u8"),
+        ("target_high", ">u8"),
+        ("target_low", ">u8"),
+    ]
+)
+_TCP_HEADER = np.dtype(
+    [
+        ("source_port", ">u2"),
+        ("target_port", ">u2"),
+        ("seq", ">u4"),
+        ("ack", ">u4"),
+        ("offset", "u1"),
+        ("flags", "u1"),
+        ("window", ">u2"),
+        ("checksum", ">u2"),
+        ("urgent", ">u2"),
+    ]
+)
+
+Column = NDArray[np.int64]
+
+
+class SegmentDecoder:
+    """Decodes batch after batch; keeps only the fragments of incomplete IP datagrams."""
+
+    def __init__(self) -> None:
+        self.uncommon = UncommonPackets()
+        self.link_types_unknown: dict[int, int] = {}
+        """Link type -> packets of it that nothing here reads."""
+
+    def decode(self, batch: PacketBatch) -> Segments:
+        """All TCP segments of a batch, in frame order."""
+        parts: list[Segments] = []
+        single: list[int] = []
+        for link in np.unique(batch.link).tolist():
+            rows = np.flatnonzero(batch.link == link)
+            if link in DECODERS:
+                self._common(batch, link, rows, parts, single)
+            elif link >= 0:
+                single += rows.tolist()
+        if single:
+            parts += self._one_by_one(batch, single)
+        if not parts:
+            return _empty(batch.data)
+        return parts[0] if len(parts) == 1 else _merge(parts)
+
+    def _common(
+        self, batch: PacketBatch, link: int, rows: Column, parts: list[Segments], single: list[int]
+    ) -> None:
+        offset, captured = batch.offset[rows], batch.captured[rows]
+        end = offset + captured
+        network, ethertype = DECODERS[link](batch.data, offset, captured)
+        network, ethertype = skip_vlan_tags(batch.data, network, ethertype, end)
+        is_v4 = (ethertype == ETHERTYPE_IPV4) & (end - network >= 20)
+        is_v6 = (ethertype == ETHERTYPE_IPV6) & (end - network >= 40)
+        enclosing = np.isin(ethertype, _ENCLOSING_ETHERTYPES)
+        if link not in _COMMON_LINKS_WITHOUT_LLC:
+            enclosing |= (ethertype > 0) & (ethertype <= _LLC_MAX)
+        if enclosing.any():
+            single += rows[enclosing].tolist()
+        if is_v4.any():
+            part, others = _ipv4(batch, rows[is_v4], network[is_v4], end[is_v4])
+            parts.append(part)
+            single += others.tolist()
+        if is_v6.any():
+            part, others = _ipv6(batch, rows[is_v6], network[is_v6], end[is_v6])
+            parts.append(part)
+            single += others.tolist()
+
+    def _one_by_one(self, batch: PacketBatch, rows: list[int]) -> list[Segments]:
+        found: list[tuple[int, InnerSegment]] = []
+        for row in sorted(rows):
+            start, count = int(batch.offset[row]), int(batch.captured[row])
+            link = int(batch.link[row])
+            inner = self.uncommon.dissect(link, batch.data[start : start + count].tobytes())
+            if not self.uncommon.knows(link):
+                self.link_types_unknown[link] = self.link_types_unknown.get(link, 0) + 1
+            found += [(row, segment) for segment in inner]
+        return [_from_inner(batch, found)] if found else []
+
+
+def _ipv4(batch: PacketBatch, rows: Column, at: Column, end: Column) -> tuple[Segments, Column]:
+    """The TCP segments of IPv4 packets at positions `at`, and the rows that need a dissector."""
+    data = batch.data
+    header = gather(data, at, _IPV4)
+    protocol = header["protocol"]
+    size = (header["version_ihl"].astype(np.int64) & 15) * 4
+    sound = (header["version_ihl"] >> 4 == 4) & (size >= 20)
+    fragment = (header["fragment"].astype(np.int64) & 0x3FFF) != 0
+    plain = sound & (protocol == _TCP) & ~fragment
+    special = sound & ((protocol == _TCP) | (protocol == _UDP)) & fragment
+    special |= sound & np.isin(protocol, _TUNNELS)
+    special |= sound & ~fragment & _tunnel_udp(data, protocol == _UDP, at + size, end)
+    special |= sound & ~fragment & _icmp_error(data, protocol == _ICMP, at + size, end, _ICMP_ERRORS)
+    tcp = (at + size)[plain]
+    length = header["length"].astype(np.int64)[plain]
+    # A length of 0 is written by cards that segment themselves (TCP segmentation offload).
+    ip_end = np.where(length == 0, batch.offset[rows[plain]] + batch.original[rows[plain]], at[plain] + length)
+    high = np.full(len(tcp), IPV4_HIGH, dtype=np.uint64)
+    return (
+        _tcp(
+            batch,
+            rows[plain],
+            tcp,
+            end[plain],
+            ip_end,
+            (high, header["source"][plain].astype(np.uint64), high, header["target"][plain].astype(np.uint64)),
+            header["ttl"][plain].astype(np.int64),
+            header["id"][plain].astype(np.int64),
+        ),
+        rows[special],
+    )
+
+
+def _ipv6(batch: PacketBatch, rows: Column, at: Column, end: Column) -> tuple[Segments, Column]:
+    data = batch.data
+    header = gather(data, at, _IPV6)
+    following = header["next"]
+    sound = header["version"] >> 4 == 6
+    plain = sound & (following == _TCP)
+    special = sound & (np.isin(following, _IPV6_EXTENSIONS) | np.isin(following, _TUNNELS))
+    special |= sound & _tunnel_udp(data, following == _UDP, at + 40, end)
+    special |= sound & _icmp_error(data, following == _ICMPV6, at + 40, end, _ICMPV6_ERRORS)
+    length = header["length"].astype(np.int64)[plain]
+    start = at[plain]
+    ip_end = np.where(length == 0, batch.offset[rows[plain]] + batch.original[rows[plain]], start + 40 + length)
+    addresses = tuple(
+        header[name][plain].astype(np.uint64) for name in ("source_high", "source_low", "target_high", "target_low")
+    )
+    return (
+        _tcp(
+            batch,
+            rows[plain],
+            start + 40,
+            end[plain],
+            ip_end,
+            (addresses[0], addresses[1], addresses[2], addresses[3]),
+            header["hops"][plain].astype(np.int64),
+            np.full(len(start), -1, dtype=np.int64),
+        ),
+        rows[special],
+    )
+
+
+def _tunnel_udp(data: NDArray[np.uint8], udp: NDArray[np.bool_], at: Column, end: Column) -> NDArray[np.bool_]:
+    """Which packets are UDP to a tunnel's port."""
+    result = udp & (at + 8 <= end)
+    if result.any():
+        where = np.flatnonzero(result)
+        result[where] = np.isin(be16(data, at[where] + 2), TUNNEL_UDP_PORTS)
+    return result
+
+
+def _icmp_error(
+    data: NDArray[np.uint8], icmp: NDArray[np.bool_], at: Column, end: Column, types: tuple[int, ...]
+) -> NDArray[np.bool_]:
+    """Which packets are ICMP errors (they quote the packet that caused them)."""
+    result = icmp & (at + 8 <= end)
+    if result.any():
+        where = np.flatnonzero(result)
+        result[where] = np.isin(data[at[where]], types)
+    return result
+
+
+Addresses = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]
+
+
+def _tcp(
+    batch: PacketBatch,
+    rows: Column,
+    at: Column,
+    captured_end: Column,
+    ip_end: Column,
+    addresses: Addresses,
+    ttl: Column,
+    ip_id: Column,
+) -> Segments:
+    """Decode the TCP headers at positions `at`; headers that are cut or too short are left out."""
+    keep = at + 20 <= captured_end
+    if not keep.all():
+        rows, at, captured_end, ip_end, ttl, ip_id = (
+            column[keep] for column in (rows, at, captured_end, ip_end, ttl, ip_id)
+        )
+        addresses = (addresses[0][keep], addresses[1][keep], addresses[2][keep], addresses[3][keep])
+    header = gather(batch.data, at, _TCP_HEADER)
+    size = (header["offset"].astype(np.int64) >> 4) * 4
+    sound = (size >= 20) & (at + size <= ip_end)
+    payload = at + size
+    length = ip_end - payload
+    columns = {
+        "packet": rows + batch.first_number,
+        "time_ns": batch.time_ns[rows],
+        "source_high": addresses[0],
+        "source_low": addresses[1],
+        "target_high": addresses[2],
+        "target_low": addresses[3],
+        "source_port": header["source_port"].astype(np.int64),
+        "target_port": header["target_port"].astype(np.int64),
+        "seq": header["seq"].astype(np.int64),
+        "ack": header["ack"].astype(np.int64),
+        "flags": header["flags"].astype(np.int64),
+        "window": header["window"].astype(np.int64),
+        "payload": payload,
+        "length": length,
+        "captured": np.clip(captured_end - payload, 0, np.maximum(length, 0)),
+        "ttl": ttl,
+        "ip_id": ip_id,
+        "quoted": np.zeros(len(rows), dtype=np.int64),
+    }
+    if not sound.all():
+        columns = {name: column[sound] for name, column in columns.items()}
+    return Segments(data=batch.data, **columns)
+
+
+def _from_inner(batch: PacketBatch, found: list[tuple[int, InnerSegment]]) -> Segments:
+    """Segments that a dissector found; their bytes are put behind those of the batch."""
+    extra = bytearray()
+    starts: list[int] = []
+    rows: list[int] = []
+    numbers: list[tuple[int, ...]] = []
+    for row, inner in found:
+        tcp = inner.tcp
+        size = (tcp[12] >> 4) * 4
+        if size < 20 or (inner.wire_length < size and not inner.quoted):
+            continue
+        starts.append(len(batch.data) + len(extra) + size)
+        rows.append(row)
+        length = 0 if inner.quoted else inner.wire_length - size
+        numbers.append(
+            (
+                *_halves(inner.source),
+                *_halves(inner.target),
+                int.from_bytes(tcp[0:2], "big"),
+                int.from_bytes(tcp[2:4], "big"),
+                int.from_bytes(tcp[4:8], "big"),
+                int.from_bytes(tcp[8:12], "big"),
+                tcp[13],
+                int.from_bytes(tcp[14:16], "big"),
+                length,
+                min(max(len(tcp) - size, 0), length),
+                inner.ttl,
+                inner.ip_id,
+                inner.quoted,
+            )
+        )
+        extra += tcp
+    if not rows:
+        return _empty(batch.data)
+    at = np.array(rows, dtype=np.int64)
+    addresses = [np.array([number[i] for number in numbers], dtype=np.uint64) for i in range(4)]
+    rest = np.array([number[4:] for number in numbers], dtype=np.int64)
+    return Segments(
+        data=np.concatenate([batch.data, np.frombuffer(bytes(extra) + bytes(PADDING), dtype=np.uint8)]),
+        packet=at + batch.first_number,
+        time_ns=batch.time_ns[at],
+        source_high=addresses[0],
+        source_low=addresses[1],
+        target_high=addresses[2],
+        target_low=addresses[3],
+        source_port=rest[:, 0],
+        target_port=rest[:, 1],
+        seq=rest[:, 2],
+        ack=rest[:, 3],
+        flags=rest[:, 4],
+        window=rest[:, 5],
+        payload=np.array(starts, dtype=np.int64),
+        length=rest[:, 6],
+        captured=rest[:, 7],
+        ttl=rest[:, 8],
+        ip_id=rest[:, 9],
+        quoted=rest[:, 10],
+    )
+
+
+def _halves(address: bytes) -> tuple[int, int]:
+    if len(address) == 4:
+        return IPV4_HIGH, int.from_bytes(address, "big")
+    return int.from_bytes(address[:8], "big"), int.from_bytes(address[8:], "big")
+
+
+_COLUMNS: Final = tuple(name for name in Segments.__slots__ if name != "data")
+
+
+def _merge(parts: list[Segments]) -> Segments:
+    """Several parts of one batch as one, in frame order. The longest `data` holds all the others'."""
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
+    order = np.argsort(columns["packet"], kind="stable")
+    data = max((part.data for part in parts), key=len)
+    return Segments(data=data, **{name: column[order] for name, column in columns.items()})
+
+
+def _empty(data: NDArray[np.uint8]) -> Segments:
+    none = np.zeros(0, dtype=np.int64)
+    halves = ("source_high", "source_low", "target_high", "target_low")
+    return Segments(data=data, **{name: none.astype(np.uint64) if name in halves else none for name in _COLUMNS})
