@@ -28,8 +28,8 @@ _TUNNELS: Final = (4, 41, 47)
 _IPV6_EXTENSIONS: Final = (0, 43, 44, 51, 60, 135)
 _ICMP_ERRORS: Final = (3, 4, 5, 11, 12)
 _ICMPV6_ERRORS: Final = (1, 2, 3, 4)
-_ENCLOSING_ETHERTYPES: Final = (0x8864, 0x8847, 0x8848, 0x8909, 0x88E7, 0x893F)
-"""PPPoE session, MPLS, Cisco metadata, provider backbone bridges, 802.1BR."""
+_ENCLOSING_ETHERTYPES: Final = (0x8864, 0x8847, 0x8848, 0x8909, 0x88E7, 0x893F, 0x2452)
+"""PPPoE session, MPLS, Cisco metadata, provider backbone bridges, 802.1BR, 802.11 of wireless cards."""
 _LLC_MAX: Final = 1500
 """An EtherType field up to here is the length of an IEEE 802.3 frame."""
 _COMMON_LINKS_WITHOUT_LLC: Final = frozenset({0, 12, 14, 101, 108, 228, 229})
@@ -242,6 +242,8 @@ def _tcp(
         addresses = (addresses[0][keep], addresses[1][keep], addresses[2][keep], addresses[3][keep])
     header = gather(batch.data, at, _TCP_HEADER)
     size = (header["offset"].astype(np.int64) >> 4) * 4
+    # No packet is longer than its frame, whatever its length field claims.
+    ip_end = np.minimum(ip_end, batch.offset[rows] + batch.original[rows])
     sound = (size >= 20) & (at + size <= ip_end)
     payload = at + size
     length = ip_end - payload

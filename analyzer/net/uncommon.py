@@ -19,7 +19,10 @@ TUNNEL_UDP_PORTS: Final = (4789, 6081, 2152, 8472)
 
 _LINK_NFLOG: Final = 239
 _NFLOG_PAYLOAD: Final = 9
+_LINK_80211: Final = 105
 _CISCO_METADATA: Final = b"\x89\x09"
+_CENTRINO: Final = b"\x24\x52"
+"""EtherType under which some wireless cards hand 802.11 frames to a capture on an Ethernet interface."""
 _MAX_FRAGMENT_BYTES: Final = 16 << 20
 """Bytes of incomplete datagrams kept; the oldest go first."""
 _MAX_DATAGRAM: Final = 65_535 + 40
@@ -72,6 +75,8 @@ class UncommonPackets:
             return self._nflog(packet)
         if link == 1 and packet[12:14] == _CISCO_METADATA and len(packet) > 22:
             packet = packet[:12] + packet[20:]
+        if link == 1 and packet[12:14] == _CENTRINO:
+            link, packet = _LINK_80211, packet[14:]
         layer_class = self._link_classes.get(link)
         return None if layer_class is None else layer_class(packet)
 

@@ -1,0 +1,461 @@
+"""Segments to connections: numbered as Wireshark's `tcp.stream`, each direction's bytes in order.
+
+A batch of segments is sorted by connection and side at once; per connection and batch Python then runs a few lines,
+per segment only where bytes are out of order. What a report needs of the packets themselves is kept in columns:
+`FlowTable` (one row a connection) and the log of segments that open, close, or break (SYN, FIN, RST, ICMP errors).
+
+A new connection begins with the first segment between two endpoints, and again with a SYN whose sequence number is
+not that of the connection at hand (port reuse), which is Wireshark's rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.net.reassembly import Consumer, Rows, Stream
+from analyzer.net.segments import ACK, FIN, IPV4_HIGH, RST, SYN, Segments, address_text
+
+__all__ = ["Endpoint", "FlowTable", "Flows", "SignalLog"]
+
+_MODULUS: Final = 1 << 32
+_UNKNOWN, _GUESSED, _FROM_SYN = 0, 1, 2
+_PORT_BITS: Final = 16
+
+Mask = NDArray[np.bool_]
+Column = NDArray[np.int64]
+
+_FLOW = np.dtype(
+    [
+        ("high", "u8", (2,)),
+        ("low", "u8", (2,)),
+        ("port", "i4", (2,)),
+        ("base", "i8", (2,)),  # initial sequence number, or one less than the first sequence number seen
+        ("base_known", "u1", (2,)),
+        ("passed", "?"),  # bytes are looked at only where they look like a beginning
+        ("opener", "i1"),  # side of the first packet
+        ("first_packet", "i8"),
+        ("first_time", "i8"),
+        ("last_packet", "i8"),
+        ("last_time", "i8"),
+        ("packets", "i8", (2,)),
+        ("bytes", "i8", (2,)),
+        ("side_last_packet", "i8", (2,)),
+        ("side_last_time", "i8", (2,)),
+        ("last_ack", "i8", (2,)),
+        ("last_window", "i8", (2,)),
+        ("max_segment", "i8", (2,)),
+        ("ttl", "i2", (2,)),
+        ("last_ip_id", "i4", (2,)),
+    ]
+)
+_SIGNAL = np.dtype(
+    [
+        ("flow", "i8"),
+        ("side", "u1"),
+        ("flags", "u1"),
+        ("packet", "i8"),
+        ("time_ns", "i8"),
+        ("seq", "u4"),
+        ("ack", "u4"),
+        ("length", "i4"),
+        ("window", "i4"),
+        ("ttl", "i2"),
+        ("ip_id", "i4"),
+        ("quoted", "i4"),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address and a port."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+class FlowTable:
+    """One row a connection; the row's index is Wireshark's `tcp.stream`. Pairs are by side, 0 and 1."""
+
+    def __init__(self) -> None:
+        self._rows = np.zeros(1024, dtype=_FLOW)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def rows(self) -> NDArray[np.void]:
+        """The rows, as a structured array; a view."""
+        return self._rows[: self._count]
+
+    def endpoint(self, flow: int, side: int) -> Endpoint:
+        """Address and port of one side."""
+        row = self._rows[flow]
+        return Endpoint(address_text(int(row["high"][side]), int(row["low"][side])), int(row["port"][side]))
+
+    def append(self, ends: tuple[int, ...], opener: int, packet: int, time_ns: int) -> int:
+        """Add a connection between the canonical endpoints `ends` (high, low, port of side 0, then of side 1)."""
+        if self._count == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.zeros(len(self._rows), dtype=_FLOW)])
+        row = self._rows[self._count]
+        row["high"] = ends[0], ends[3]
+        row["low"] = ends[1], ends[4]
+        row["port"] = ends[2], ends[5]
+        row["opener"] = opener
+        row["first_packet"] = packet
+        row["first_time"] = time_ns
+        row["ttl"] = -1
+        row["last_ip_id"] = -1
+        row["last_ack"] = -1
+        self._count += 1
+        return self._count - 1
+
+
+class SignalLog:
+    """Segments with SYN, FIN or RST, and ICMP errors, in columns."""
+
+    def __init__(self) -> None:
+        self._parts: list[NDArray[np.void]] = []
+
+    def append(self, rows: NDArray[np.void]) -> None:
+        """Add the rows of one batch."""
+        self._parts.append(rows)
+
+    def by_flow(self) -> tuple[NDArray[np.void], Column]:
+        """All rows sorted by flow, then packet; and for each flow number the index at which its rows begin."""
+        rows = np.concatenate(self._parts) if self._parts else np.zeros(0, dtype=_SIGNAL)
+        rows = rows[np.argsort(rows["flow"], kind="stable")]
+        highest = int(rows["flow"][-1]) + 1 if len(rows) else 0
+        return rows, np.searchsorted(rows["flow"], np.arange(highest + 1))
+
+
+class Flows:
+    """Takes segments batch by batch, keeps connections, feeds a consumer for each direction that carries bytes.
+
+    `likely` is a vectorised test (bytes, positions, captured lengths) -> mask of the payloads that look like the
+    beginning of what consumers wait for; `consumer` makes the consumer of one direction. When both consumers of a
+    connection have nothing to wait for but a likely beginning (`wanted` is `NEVER`), its other segments are passed.
+    """
+
+    NEVER: Final = 1 << 62
+
+    def __init__(
+        self,
+        likely: Callable[[NDArray[np.uint8], Column, Column], Mask],
+        consumer: Callable[[int, int], Consumer],
+    ) -> None:
+        self.table = FlowTable()
+        self.signals = SignalLog()
+        self.streams: dict[int, Stream] = {}
+        """Key: flow * 2 + side; only of directions that carried bytes."""
+        self._likely = likely
+        self._consumer = consumer
+        self._flow_of: dict[int, int] = {}
+        self._secrets = _new_secrets()
+
+    def add(self, segments: Segments) -> None:
+        """Take the next batch of segments."""
+        if not len(segments):
+            return
+        side, ends = _sides(segments)
+        order, flow = self._assign(segments, side, ends)
+        self._count(segments, side, flow, order)
+        self._log_signals(segments, side, flow)
+        self._feed(segments, side, flow, order)
+
+    def finish(self) -> None:
+        """The capture has ended: flush what streams hold back."""
+        for stream in self.streams.values():
+            stream.finish()
+
+    def _assign(self, segments: Segments, side: Column, ends: tuple[NDArray[np.uint64], ...]) -> tuple[Column, Column]:
+        """An order that sorts by flow, side, arrival; and the flow of each segment."""
+        key = self._hash(ends) & np.uint64(_NOT_ONE) | side.astype(np.uint64)
+        order = np.argsort(key, kind="stable")
+        connection = key[order] >> np.uint64(1)
+        if not _grouping_is_exact(order, connection, ends):
+            self._secrets = _new_secrets()
+            return self._assign(segments, side, ends)
+        starts = _starts(connection)
+        group = np.empty(len(order), dtype=np.int64)
+        group[order] = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(order))))
+        first_row = np.minimum.reduceat(order, starts)
+        flow_of_group, splits = self._number(segments, side, ends, group, first_row)
+        flow = flow_of_group[group]
+        for row, number in splits:
+            later = group == group[row]
+            later[:row] = False
+            flow[later] = number
+        if splits:
+            order = np.lexsort((np.arange(len(flow)), side, flow))
+        self._set_bases(segments, side, flow, order)
+        return order, flow
+
+    def _hash(self, ends: tuple[NDArray[np.uint64], ...]) -> NDArray[np.uint64]:
+        """A hash of both endpoints with secret constants, so that a crafted capture cannot aim at collisions."""
+        a, b, c, d = self._secrets
+        with np.errstate(over="ignore"):
+            first = (ends[0] * a) ^ (ends[1] * b) + ends[2] * c
+            second = (ends[3] * b) ^ (ends[4] * c) + ends[5] * d
+            first ^= first >> np.uint64(29)
+            mixed = (first * d + second) * a
+            return mixed ^ mixed >> np.uint64(32)
+
+    def _number(
+        self,
+        segments: Segments,
+        side: Column,
+        ends: tuple[NDArray[np.uint64], ...],
+        group: Column,
+        first_row: Column,
+    ) -> tuple[Column, list[tuple[int, int]]]:
+        """The flow of each group of segments with equal endpoints, and where a SYN begins another (row, flow).
+
+        New numbers follow packet order.
+        """
+        columns = [column[first_row].tolist() for column in ends]
+        keys = [_key(*values) for values in zip(*columns, strict=True)]
+        found = [self._flow_of.get(key, -1) for key in keys]
+        opening = np.flatnonzero((segments.flags & (SYN | ACK) == SYN) & (segments.quoted == 0)).tolist()
+        beginnings = [int(first_row[index]) for index, number in enumerate(found) if number < 0]
+        numbers = np.array(found, dtype=np.int64)
+        splits: list[tuple[int, int]] = []
+        bases: dict[tuple[int, int], int] = {}
+        for row in sorted({*opening, *beginnings}):
+            index = int(group[row])
+            fresh = found[index] < 0
+            if not fresh and not self._reused(segments, side, group, bases, found[index], row):
+                continue
+            ports = (int(side[row]), int(segments.packet[row]), int(segments.time_ns[row]))
+            number = self.table.append(tuple(column[index] for column in columns), *ports)
+            self._flow_of[keys[index]] = found[index] = number
+            if fresh:
+                numbers[index] = number
+            else:
+                splits.append((row, number))
+            if segments.flags[row] & SYN and not segments.quoted[row]:
+                bases[number, int(side[row])] = int(segments.seq[row])
+        return numbers, splits
+
+    def _reused(
+        self, segments: Segments, side: Column, group: Column, bases: dict[tuple[int, int], int], number: int, row: int
+    ) -> bool:
+        """Whether the SYN in `row` opens another connection than `number`, which has the same ports."""
+        who, seq = int(side[row]), int(segments.seq[row])
+        known = bases.get((number, who))
+        record = self.table.rows[number]
+        if known is None and record["base_known"][who]:
+            known = int(record["base"][who])
+        if known is None:
+            known = _base_within(segments, side, group, who, row)
+        bases[number, who] = seq if known is None else known
+        return known is not None and known != seq
+
+    def _set_bases(self, segments: Segments, side: Column, flow: Column, order: Column) -> None:
+        """Learn where each side's sequence numbers begin: from its SYN, else from its first segment or the peer's ACK."""
+        table = self.table.rows
+        syn = np.flatnonzero((segments.flags & SYN != 0) & (segments.quoted == 0))
+        for row in syn.tolist():
+            record = table[int(flow[row])]
+            who = int(side[row])
+            if record["base_known"][who] < _FROM_SYN:
+                record["base"][who] = segments.seq[row]
+                record["base_known"][who] = _FROM_SYN
+        starts = _starts(flow[order] * 2 + side[order])
+        first = order[starts]
+        unknown = (table["base_known"][flow[first]] == _UNKNOWN).any(axis=1)
+        for index in np.flatnonzero(unknown).tolist():
+            row = int(first[index])
+            record = table[int(flow[row])]
+            who = int(side[row])
+            self._guess_base(segments, record, who, row)
+
+    @staticmethod
+    def _guess_base(segments: Segments, record: np.void, who: int, row: int) -> None:
+        if segments.quoted[row]:
+            return
+        acknowledges = bool(segments.flags[row] & ACK) and not segments.flags[row] & RST
+        earlier = record["side_last_packet"][1 - who] == 0
+        if not record["base_known"][who]:
+            record["base"][who] = (int(segments.seq[row]) - 1) % _MODULUS
+            record["base_known"][who] = _GUESSED
+        if not record["base_known"][1 - who] and acknowledges and earlier:
+            record["base"][1 - who] = (int(segments.ack[row]) - 1) % _MODULUS
+            record["base_known"][1 - who] = _GUESSED
+
+    def _count(self, segments: Segments, side: Column, flow: Column, order: Column) -> None:
+        """Bring the table's counters and last-seen columns up to date."""
+        table = self.table.rows
+        real = segments.quoted[order] == 0
+        if not real.all():
+            order = order[real]
+            if not len(order):
+                return
+        number, who = flow[order], side[order]
+        starts = _starts(number * 2 + who)
+        counts = np.diff(np.append(starts, len(order)))
+        last = order[np.append(starts[1:], len(order)) - 1]
+        run_flow, run_side = number[starts], who[starts]
+        length = segments.length[order]
+        table["packets"][run_flow, run_side] += counts
+        table["bytes"][run_flow, run_side] += np.add.reduceat(length, starts)
+        longest = np.maximum.reduceat(length, starts)
+        table["max_segment"][run_flow, run_side] = np.maximum(table["max_segment"][run_flow, run_side], longest)
+        table["side_last_packet"][run_flow, run_side] = segments.packet[last]
+        table["side_last_time"][run_flow, run_side] = segments.time_ns[last]
+        acknowledging = np.where(segments.flags[last] & ACK != 0, segments.ack[last], table["last_ack"][run_flow, run_side])
+        table["last_ack"][run_flow, run_side] = acknowledging
+        table["last_window"][run_flow, run_side] = segments.window[last]
+        np.maximum.at(table["last_packet"], run_flow, segments.packet[last])
+        np.maximum.at(table["last_time"], run_flow, segments.time_ns[last])
+        own = np.where(segments.flags[order] & RST == 0, np.arange(len(order)), -1)
+        latest = np.maximum.reduceat(own, starts)
+        has = latest >= starts
+        rows = order[latest[has]]
+        table["last_ip_id"][run_flow[has], run_side[has]] = segments.ip_id[rows]
+        ttl_unknown = table["ttl"][run_flow, run_side] < 0
+        first = order[starts]
+        fresh = ttl_unknown & (segments.flags[first] & RST == 0)
+        table["ttl"][run_flow[fresh], run_side[fresh]] = segments.ttl[first[fresh]]
+
+    def _log_signals(self, segments: Segments, side: Column, flow: Column) -> None:
+        rows = np.flatnonzero((segments.flags & (SYN | FIN | RST) != 0) | (segments.quoted != 0))
+        if not len(rows):
+            return
+        log = np.zeros(len(rows), dtype=_SIGNAL)
+        log["flow"] = flow[rows]
+        log["side"] = side[rows]
+        for name in ("packet", "time_ns", "seq", "ack", "length", "window", "ttl", "ip_id", "quoted"):
+            log[name] = getattr(segments, name)[rows]
+        log["flags"] = np.where(log["quoted"] != 0, 0, segments.flags[rows])
+        self.signals.append(log)
+
+    def _feed(self, segments: Segments, side: Column, flow: Column, order: Column) -> None:
+        """Hand the payloads to the streams, sorted by flow and side."""
+        carrying = (segments.length[order] > 0) & (segments.flags[order] & RST == 0) & (segments.quoted[order] == 0)
+        order = order[carrying]
+        if not len(order):
+            return
+        likely = self._likely(segments.data, segments.payload[order], segments.captured[order])
+        passed = self.table.rows["passed"][flow[order]]
+        if passed.any():
+            keep = ~passed | likely
+            order, likely = order[keep], likely[keep]
+            if not len(order):
+                return
+        key = flow[order] * 2 + side[order]
+        length, captured = segments.length[order], segments.captured[order]
+        seq = (segments.seq[order] + (segments.flags[order] & SYN != 0)) % _MODULUS
+        total = np.concatenate([[0], np.cumsum(length)[:-1]])
+        starts = _starts(key)
+        ends = np.append(starts[1:], len(order))
+        broken = np.zeros(len(order), dtype=np.int64)
+        broken[1:] = (seq[1:] != (seq[:-1] + length[:-1]) % _MODULUS) & (key[1:] == key[:-1])
+        broken |= captured < length
+        in_order = np.add.reduceat(broken, starts) == 0
+        size = np.add.reduceat(length, starts)
+        rows = Rows(
+            view=memoryview(segments.data.data),
+            payload=segments.payload[order].tolist(),
+            length=length.tolist(),
+            captured=captured.tolist(),
+            seq=seq.tolist(),
+            packet=segments.packet[order].tolist(),
+            time_ns=segments.time_ns[order].tolist(),
+            total=total.tolist(),
+            likely=np.flatnonzero(likely).tolist(),
+        )
+        for number, first, last, whole, count in zip(
+            key[starts].tolist(), starts.tolist(), ends.tolist(), in_order.tolist(), size.tolist(), strict=True
+        ):
+            stream = self.streams.get(number)
+            if stream is None:
+                stream = self._new_stream(number, rows.seq[first])
+            if whole:
+                stream.add_in_order(rows, first, last, count)
+            else:
+                stream.add(rows, first, last)
+            if stream.consumer.wanted == self.NEVER:
+                self._pass(number >> 1)
+
+    def _new_stream(self, number: int, seq: int) -> Stream:
+        flow, side = number >> 1, number & 1
+        record = self.table.rows[flow]
+        start = (int(record["base"][side]) + 1) % _MODULUS if record["base_known"][side] else seq
+        if (seq - start + (1 << 31)) % _MODULUS - (1 << 31) < 0 and record["base_known"][side] != _FROM_SYN:
+            start = seq
+        stream = Stream(self._consumer(flow, side), start)
+        self.streams[number] = stream
+        return stream
+
+    def _pass(self, flow: int) -> None:
+        """Look at this flow only where bytes look like a beginning, if neither direction waits for more."""
+        both = (self.streams.get(flow * 2), self.streams.get(flow * 2 + 1))
+        if all(stream is not None and stream.consumer.wanted == self.NEVER for stream in both):
+            self.table.rows["passed"][flow] = True
+
+
+_NOT_ONE: Final = (1 << 64) - 2
+
+
+def _sides(segments: Segments) -> tuple[Column, tuple[NDArray[np.uint64], ...]]:
+    """Which endpoint sent each segment (0: the lower one), and the canonical endpoints, the lower first."""
+    source = (segments.source_high, segments.source_low, segments.source_port.astype(np.uint64))
+    target = (segments.target_high, segments.target_low, segments.target_port.astype(np.uint64))
+    greater = source[2] > target[2]
+    for ours, theirs in ((source[1], target[1]), (source[0], target[0])):
+        greater = np.where(ours == theirs, greater, ours > theirs)
+    swap = greater.astype(bool)
+    low = tuple(np.where(swap, theirs, ours) for ours, theirs in zip(source, target, strict=True))
+    high = tuple(np.where(swap, ours, theirs) for ours, theirs in zip(source, target, strict=True))
+    return swap.astype(np.int64), (*low, *high)
+
+
+def _new_secrets() -> NDArray[np.uint64]:
+    """Odd multipliers for the hash of endpoints."""
+    return np.random.default_rng().integers(1 << 62, size=4, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+
+
+def _grouping_is_exact(order: Column, connection: NDArray[np.uint64], ends: tuple[NDArray[np.uint64], ...]) -> bool:
+    """Whether segments with equal hashes have equal endpoints."""
+    same = connection[1:] == connection[:-1]
+    for column in ends:
+        values = column[order]
+        if (same & (values[1:] != values[:-1])).any():
+            return False
+    return True
+
+
+def _base_within(segments: Segments, side: Column, group: Column, who: int, before: int) -> int | None:
+    """The base that earlier segments of this batch give to a side, as `Flows._set_bases` would."""
+    for row in np.flatnonzero(group[:before] == group[before]).tolist():
+        if int(side[row]) == who:
+            seq = int(segments.seq[row])
+            return seq if segments.flags[row] & SYN else (seq - 1) % _MODULUS
+        if segments.flags[row] & ACK:
+            return int(segments.ack[row] - 1) % _MODULUS
+    return None
+
+
+def _starts(key: NDArray[np.generic]) -> Column:
+    """Indices at which a sorted column takes a new value."""
+    return np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+
+
+def _key(high_0: int, low_0: int, port_0: int, high_1: int, low_1: int, port_1: int) -> int:
+    """Both endpoints as one integer."""
+    if high_0 == IPV4_HIGH and high_1 == IPV4_HIGH:
+        return ((low_0 << _PORT_BITS | port_0) << 48) | low_1 << _PORT_BITS | port_1
+    wide = 1 << 300
+    first = (high_0 << 64 | low_0) << _PORT_BITS | port_0
+    second = (high_1 << 64 | low_1) << _PORT_BITS | port_1
+    return wide | first << 144 | second

@@ -1,0 +1,299 @@
+"""One direction of a TCP connection: segments in, ordered bytes out (RFC 9293 section 3.10.7.4).
+
+A `Stream` hands its consumer `Run`s: stretches of bytes without a hole, each byte's packet known. Bytes that arrive
+twice are dropped (the first seen wins), bytes that arrive early are held back until the hole before them is filled.
+A hole that is never filled is told to the consumer with its size; it is never papered over.
+
+    seq     1000      1500      2000      2500
+            |-- A ----|         |-- C ----|          C is held back
+            |-- A ----|-- B ----|-- C ----|          B fills the hole: B, then C go out
+                                                     no B ever: gap(position of B, 500), then C
+
+Bytes that the consumer does not want (`wanted` lies behind them: the inside of an application data record) are
+neither copied nor waited for. Positions count bytes from the first byte after the SYN, or from where the
+capture begins; they do not wrap.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+__all__ = ["Consumer", "Retransmission", "Rows", "Run", "Stream"]
+
+_MODULUS: Final = 1 << 32
+_HALF: Final = 1 << 31
+_MAX_HELD_BYTES: Final = 1 << 20
+_MAX_HELD_SEGMENTS: Final = 1024
+"""Beyond this much held back the hole is taken for lost: the capture dropped the packet."""
+_MAX_GAPS: Final = 64
+_MAX_RETRANSMISSIONS: Final = 32
+
+
+@dataclass(slots=True)
+class Rows:
+    """Data segments of one batch as Python lists, sorted by flow, side and arrival. One index is one segment."""
+
+    view: memoryview
+    """The bytes that `payload` points into."""
+    payload: list[int]
+    length: list[int]
+    captured: list[int]
+    seq: list[int]
+    """Sequence number of the first payload byte."""
+    packet: list[int]
+    time_ns: list[int]
+    total: list[int]
+    """Payload bytes of all segments before this one, over the whole batch."""
+    likely: list[int]
+    """Indices of segments that look like the beginning of what the consumer waits for."""
+
+
+class Run:
+    """Consecutive bytes of a stream, positions `start` to `end`, spread over the segments `first` to `last` of `rows`.
+
+    Valid while the batch is: a consumer copies what it keeps.
+    """
+
+    __slots__ = ("_rows", "_shift", "end", "first", "last", "start")
+
+    def __init__(self, rows: Rows, first: int, last: int, start: int, end: int, skip: int = 0) -> None:
+        self._rows = rows
+        self.first = first
+        self.last = last
+        self.start = start
+        self.end = end
+        self._shift = rows.total[first] + skip - start
+
+    def read(self, position: int, count: int) -> bytes:
+        """`count` bytes from `position`; both must lie within the run."""
+        rows = self._rows
+        at = position + self._shift
+        index = bisect_right(rows.total, at, self.first, self.last) - 1
+        inside = at - rows.total[index]
+        start = rows.payload[index] + inside
+        room = rows.length[index] - inside
+        if count <= room:
+            return rows.view[start : start + count].tobytes()
+        parts = [rows.view[start : start + room]]
+        count -= room
+        while count > 0:
+            index += 1
+            start = rows.payload[index]
+            take = min(rows.length[index], count)
+            parts.append(rows.view[start : start + take])
+            count -= take
+        return b"".join(parts)
+
+    def packet_at(self, position: int) -> int:
+        """Frame number of the segment that holds the byte at `position`."""
+        return self._rows.packet[self._index(position)]
+
+    def time_at(self, position: int) -> int:
+        """Time in nanoseconds of the segment that holds the byte at `position`."""
+        return self._rows.time_ns[self._index(position)]
+
+    def next_likely(self, position: int) -> int | None:
+        """Position of the first segment at or after `position` that looks like a beginning, or None."""
+        rows = self._rows
+        at = position + self._shift
+        lowest = bisect_left(rows.total, at, self.first, self.last)
+        found = bisect_left(rows.likely, lowest)
+        if found < len(rows.likely) and rows.likely[found] < self.last:
+            return rows.total[rows.likely[found]] - self._shift
+        return None
+
+    def _index(self, position: int) -> int:
+        return bisect_right(self._rows.total, position + self._shift, self.first, self.last) - 1
+
+
+class Consumer(Protocol):
+    """What takes the ordered bytes of one direction."""
+
+    wanted: int
+    """Position of the first byte not yet taken that will be needed; bytes before it may be left out."""
+
+    def feed(self, run: Run) -> None:
+        """Take a run; it begins where the last run or gap ended, except for bytes that were not wanted."""
+
+    def gap(self, start: int, size: int) -> None:
+        """Bytes that are missing from the capture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retransmission:
+    """A segment that brought nothing new. `position` is that of its first byte in the stream."""
+
+    packet: int
+    time_ns: int
+    position: int
+    length: int
+
+
+@dataclass(slots=True)
+class _Held:
+    """A segment that came before its turn: its bytes, copied."""
+
+    position: int
+    data: bytes
+    length: int
+    packet: int
+    time_ns: int
+    likely: bool
+
+
+class Stream:
+    """Reassembles one direction for one consumer."""
+
+    __slots__ = (
+        "consumer",
+        "gaps",
+        "held",
+        "held_bytes",
+        "lost_bytes",
+        "next_seq",
+        "position",
+        "retransmissions",
+        "retransmitted",
+    )
+
+    def __init__(self, consumer: Consumer, next_seq: int) -> None:
+        self.consumer = consumer
+        self.next_seq = next_seq
+        """Sequence number of the next byte in order."""
+        self.position = 0
+        self.held: list[_Held] = []
+        self.held_bytes = 0
+        self.gaps: list[tuple[int, int]] = []
+        """Holes (position, size) that were passed; one that is filled later is taken off again."""
+        self.lost_bytes = 0
+        self.retransmissions: list[Retransmission] = []
+        """The first few of them."""
+        self.retransmitted = 0
+
+    def add_in_order(self, rows: Rows, first: int, last: int, size: int) -> None:
+        """Take segments `first` to `last`, known to follow each other without hole or overlap."""
+        if self.held or rows.seq[first] != self.next_seq:
+            self.add(rows, first, last)
+            return
+        start = self.position
+        end = start + size
+        self.consumer.feed(Run(rows, first, last, start, end))
+        self.position = end
+        self.next_seq = (self.next_seq + size) % _MODULUS
+
+    def add(self, rows: Rows, first: int, last: int) -> None:
+        """Take segments `first` to `last` in whatever order they came."""
+        for index in range(first, last):
+            self._add_one(rows, index)
+
+    def finish(self) -> None:
+        """No more segments: what is held back goes out, the holes before it are lost."""
+        while self.held:
+            self._lose_hole()
+
+    def _add_one(self, rows: Rows, index: int) -> None:
+        length = rows.length[index]
+        ahead = (rows.seq[index] - self.next_seq + _HALF) % _MODULUS - _HALF
+        if ahead + length <= 0:
+            self._old(rows, index, ahead, length)
+            return
+        if ahead > 0:
+            if self.position + ahead > self.consumer.wanted:
+                self._hold(rows, index, ahead)
+                return
+            self._pass(ahead)
+            ahead = 0
+        self._deliver_row(rows, index, -ahead)
+        self._deliver_held()
+
+    def _old(self, rows: Rows, index: int, ahead: int, length: int) -> None:
+        if length == 1 and ahead == -1:
+            return  # a keep-alive probe (RFC 9293 section 3.8.4)
+        position = self.position + ahead
+        for number, (start, size) in enumerate(self.gaps):
+            if position <= start and start + size <= position + length:
+                del self.gaps[number]
+                self.lost_bytes -= size
+                return
+        self.retransmitted += 1
+        if len(self.retransmissions) < _MAX_RETRANSMISSIONS:
+            self.retransmissions.append(
+                Retransmission(
+                    packet=rows.packet[index], time_ns=rows.time_ns[index], position=position, length=length
+                )
+            )
+
+    def _deliver_row(self, rows: Rows, index: int, skip: int) -> None:
+        """Deliver a segment from its byte `skip` on; what the snap length cut off is a gap."""
+        length, captured = rows.length[index], rows.captured[index]
+        present = captured - skip
+        if present > 0:
+            self.consumer.feed(Run(rows, index, index + 1, self.position, self.position + present, skip))
+            self._advance(present)
+        missing = length - max(captured, skip)
+        if missing > 0:
+            self._lose(missing)
+
+    def _hold(self, rows: Rows, index: int, ahead: int) -> None:
+        position = self.position + ahead
+        start = rows.payload[index]
+        data = rows.view[start : start + rows.captured[index]].tobytes()
+        held = _Held(
+            position=position,
+            data=data,
+            length=rows.length[index],
+            packet=rows.packet[index],
+            time_ns=rows.time_ns[index],
+            likely=index in rows.likely[bisect_left(rows.likely, index) :][:1],
+        )
+        at = bisect_right(self.held, position, key=lambda other: other.position)
+        if at and self.held[at - 1].position == position and self.held[at - 1].length >= held.length:
+            self.retransmitted += 1
+            return
+        self.held.insert(at, held)
+        self.held_bytes += len(data)
+        if self.held_bytes > _MAX_HELD_BYTES or len(self.held) > _MAX_HELD_SEGMENTS:
+            self._lose_hole()
+
+    def _deliver_held(self) -> None:
+        while self.held and self.held[0].position <= self.position:
+            held = self.held.pop(0)
+            self.held_bytes -= len(held.data)
+            skip = self.position - held.position
+            if skip >= held.length:
+                continue
+            rows = Rows(
+                view=memoryview(held.data),
+                payload=[0],
+                length=[held.length],
+                captured=[len(held.data)],
+                seq=[0],
+                packet=[held.packet],
+                time_ns=[held.time_ns],
+                total=[0],
+                likely=[0] if held.likely else [],
+            )
+            self._deliver_row(rows, 0, skip)
+
+    def _lose_hole(self) -> None:
+        size = self.held[0].position - self.position
+        if size > 0:
+            self._lose(size)
+        self._deliver_held()
+
+    def _lose(self, size: int) -> None:
+        self.consumer.gap(self.position, size)
+        self._pass(size)
+
+    def _pass(self, size: int) -> None:
+        """Step over bytes that are not there."""
+        self.lost_bytes += size
+        if len(self.gaps) < _MAX_GAPS:
+            self.gaps.append((self.position, size))
+        self._advance(size)
+
+    def _advance(self, size: int) -> None:
+        self.position += size
+        self.next_seq = (self.next_seq + size) % _MODULUS

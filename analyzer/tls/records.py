@@ -1,0 +1,454 @@
+"""One direction of a TLS connection: ordered bytes to records, handshake messages and alerts.
+
+Takes runs of bytes from reassembly (it is their `Consumer`), gives `SideRecords`. Only what can be read is copied:
+handshake messages and alerts in clear. Of encrypted records the header is read and the body is stepped over, so bulk
+data costs one look per record, not per segment.
+
+Record layer: RFC 8446 section 5.1, RFC 5246 section 6.2.1; messages may be split over records and records hold several
+messages. After a ChangeCipherSpec the side's records are taken for encrypted, but for a hello in clear (TLS 1.3 sends
+the second ClientHello after its compatibility ChangeCipherSpec, appendix D.4) and an alert of two bytes (an encrypted
+one is longer).
+
+A message's packet is the frame that completed the record with its last byte, as Wireshark shows it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from analyzer.net.flows import Flows
+from analyzer.net.reassembly import Run
+from analyzer.registry import ContentType
+from analyzer.tls.detect import begins_session, record_header, sslv2_hello_length
+
+__all__ = ["AlertRecord", "Lost", "PlainText", "RawMessage", "RecordReader", "RecordSeen", "SideRecords"]
+
+_MAX_MESSAGE: Final = 2 << 20
+"""Longest handshake message joined, in bytes. Wireshark gives up at 256 KiB; real chains of that size exist."""
+_MAX_RECORDS_KEPT: Final = 24
+_MAX_LAST_KEPT: Final = 4
+_MAX_MESSAGES: Final = 512
+_MAX_ALERTS: Final = 64
+_MAX_PLAIN: Final = 512
+_NEVER: Final = Flows.NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """A handshake message, not yet parsed. `body` follows the 4-byte header.
+
+    `length` is what the header claims; `complete` is false when the capture holds less. `sslv2` marks a ClientHello in
+    the SSLv2 format (its body then follows the 2-byte record header). `record_version` is the record's.
+    """
+
+    type: int
+    body: bytes
+    length: int
+    first_packet: int
+    packet: int
+    time_ns: int
+    position: int
+    record_version: int
+    complete: bool = True
+    sslv2: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRecord:
+    """An alert; level and description are None for one that is encrypted, `length` is its record's."""
+
+    packet: int
+    time_ns: int
+    position: int
+    length: int
+    level: int | None
+    description: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSeen:
+    """A record of which only the header was read, or a ChangeCipherSpec."""
+
+    type: int
+    length: int
+    packet: int
+    time_ns: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlainText:
+    """The first bytes of a direction that are not TLS, and the packet they came in."""
+
+    data: bytes
+    packet: int
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Bytes that are not in the capture though they were needed. `packet` is the last one before the hole."""
+
+    position: int
+    size: int
+    packet: int
+
+
+@dataclass(slots=True)
+class SideRecords:
+    """All that one direction sent, in order of arrival."""
+
+    messages: list[RawMessage] = field(default_factory=list)
+    alerts: list[AlertRecord] = field(default_factory=list)
+    change_cipher_spec: list[RecordSeen] = field(default_factory=list)
+    encrypted_handshake: list[RecordSeen] = field(default_factory=list)
+    application: list[RecordSeen] = field(default_factory=list)
+    """The first few application data records; in TLS 1.3 these hide handshake messages and alerts too."""
+    application_last: list[RecordSeen] = field(default_factory=list)
+    application_count: int = 0
+    application_bytes: int = 0
+    plain: PlainText | None = None
+    lost: list[Lost] = field(default_factory=list)
+    damaged: RecordSeen | None = None
+    """Where the bytes stopped being records; type and length are what stood there."""
+    begins: int | None = None
+    """Position of the first record; None when this direction carries no TLS."""
+    unfinished: tuple[int, int, int] | None = None
+    """Content type, body length and bytes present of a record that the stream ends in."""
+    sslv2_server: bool = False
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether a record was found."""
+        return self.begins is not None
+
+
+class _Mode(Enum):
+    RECORDS = 1
+    PLAIN = 2  # not TLS so far: look for a beginning at each segment
+    LOST = 3  # the place of the next record header is unknown, after a hole
+
+
+class RecordReader:
+    """Reads the records of one direction. `midstream`: the capture begins inside the connection."""
+
+    __slots__ = (
+        "_body",
+        "_body_left",
+        "_encrypted",
+        "_head",
+        "_join",
+        "_join_first",
+        "_latest",
+        "_latest_time",
+        "_midstream",
+        "_mode",
+        "_record",
+        "_starts",
+        "seen",
+        "wanted",
+    )
+
+    def __init__(self, *, midstream: bool = False) -> None:
+        self.seen = SideRecords()
+        self.wanted = 0
+        self._midstream = midstream
+        self._mode = _Mode.RECORDS
+        self._encrypted = False
+        self._head = b""  # the first bytes of a record header that is split over runs
+        self._record: tuple[int, int, int, int] = (0, 0, 0, 0)  # type, version, length, position of the body
+        self._body = bytearray()
+        self._body_left = 0
+        self._starts: list[tuple[int, int]] = []  # (position, packet) at which parts of the body begin
+        self._join = bytearray()  # handshake bytes that do not make a message yet
+        self._join_first: tuple[int, int] = (0, 0)  # packet and position of their first byte
+        self._latest = 0
+        self._latest_time = 0
+
+    def feed(self, run: Run) -> None:
+        """Take the next run of bytes."""
+        at: int | None = run.start
+        while at is not None:
+            at = self._records(run) if self._mode is _Mode.RECORDS else self._search(run, at)
+
+    def gap(self, start: int, size: int) -> None:
+        """Bytes are missing. Inside a body that is stepped over they do not matter."""
+        if start + size <= self.wanted or self._mode is _Mode.PLAIN:
+            return
+        self.seen.lost.append(Lost(start, size, self._latest))
+        if self._mode is _Mode.LOST:
+            return
+        if self._body_left:
+            kind, version, length, body = self._record
+            self._handshake_cut(kind, version)
+            self._body_left = 0
+            self.wanted = body + length
+            if start + size <= self.wanted:
+                return
+        self._lose_place()
+
+    def finish(self) -> SideRecords:
+        """No more bytes: give what was seen. What is incomplete is marked so."""
+        if self._body_left:
+            kind, version, length, _ = self._record
+            self.seen.unfinished = (kind, length, length - self._body_left)
+            self._handshake_cut(kind, version)
+            self._body_left = 0
+        elif self._join:
+            self._handshake_cut(ContentType.HANDSHAKE, self._record[1])
+        return self.seen
+
+    def _records(self, run: Run) -> int | None:
+        """Read records until the run ends (None), or until the place of the next is lost (where to search)."""
+        end = run.end
+        while (position := self.wanted) < end:
+            if self._body_left:
+                take = min(self._body_left, end - position)
+                self._starts.append((position, run.packet_at(position)))
+                self._body += run.read(position, take)
+                self._body_left -= take
+                self.wanted = position + take
+                self._reach(run, position + take - 1)
+                if self._body_left:
+                    return None
+                self._complete(run)
+            elif not self._header(run, position, end):
+                return None
+            if self._mode is not _Mode.RECORDS:
+                return max(position, run.start)
+        return None
+
+    def _header(self, run: Run, position: int, end: int) -> bool:
+        """Read the record header at `position`; False when more bytes are needed."""
+        have = self._head
+        take = min(5 - len(have), end - position)
+        if take < 0 or position < run.start:
+            self._lose_place()
+            return True
+        head = have + run.read(position, take)
+        if len(head) < 5:
+            self._head = head
+            self.wanted = position + take
+            self._reach(run, position)
+            return False
+        self._head = b""
+        start = position + take - 5
+        header = record_header(head)
+        if header is None:
+            self._no_header(run, head, start)
+            return True
+        if self.seen.begins is None:
+            if self._midstream and start == 0 and header[2] == 0:
+                self._not_tls(run, start)
+                return True
+            self.seen.begins = start
+        kind, version, length = header
+        body = start + 5
+        if kind == ContentType.APPLICATION_DATA or (kind == ContentType.ALERT and length > 2) or kind == ContentType.HEARTBEAT:
+            self._stepped_over(run, kind, length, position, start)
+            self.wanted = body + length
+            return True
+        self._record = (kind, version, length, body)
+        self._body.clear()
+        self._starts.clear()
+        self._body_left = length
+        self.wanted = body
+        if not length:
+            self._reach(run, position)
+            self._complete(run)
+        return True
+
+    def _stepped_over(self, run: Run, kind: int, length: int, position: int, start: int) -> None:
+        seen = self.seen
+        if kind == ContentType.APPLICATION_DATA:
+            seen.application_count += 1
+            seen.application_bytes += length
+            record = RecordSeen(kind, length, self._at(run, position), run.time_at(position), start)
+            if len(seen.application) < _MAX_RECORDS_KEPT:
+                seen.application.append(record)
+            else:
+                seen.application_last.append(record)
+                if len(seen.application_last) > _MAX_LAST_KEPT:
+                    del seen.application_last[0]
+        elif kind == ContentType.ALERT and len(seen.alerts) < _MAX_ALERTS:
+            last = min(start + 5 + length, run.end) - 1
+            seen.alerts.append(AlertRecord(self._at(run, last), run.time_at(last), start, length, None, None))
+
+    def _complete(self, run: Run) -> None:
+        """The body of a record that is kept is whole."""
+        kind, version, length, body = self._record
+        seen = self.seen
+        if kind == ContentType.HANDSHAKE:
+            if self._encrypted and not _is_hello(self._body):
+                if len(seen.encrypted_handshake) < _MAX_RECORDS_KEPT:
+                    seen.encrypted_handshake.append(RecordSeen(kind, length, self._latest, self._latest_time, body - 5))
+                return
+            self._encrypted = False
+            self._messages(run, body, version)
+        elif kind == ContentType.CHANGE_CIPHER_SPEC:
+            self._encrypted = True
+            if len(seen.change_cipher_spec) < _MAX_ALERTS:
+                seen.change_cipher_spec.append(RecordSeen(kind, length, self._latest, self._latest_time, body - 5))
+        elif kind == ContentType.ALERT and length == 2 and len(seen.alerts) < _MAX_ALERTS:
+            level, description = self._body[0], self._body[1]
+            seen.alerts.append(AlertRecord(self._latest, self._latest_time, body - 5, length, level, description))
+
+    def _messages(self, run: Run, body: int, version: int) -> None:
+        """Join the record's bytes to those before them and take out the whole messages."""
+        join = self._join
+        carried = len(join)
+        if not carried:
+            self._join_first = (self._packet_of(run, body), body)
+        join += self._body
+        offset = 0
+        while len(join) - offset >= 4:
+            length = join[offset + 1] << 16 | join[offset + 2] << 8 | join[offset + 3]
+            if length > _MAX_MESSAGE:
+                self.seen.damaged = RecordSeen(join[offset], length, self._latest, self._latest_time, body)
+                join.clear()
+                return
+            if len(join) - offset < 4 + length:
+                break
+            first, position = self._join_first
+            if offset >= carried:
+                position = body + offset - carried
+                first = self._packet_of(run, position)
+            self._emit(join[offset], bytes(join[offset + 4 : offset + 4 + length]), length, first, position, version)
+            offset += 4 + length
+        if offset:
+            if offset < len(join):
+                position = body + offset - carried
+                self._join_first = (self._packet_of(run, position) if offset >= carried else self._join_first[0], position)
+            del join[:offset]
+
+    def _emit(
+        self, kind: int, body: bytes, length: int, first: int, position: int, version: int, *, complete: bool = True
+    ) -> None:
+        if len(self.seen.messages) < _MAX_MESSAGES:
+            self.seen.messages.append(
+                RawMessage(kind, body, length, first, self._latest, self._latest_time, position, version, complete)
+            )
+
+    def _handshake_cut(self, kind: int, version: int) -> None:
+        """Keep what there is of a handshake message that the capture cuts."""
+        if kind == ContentType.HANDSHAKE and (not self._encrypted or _is_hello(self._body)):
+            if not self._join and self._starts:
+                self._join_first = (self._starts[0][1], self._starts[0][0])
+            if self._body_left:
+                self._join += self._body
+            first, position = self._join_first
+            data = bytes(self._join)
+            # Whole messages may stand before the one that is cut.
+            while len(data) >= 4:
+                length = int.from_bytes(data[1:4], "big")
+                whole = len(data) >= 4 + length
+                self._emit(data[0], data[4 : 4 + length], length, first, position, version, complete=whole)
+                if not whole:
+                    break
+                data = data[4 + length :]
+                position += 4 + length
+        self._join.clear()
+        self._body.clear()
+
+    def _no_header(self, run: Run, head: bytes, start: int) -> None:
+        """What stands where a record should begin is none."""
+        if self.seen.begins is None:
+            length = sslv2_hello_length(head) if start == 0 else None
+            if length is not None:
+                self._sslv2_hello(run, head, length)
+            else:
+                self._not_tls(run, start)
+            return
+        if self.seen.damaged is None:
+            self.seen.damaged = RecordSeen(
+                head[0], head[3] << 8 | head[4], self._at(run, min(start + 4, run.end - 1)), self._latest_time, start
+            )
+        self._lose_place()
+
+    def _sslv2_hello(self, run: Run, head: bytes, length: int) -> None:
+        """An SSLv2-style ClientHello has a record header of its own: two bytes of length."""
+        available = run.end - 2
+        self.seen.begins = 0
+        body = run.read(2, min(length, available)) if run.start == 0 else head[2:]
+        last = min(run.end, 2 + length) - 1
+        self._reach(run, last)
+        first = run.packet_at(max(run.start, 0))
+        if len(self.seen.messages) < _MAX_MESSAGES:
+            self.seen.messages.append(
+                RawMessage(
+                    1, body, length, first, self._latest, self._latest_time, 0, 0x0002, len(body) >= length, sslv2=True
+                )
+            )
+        self.wanted = 2 + length
+
+    def _not_tls(self, run: Run, start: int) -> None:
+        self._mode = _Mode.PLAIN
+        if self._latest == 0:
+            self._reach(run, min(max(start, run.start), run.end - 1))
+
+    def _search(self, run: Run, start: int) -> int | None:
+        """Look for a record at the beginning of each segment from `start` on; None when there is none."""
+        if self._mode is _Mode.PLAIN:
+            self._keep_plain(run)
+        at = start
+        midstream = self._midstream or self._mode is _Mode.LOST
+        while (found := run.next_likely(at)) is not None and found + 5 < run.end:
+            if begins_session(run.read(found, 6), midstream=midstream):
+                self._mode = _Mode.RECORDS
+                self._head = b""
+                self._join.clear()
+                self.wanted = found
+                if self.seen.begins is None:
+                    self.seen.begins = found
+                return found
+            at = found + 1
+        self.wanted = _NEVER if self._mode is _Mode.LOST or self._plain_is_full() else run.end
+        return None
+
+    def _keep_plain(self, run: Run) -> None:
+        """Keep the first bytes of what is not TLS."""
+        plain = self.seen.plain
+        if plain is None:
+            data = self._head + run.read(run.start, min(_MAX_PLAIN, run.end - run.start))
+            self.seen.plain = PlainText(data, run.packet_at(run.start), run.time_at(run.start))
+        elif len(plain.data) < _MAX_PLAIN:
+            more = run.read(run.start, min(_MAX_PLAIN - len(plain.data), run.end - run.start))
+            self.seen.plain = PlainText(plain.data + more, plain.packet, plain.time_ns)
+        self._head = b""
+
+    def _plain_is_full(self) -> bool:
+        return self.seen.plain is not None and len(self.seen.plain.data) >= _MAX_PLAIN
+
+    def _lose_place(self) -> None:
+        self._mode = _Mode.LOST
+        self._head = b""
+        self._join.clear()
+        self.wanted = _NEVER
+
+    def _reach(self, run: Run, position: int) -> None:
+        """The byte at `position` has been taken: no message that ends there was complete before its packet."""
+        packet = run.packet_at(position)
+        if packet >= self._latest:
+            self._latest = packet
+            self._latest_time = run.time_at(position)
+
+    def _at(self, run: Run, position: int) -> int:
+        return max(self._latest, run.packet_at(position))
+
+    def _packet_of(self, run: Run, position: int) -> int:
+        if position >= run.start:
+            return run.packet_at(min(position, run.end - 1))
+        before = [packet for at, packet in self._starts if at <= position]
+        return before[-1] if before else self._latest
+
+
+def _is_hello(body: bytes | bytearray) -> bool:
+    """Whether a handshake record after a ChangeCipherSpec holds a hello in clear."""
+    return (
+        len(body) >= 38
+        and body[0] in (1, 2)
+        and body[4] == 3
+        and 4 + (body[1] << 16 | body[2] << 8 | body[3]) <= len(body)
+    )
