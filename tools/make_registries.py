@@ -42,7 +42,7 @@ def rows(source: Path) -> list[tuple[str, str]]:
     order = [int(value, 0) for value, _ in numbers]
     if order != sorted(set(order)):
         raise SystemExit(f"{source.name}: values are not in ascending order, each once")
-    return [(value.lower(), literal(name)) for value, name in numbers]
+    return [(value.upper().replace("X", "x"), literal(name)) for value, name in numbers]
 
 
 def literal(value: str | bytes) -> str:

@@ -563,11 +563,11 @@ def parse_partial_client_hello(prefix: bytes, length: int) -> ClientHello:
 
 
 def parse_server_hello(body: bytes) -> ServerHello:
-    """RFC 8446 section 4.1.3; the shorter form of drafts 1 to 21 is told by their version numbers."""
+    """RFC 8446 section 4.1.3; also the shorter form of the drafts up to 21."""
     reader = Reader(body, "ServerHello")
     version = reader.u16("legacy_version")
     random = reader.take(32, "random")
-    old_draft = _is_old_draft(version)
+    old_draft = _is_old_draft(version, body)
     session_id = b"" if old_draft else _session_id(reader)
     cipher_suite = reader.u16("cipher_suite")
     compression_method = 0 if old_draft else reader.u8("compression_method")
@@ -833,8 +833,14 @@ def _version_or_tls12(version: int | None) -> int:
     return ProtocolVersion.TLS_1_2 if version is None else version
 
 
-def _is_old_draft(version: int) -> bool:
-    return version >> 8 == 0x7F and version & 0xFF <= _LAST_DRAFT_WITH_SHORT_SERVER_HELLO
+def _is_old_draft(version: int, body: bytes) -> bool:
+    """Whether a ServerHello has the short form: by its draft's number, or 0x0304 and lengths that fit it.
+
+    Drafts sent 0x7f00 plus their number, some stacks the final 0x0304, which RFC 8446 never has there.
+    """
+    if version >> 8 == 0x7F:
+        return version & 0xFF <= _LAST_DRAFT_WITH_SHORT_SERVER_HELLO
+    return version == ProtocolVersion.TLS_1_3 and int.from_bytes(body[36:38], "big") == len(body) - 38
 
 
 def _only(names: tuple[bytes, ...] | None) -> bytes | None:
