@@ -1,0 +1,311 @@
+"""Record the captures of this folder afresh: real TLS stacks, a real wire, tcpdump.
+
+    python captures/record/record.py                      all of them, into captures/
+    python captures/record/record.py --only playbook      one (or several, or a pattern such as 'tls13-*')
+    python captures/record/record.py --out DIR            somewhere else
+    python captures/record/record.py --list               what there is
+
+Needs root and the programs that a scenario's stacks consist of; a scenario whose stack is not installed is
+skipped, and said so. Each recording is read back by tshark, and thrown away when the wire does not show what
+the scenario says. Writes the captures, the trust stores, `manifest.json`, and the generated parts of
+`README.md` if the folder has one. Exit status: 0 all recorded or skipped, 1 some recording failed, 2 this
+machine cannot record, or the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import fnmatch
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+if not __package__:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from captures.record import lab, pki, readme, stacks, walk
+from captures.record.scenarios import SCENARIOS, Expected, Scenario
+
+_DEFAULT_OUT = Path(__file__).resolve().parents[1]
+
+
+class RecordingError(Exception):
+    """A recording does not show what its scenario says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorder:
+    """A way to record: `command` takes the file to write and the server's port, `ready` is its first word."""
+
+    title: str
+    command: Callable[[Path, int], list[str]]
+    link_type: str
+    ready: str = "listening on"
+    suffix: str = ".pcap"
+    inject_secrets: bool = False
+
+
+def _tcpdump(device: str, *options: str) -> Callable[[Path, int], list[str]]:
+    def command(path: Path, port: int) -> list[str]:
+        where = ["tcpdump", "-i", device, "-n", "-s", "0", "-U", "--immediate-mode", "-Z", "root", *options]
+        return [*where, "-w", str(path), f"tcp port {port}"]
+
+    return command
+
+
+def _dumpcap(path: Path, port: int) -> list[str]:
+    return ["dumpcap", "-q", "-i", "eth-c", "-f", f"tcp port {port}", "-w", str(path)]
+
+
+RECORDERS: dict[str, Recorder] = {
+    "tcpdump": Recorder(title="tcpdump", command=_tcpdump("eth-c"), link_type="EN10MB"),
+    "tcpdump-nano": Recorder(
+        title="tcpdump", command=_tcpdump("eth-c", "--time-stamp-precision", "nano"), link_type="EN10MB"
+    ),
+    "tcpdump-secrets": Recorder(
+        title="tcpdump, editcap",
+        command=_tcpdump("eth-c"),
+        link_type="EN10MB",
+        suffix=".pcapng",
+        inject_secrets=True,
+    ),
+    "any-sll2": Recorder(title="tcpdump -i any", command=_tcpdump("any"), link_type="LINUX_SLL2"),
+    "any-sll": Recorder(
+        title="tcpdump -i any -y LINUX_SLL", command=_tcpdump("any", "-y", "LINUX_SLL"), link_type="LINUX_SLL"
+    ),
+    "dumpcap": Recorder(
+        title="dumpcap", command=_dumpcap, link_type="EN10MB", ready="Capturing on", suffix=".pcapng"
+    ),
+}
+
+
+def record(scenario: Scenario, out: Path, programs: Path) -> dict[str, Any]:
+    """Record one scenario into the folder `out`; give its manifest entry.
+
+    `programs` holds the compiled clients. Raises `RecordingError` when the wire shows something else than the
+    scenario expects, `LabError` when the lab fails.
+    """
+    client, server = stacks.CLIENTS[scenario.client], stacks.SERVERS[scenario.server]
+    recorder = RECORDERS[scenario.recorder]
+    with lab.Lab(names=(pki.HOST, pki.OTHER_HOST), family=scenario.family, delay=scenario.delay) as wire:
+        bundle = wire.directory / "anchors.pem"
+        bundle.write_bytes(pki.pem(pki.STORES[scenario.store]))
+        job = stacks.Job(
+            lab=wire,
+            host=scenario.host,
+            family=scenario.family,
+            port=scenario.port,
+            tls=scenario.tls,
+            bundle=bundle,
+            patience=scenario.patience,
+            chain=pki.CHAINS[scenario.chain],
+            client_options=scenario.client_options,
+            server_options=scenario.server_options,
+            programs=programs,
+        )
+        server.start(job)
+        raw = wire.directory / "recording"
+        with wire.recording(recorder.command(raw, scenario.port), ready=recorder.ready, settle=0.4):
+            said = client.talk(job)
+        keylog = job.keylog if job.keylog.exists() and job.keylog.stat().st_size else None
+        packets = walk.read(raw, port=scenario.port, keylog=keylog)
+        verdict = walk.judge(packets)
+        words = "\n".join(dict.fromkeys(client.errors.findall(said.output))).replace(f"{wire.directory}/", "")
+        expected = _confirmed(scenario, packets, verdict, words, said, raw)
+        file = f"{scenario.name}{recorder.suffix}"
+        if recorder.inject_secrets:
+            assert keylog is not None
+            command = [
+                "editcap",
+                "-F",
+                "pcapng",
+                "--inject-secrets",
+                f"tls,{keylog}",
+                str(raw),
+                str(out / file),
+            ]
+            subprocess.run(command, check=True, timeout=60)
+        else:
+            shutil.copyfile(raw, out / file)
+        kept_keys = None
+        if scenario.keys and keylog is not None:
+            kept_keys = f"{scenario.name}.keys"
+            shutil.copyfile(keylog, out / kept_keys)
+    begun = dt.datetime.fromtimestamp(packets[0].time, dt.UTC)
+    return {
+        "name": scenario.name,
+        "file": file,
+        "shows": scenario.shows,
+        "fault": scenario.fault,
+        "client": _stack(scenario.client, client),
+        "server": _stack(scenario.server, server),
+        "tls": scenario.tls if scenario.tls != "none" else None,
+        "host": scenario.host,
+        "port": scenario.port,
+        "family": scenario.family,
+        "server_chain": list(pki.digests(job.chain)) if scenario.tls != "none" else [],
+        "store": pki.store_path(scenario.store),
+        "accepting_store": pki.store_path("with-root") if scenario.store != "with-root" else None,
+        "keylog": kept_keys,
+        "recorder": recorder.title,
+        "link_type": recorder.link_type,
+        "recorded_at": begun.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "client_error": words if expected.by else None,
+        "expected": {
+            "outcome": "failed" if expected.by else "completed",
+            "cause": expected.cause,
+            "aborted_by": expected.by,
+            "abort_act": expected.act,
+            "abort_packet": verdict.abort_packet,
+            "stage": expected.stage,
+        },
+        "packets": len(packets),
+        "events": walk.events(packets),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Record what the command line asks for; give the exit status."""
+    options = _parser().parse_args(arguments)
+    chosen = [
+        s for s in SCENARIOS if not options.only or any(fnmatch.fnmatch(s.name, o) for o in options.only)
+    ]
+    if options.list:
+        for scenario in chosen:
+            print(f"{scenario.name:32} {scenario.shows}")
+        return 0
+    if not chosen:
+        print(f"no scenario is called {', '.join(options.only)}; --list names them", file=sys.stderr)
+        return 2
+    if problem := _unable():
+        print(f"cannot record: {problem}", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, _leave)
+    options.out.mkdir(parents=True, exist_ok=True)
+    lab.remove_leftovers()
+    return _record_all(chosen, options.out)
+
+
+def _record_all(chosen: list[Scenario], out: Path) -> int:
+    entries: list[dict[str, Any]] = []
+    failed = 0
+    able = [scenario for scenario in chosen if _installed(scenario)]
+    with tempfile.TemporaryDirectory(prefix="hsa-programs-") as programs:
+        stacks.build_programs(Path(programs), {s.client.partition("-")[0] for s in able})
+        for scenario in able:
+            begun = time.monotonic()
+            try:
+                entries.append(record(scenario, out, Path(programs)))
+            except (RecordingError, lab.LabError) as error:
+                failed += 1
+                print(f"FAILED    {scenario.name}: {error}", flush=True)
+            else:
+                print(f"recorded  {entries[-1]['file']} ({time.monotonic() - begun:.1f} s)", flush=True)
+    if shutil.which("keytool"):
+        pki.write_stores(out / "stores")
+    else:
+        print("skipped   stores/: keytool is not installed")
+    manifest = _write_manifest(out / "manifest.json", entries)
+    if (out / "README.md").exists():
+        readme.update(out, manifest)
+    return 1 if failed else 0
+
+
+def _installed(scenario: Scenario) -> bool:
+    absent = (
+        *stacks.missing(stacks.CLIENTS[scenario.client]),
+        *stacks.missing(stacks.SERVERS[scenario.server]),
+        *(
+            tool
+            for tool in RECORDERS[scenario.recorder].title.split()
+            if tool == "dumpcap" and not shutil.which(tool)
+        ),
+    )
+    if absent:
+        print(f"skipped   {scenario.name}: {', '.join(dict.fromkeys(absent))} not installed", flush=True)
+    return not absent
+
+
+def _confirmed(
+    scenario: Scenario,
+    packets: tuple[walk.Packet, ...],
+    seen: walk.Verdict,
+    words: str,
+    said: lab.Finished,
+    raw: Path,
+) -> Expected:
+    """Give what the scenario expected and the wire shows; raise `RecordingError` if they differ."""
+    shown = (seen.aborted_by, seen.abort_act, seen.stage)
+    for expected in (scenario.expected, *scenario.or_else):
+        if (expected.by, expected.act, expected.stage) == shown:
+            break
+    else:
+        raise _mismatch(f"{shown} in packet {seen.abort_packet} is not {scenario.expected}", said, raw)
+    absent = [event for event in scenario.must_show if event not in walk.events(packets)]
+    if absent:
+        raise _mismatch(f"no {', '.join(absent)}", said, raw)
+    if expected.by and not words:
+        raise _mismatch("the client did not say why it failed", said, raw)
+    if not expected.by and said.status:
+        raise _mismatch(f"the client failed (exit status {said.status})", said, raw)
+    return expected
+
+
+def _mismatch(reason: str, said: lab.Finished, raw: Path) -> RecordingError:
+    return RecordingError(f"{reason}\n{walk.listing(raw)}\nthe client said:\n{said.output[-1500:].strip()}")
+
+
+def _stack(name: str, stack: stacks.Client | stacks.Server) -> dict[str, str]:
+    version = stacks.version_of(stack.version, stack.version_pattern)
+    return {"stack": name, "title": stack.title, "version": version}
+
+
+def _write_manifest(path: Path, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put the new entries among those of earlier runs, in the order of the scenarios."""
+    known: dict[str, dict[str, Any]] = {}
+    if path.exists():
+        known = {entry["name"]: entry for entry in json.loads(path.read_text())["captures"]}
+    known |= {entry["name"]: entry for entry in entries}
+    manifest: dict[str, Any] = {
+        "schema": "hsanalyze-captures/1",
+        "store_password": pki.STORE_PASSWORD,
+        "captures": [known[scenario.name] for scenario in SCENARIOS if scenario.name in known],
+    }
+    path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    return manifest
+
+
+def _unable() -> str:
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    absent = [tool for tool in lab.NEEDS if shutil.which(tool) is None]
+    return f"not installed: {', '.join(absent)}" if absent else ""
+
+
+def _leave(*_: object) -> NoReturn:
+    """Turn SIGTERM into an exception, so that every `with` block tidies up."""
+    raise SystemExit(143)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="a scenario, or a pattern"
+    )
+    parser.add_argument("--out", type=Path, default=_DEFAULT_OUT, metavar="DIR", help="default: captures/")
+    parser.add_argument("--list", action="store_true", help="list the scenarios and stop")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,526 @@
+"""The scenarios: one entry is one capture.
+
+An entry says what is injected, who talks to whom, and what is expected on the wire; the recorder refuses a
+recording in which tshark sees something else. Add a scenario by adding an entry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from captures.record.pki import HOST, OTHER_HOST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What an analysis should find, in the words of the cause codes.
+
+    `by`, `act` and `stage` are about the first event that ended the connection; all but `stage` are `None`
+    for a connection that served its purpose.
+    """
+
+    cause: str | None
+    by: str | None
+    act: str | None
+    stage: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One recording.
+
+    - `client`, `server`: keys of `stacks.CLIENTS` and `stacks.SERVERS`
+    - `chain`, `store`: keys of `pki.CHAINS` (what the server sends) and `pki.STORES` (what the client trusts)
+    - `tls`: the one version that the server speaks, or `none`
+    - `host`: the name that the client asks for; `family`: 4 or 6, the version of IP
+    - `patience`: the client's time limit in seconds; `delay`: the length of the wire, one way, in ms
+    - `recorder`: a key of `record.RECORDERS`; `keys`: the session secrets are kept beside the capture
+    - `or_else`: what else the wire may show where both sides leave at once; the manifest tells which it was
+    - `must_show`: further events (see `walk.events`) without which the recording is not what it should be
+    """
+
+    name: str
+    shows: str
+    fault: str
+    client: str
+    expected: Expected
+    server: str = "openssl"
+    chain: str = "usual"
+    store: str = "with-root"
+    tls: str = "1.2"
+    host: str = HOST
+    family: int = 4
+    port: int = 443
+    patience: float = 8
+    delay: float = 0
+    client_options: tuple[str, ...] = ()
+    server_options: tuple[str, ...] = ()
+    recorder: str = "tcpdump"
+    keys: bool = False
+    or_else: tuple[Expected, ...] = ()
+    must_show: tuple[str, ...] = ()
+
+
+def _refused(cause: str, act: str = "alert", stage: str = "server-flight") -> Expected:
+    return Expected(cause=cause, by="client", act=act, stage=stage)
+
+
+def _turned_away(cause: str, act: str = "alert", stage: str = "client-hello") -> Expected:
+    return Expected(cause=cause, by="server", act=act, stage=stage)
+
+
+_COMPLETED = Expected(cause=None, by=None, act=None, stage="data")
+
+_ROOT_MISSING = "the store lacks the root"
+_QUIET_NIO = ("alert=keep", "read=record")
+
+_PLAYBOOK = (
+    Scenario(
+        name="playbook",
+        shows="the playbook: PKIX path building fails and the client closes without an alert; FIN, then RST",
+        fault=_ROOT_MISSING,
+        client="java-nio",
+        client_options=_QUIET_NIO,
+        chain="full",
+        store="without-root",
+        delay=4,
+        expected=_refused("missing-root", "fin"),
+        must_show=("client_rst",),
+    ),
+    Scenario(
+        name="playbook-late-close",
+        shows="as the playbook, but the server's decode_error, an echo of the FIN, comes before any RST",
+        fault=_ROOT_MISSING,
+        client="java-nio",
+        client_options=("alert=keep", "linger=200"),
+        chain="full",
+        store="without-root",
+        delay=4,
+        expected=_refused("missing-root", "fin"),
+        must_show=("server_alert",),
+    ),
+    Scenario(
+        name="playbook-with-alert",
+        shows="as the playbook, by a client that does send its alert before it closes",
+        fault=_ROOT_MISSING,
+        client="java-nio",
+        client_options=("alert=flush",),
+        chain="full",
+        store="without-root",
+        delay=4,
+        expected=_refused("missing-root"),
+    ),
+    Scenario(
+        name="playbook-repaired",
+        shows="the playbook's client with the root in its store",
+        fault="none",
+        client="java-nio",
+        client_options=_QUIET_NIO,
+        chain="full",
+        delay=4,
+        expected=_COMPLETED,
+    ),
+)
+
+_ALL_CLIENTS = {
+    "openssl": "OpenSSL",
+    "curl": "curl",
+    "python": "Python",
+    "java": "Java",
+    "go": "Go",
+    "gnutls": "GnuTLS",
+    "wget": "GNU wget",
+    "node": "Node",
+    "nginx-proxy": "nginx as a proxy",
+}
+
+# These look at the verdict only once the handshake is done, and leave without a byte of data: by FIN, or with
+# a close_notify before it.
+_AFTER_HANDSHAKE = {"node": "fin", "wget": "fin", "nginx-proxy": "alert"}
+
+
+def _by_each(
+    clients: tuple[str, ...],
+    *,
+    name: str,
+    shows: str,
+    fault: str,
+    cause: str,
+    chain: str,
+    store: str = "with-root",
+    host: str = HOST,
+) -> tuple[Scenario, ...]:
+    """One scenario of a refused server certificate for each of `clients`."""
+    scenarios = []
+    for client in clients:
+        late = client in _AFTER_HANDSHAKE or (client == "curl" and cause == "hostname-mismatch")
+        scenarios.append(
+            Scenario(
+                name=f"{name}-{client}",
+                shows=f"{shows}; {_ALL_CLIENTS[client]}",
+                fault=fault,
+                client=client,
+                chain=chain,
+                store=store,
+                host=host,
+                expected=_refused(
+                    cause,
+                    _AFTER_HANDSHAKE.get(client, "alert"),
+                    "after-handshake" if late else "server-flight",
+                ),
+            )
+        )
+    return tuple(scenarios)
+
+
+_CERTIFICATES = (
+    *_by_each(
+        tuple(_ALL_CLIENTS),
+        name="missing-root",
+        shows="root not in the store, server sends leaf and intermediate",
+        fault=_ROOT_MISSING,
+        cause="missing-root",
+        chain="usual",
+        store="without-root",
+    ),
+    *_by_each(
+        ("openssl", "curl", "java", "go", "gnutls"),
+        name="missing-intermediate",
+        shows="server sends the leaf only",
+        fault="the server leaves out the intermediate",
+        cause="missing-intermediate",
+        chain="leaf-only",
+    ),
+    *_by_each(
+        ("openssl", "curl", "java", "go", "gnutls", "node"),
+        name="expired-leaf",
+        shows="leaf expired on 2025-01-01",
+        fault="the leaf is past its notAfter",
+        cause="expired-leaf",
+        chain="expired-leaf",
+    ),
+    *_by_each(
+        ("openssl", "curl", "java", "go", "gnutls", "node"),
+        name="hostname-mismatch",
+        shows=f"client asks for {OTHER_HOST}, leaf is for {HOST}",
+        fault="the client asks for a name that the leaf does not hold",
+        cause="hostname-mismatch",
+        chain="usual",
+        host=OTHER_HOST,
+    ),
+    *_by_each(
+        ("openssl", "curl", "java", "go"),
+        name="self-signed-leaf",
+        shows="leaf is self-signed and not in the store",
+        fault="the leaf is its own issuer",
+        cause="self-signed-leaf",
+        chain="self-signed-leaf",
+    ),
+    *_by_each(
+        ("openssl", "curl", "java", "go", "gnutls"),
+        name="reissued-root",
+        shows="store holds a root of the right name and another key",
+        fault="the root was re-issued with a new key, the store has the old one",
+        cause="root-key-mismatch",
+        chain="usual",
+        store="with-old-root",
+    ),
+    *_by_each(
+        ("openssl", "java"),
+        name="not-yet-valid",
+        shows="leaf is valid from 2098-01-01 on",
+        fault="the leaf is before its notBefore",
+        cause="not-yet-valid",
+        chain="future-leaf",
+    ),
+    *_by_each(
+        ("go",),
+        name="cn-only",
+        shows="leaf has its name in the CN only",
+        fault="the leaf has no subject alternative name",
+        cause="hostname-only-in-cn",
+        chain="cn-only-leaf",
+    ),
+    *_by_each(
+        ("openssl", "java", "go"),
+        name="wrong-usage",
+        shows="leaf is for TLS clients only",
+        fault="the leaf's extended key usage is clientAuth",
+        cause="wrong-key-usage",
+        chain="client-usage-leaf",
+    ),
+    *_by_each(
+        ("openssl",),
+        name="anchor-not-self-signed",
+        shows="store holds the intermediate only, which OpenSSL does not take for an anchor",
+        fault="the store holds the intermediate but not its root",
+        cause="anchor-not-self-signed",
+        chain="usual",
+        store="intermediate-only",
+    ),
+)
+
+_MUTUAL_TLS = tuple(
+    Scenario(
+        name=f"client-cert-missing-{client}",
+        shows=f"server requires a client certificate, none is sent; {_ALL_CLIENTS[client]}",
+        fault="the client has no certificate",
+        client=client,
+        server_options=("-Verify", "3", "-CAfile", "client-ca.pem"),
+        expected=_turned_away("client-cert-missing", stage="client-flight"),
+    )
+    for client in ("openssl", "java", "go")
+)
+
+_NEGOTIATION = (
+    Scenario(
+        name="protocol-version-curl",
+        shows="server speaks TLS 1.3 only, client up to TLS 1.2",
+        fault="no version in common",
+        client="curl",
+        client_options=("--tls-max", "1.2"),
+        tls="1.3",
+        expected=_turned_away("protocol-version-mismatch"),
+    ),
+    Scenario(
+        name="protocol-version-java",
+        shows="server speaks TLS 1.1 only, client TLS 1.2 and 1.3",
+        fault="no version in common",
+        client="java",
+        tls="1.1",
+        server_options=("-cipher", "DEFAULT:@SECLEVEL=0"),
+        expected=_turned_away("protocol-version-mismatch"),
+    ),
+    Scenario(
+        name="no-shared-cipher-go",
+        shows="server offers DHE-RSA-AES256-GCM-SHA384 only, which the client does not know",
+        fault="no cipher suite in common",
+        client="go",
+        server_options=("-cipher", "DHE-RSA-AES256-GCM-SHA384"),
+        expected=_turned_away("no-shared-cipher"),
+    ),
+    Scenario(
+        name="no-shared-cipher-curl",
+        shows="client offers ECDHE-RSA-AES128-GCM-SHA256 only, server AES256-GCM-SHA384 only",
+        fault="no cipher suite in common",
+        client="curl",
+        client_options=("--tls-max", "1.2", "--ciphers", "ECDHE-RSA-AES128-GCM-SHA256"),
+        server_options=("-cipher", "AES256-GCM-SHA384"),
+        expected=_turned_away("no-shared-cipher"),
+    ),
+)
+
+_SUCCESSES = (
+    *(
+        Scenario(
+            name=f"success-{client}",
+            shows=f"success with data; {words}",
+            fault="none",
+            client=client,
+            chain="usual-ec" if client in {"go", "node"} else "usual",
+            expected=_COMPLETED,
+        )
+        for client, words in _ALL_CLIENTS.items()
+    ),
+    Scenario(
+        name="success-nginx-server",
+        shows="success with data; nginx as the server",
+        fault="none",
+        client="curl",
+        server="nginx",
+        expected=_COMPLETED,
+    ),
+)
+
+_BENEATH_TLS = (
+    Scenario(
+        name="not-tls-nginx",
+        shows="plain HTTP server on the port: HTTP/1.1 400",
+        fault="the server does not speak TLS",
+        client="curl",
+        server="nginx-plain",
+        tls="none",
+        expected=_turned_away("not-tls", "fin"),
+        or_else=(_refused("not-tls", "fin", "client-hello"), _refused("not-tls", "rst", "client-hello")),
+    ),
+    Scenario(
+        name="not-tls-python",
+        shows="plain HTTP server on the port: a page without a status line",
+        fault="the server does not speak TLS",
+        client="java",
+        server="python-http",
+        tls="none",
+        expected=_turned_away("not-tls", "fin"),
+        or_else=(_refused("not-tls", "alert", "client-hello"),),
+    ),
+    Scenario(
+        name="not-tls-banner",
+        shows="a mail server's greeting instead of a ServerHello; the client leaves",
+        fault="the server does not speak TLS",
+        client="openssl",
+        server="faulty",
+        server_options=("banner",),
+        tls="none",
+        port=8443,
+        expected=_refused("not-tls", "fin", "client-hello"),
+    ),
+    Scenario(
+        name="connection-refused",
+        shows="nobody listens: SYN answered by RST",
+        fault="the port is closed",
+        client="curl",
+        server="nothing",
+        tls="none",
+        expected=Expected(cause="connection-refused", by="server", act="rst", stage="tcp"),
+    ),
+    Scenario(
+        name="connect-timeout",
+        shows="a firewall drops the SYN and its repetitions; client gives up after 4 s",
+        fault="the SYN is dropped",
+        client="curl",
+        server="dropping",
+        tls="none",
+        patience=4,
+        expected=Expected(cause="connect-timeout", by="network", act="silence", stage="tcp"),
+    ),
+    *(
+        Scenario(
+            name=f"server-{deed}-{client}",
+            shows=f"{shows}; {_ALL_CLIENTS[client]}",
+            fault=fault,
+            client=client,
+            server="faulty",
+            server_options=(deed,),
+            tls="none",
+            patience=3,
+            expected=expected,
+        )
+        for deed, shows, fault, expected in (
+            (
+                "silent",
+                "server acknowledges the ClientHello and never answers; client gives up after 3 s",
+                "the server does not answer",
+                _refused("server-silent", "fin", "client-hello"),
+            ),
+            (
+                "close",
+                "server closes (FIN) after the ClientHello",
+                "the server closes",
+                _turned_away("server-closed", "fin"),
+            ),
+            (
+                "reset",
+                "server resets after the ClientHello",
+                "the server resets",
+                _turned_away("server-reset", "rst"),
+            ),
+        )
+        for client in ("curl", "java", "go")
+    ),
+)
+
+_FORMATS = (
+    Scenario(
+        name="any-sll2",
+        shows="tcpdump -i any: Linux cooked capture v2",
+        fault=_ROOT_MISSING,
+        client="curl",
+        store="without-root",
+        recorder="any-sll2",
+        expected=_refused("missing-root"),
+    ),
+    Scenario(
+        name="any-sll",
+        shows="tcpdump -i any -y LINUX_SLL: Linux cooked capture v1",
+        fault=_ROOT_MISSING,
+        client="curl",
+        store="without-root",
+        recorder="any-sll",
+        expected=_refused("missing-root"),
+    ),
+    Scenario(
+        name="ipv6",
+        shows="over IPv6",
+        fault=_ROOT_MISSING,
+        client="go",
+        store="without-root",
+        family=6,
+        expected=_refused("missing-root"),
+    ),
+    Scenario(
+        name="ipv6-any",
+        shows="over IPv6, tcpdump -i any",
+        fault="the server leaves out the intermediate",
+        client="openssl",
+        chain="leaf-only",
+        family=6,
+        recorder="any-sll2",
+        expected=_refused("missing-intermediate"),
+    ),
+    Scenario(
+        name="nanoseconds",
+        shows="time stamps in nanoseconds",
+        fault=_ROOT_MISSING,
+        client="curl",
+        store="without-root",
+        port=8443,
+        recorder="tcpdump-nano",
+        expected=_refused("missing-root"),
+    ),
+    Scenario(
+        name="pcapng",
+        shows="pcapng, by dumpcap",
+        fault=_ROOT_MISSING,
+        client="curl",
+        store="without-root",
+        recorder="dumpcap",
+        expected=_refused("missing-root"),
+    ),
+    Scenario(
+        name="pcapng-with-secrets",
+        shows="pcapng with the session secrets inside (editcap --inject-secrets), TLS 1.3",
+        fault=_ROOT_MISSING,
+        client="go",
+        store="without-root",
+        tls="1.3",
+        recorder="tcpdump-secrets",
+        keys=True,
+        expected=_refused("missing-root"),
+    ),
+)
+
+_TLS13 = (
+    Scenario(
+        name="tls13-success",
+        shows="TLS 1.3, success with data",
+        fault="none",
+        client="curl",
+        tls="1.3",
+        keys=True,
+        expected=_COMPLETED,
+    ),
+    Scenario(
+        name="tls13-missing-root-openssl",
+        shows="TLS 1.3, root missing; OpenSSL sends its alert in clear",
+        fault=_ROOT_MISSING,
+        client="openssl",
+        store="without-root",
+        tls="1.3",
+        keys=True,
+        expected=_refused("missing-root"),
+    ),
+    Scenario(
+        name="tls13-missing-root-java",
+        shows="TLS 1.3, root missing; Java sends its alert encrypted",
+        fault=_ROOT_MISSING,
+        client="java",
+        store="without-root",
+        tls="1.3",
+        keys=True,
+        expected=_refused("missing-root"),
+    ),
+)
+
+SCENARIOS: tuple[Scenario, ...] = (
+    *_PLAYBOOK, *_CERTIFICATES, *_MUTUAL_TLS, *_NEGOTIATION, *_BENEATH_TLS, *_SUCCESSES, *_FORMATS, *_TLS13,
+)  # fmt: skip
