@@ -1,0 +1,328 @@
+"""What a report says to people, in order: the verdict, each finding, the tables, the inputs.
+
+Takes a `Report`, gives a `Document`. Everything that a text, a ticket or a page says is worded here and in
+`layout_connection` and `layout_chain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+
+from analyzer.report import layout_chain, layout_connection
+from analyzer.report.document import (
+    Block,
+    Code,
+    Column,
+    Document,
+    Facts,
+    Heading,
+    Inline,
+    Items,
+    Paragraph,
+    Strong,
+    Table,
+    Text,
+    Verdict,
+    cleaned,
+)
+from analyzer.report.model import CertificateInfo, Connection, Finding, InputProblem, Report
+from analyzer.report.words import clock, count, listed, more, numbers
+
+__all__ = ["document"]
+
+FINDINGS_IN_FULL = 20
+"""Findings beyond these are listed by their sentence only: nobody reads the 21st packet walk."""
+SENTENCES = 50
+"""Findings named in the opening list."""
+PROBLEMS = 20
+REMARKS = 10
+
+
+def document(report: Report, *, all_connections: bool = False, table_rows: int = 25) -> Document:
+    """Lay the report out. `table_rows` caps the tables of connections unless `all_connections` is set."""
+    limit = len(report.connections) if all_connections else table_rows
+    by_id = {connection.id: connection for connection in report.connections}
+    shown = [(finding, layout_connection.example(finding, by_id)) for finding in report.findings[:FINDINGS_IN_FULL]]
+    blocks: list[Block] = [*_opening(report, by_id), *_own_faults(report)]
+    for number, (finding, connection) in enumerate(shown, start=1):
+        blocks += _finding(report, number, finding, connection)
+    blocks += _failed_table(report, limit)
+    blocks += _completed(report, limit if all_connections else 0)
+    blocks += _incomplete(report)
+    in_full = {connection.id: connection for _, connection in shown if connection is not None}
+    for connection in report.connections if all_connections else ():
+        if connection.id not in in_full:
+            in_full[connection.id] = connection
+            title: Text = ("Connection ", Code(f"tcp.stream eq {connection.id}"), f": {connection.outcome}")
+            blocks += [Heading(level=1, text=title), *layout_connection.in_full(report, connection)]
+    blocks += _inputs(report)
+    blocks += _digests(in_full.values())
+    return cleaned(Document(blocks=tuple(blocks)))
+
+
+def _opening(report: Report, by_id: dict[int, Connection]) -> list[Block]:
+    summary = report.summary
+    if not summary.failed:
+        return [Verdict(text=_all_well(report), failed=False), *_store_remarks(report)]
+    if not report.findings:
+        sentence: Text = (f"{summary.failed} of {count(summary.connections, 'connection')} failed.",)
+        return [Verdict(text=sentence, failed=True), *_store_remarks(report)]
+    if len(report.findings) == 1:
+        finding = report.findings[0]
+        connection = layout_connection.example(finding, by_id)
+        text = (f"{layout_connection.sentence(finding, connection)} {_frequency(report, finding)}",)
+        return [Verdict(text=text, failed=True), *_store_remarks(report)]
+    reasons = len(report.findings)
+    failed = f"{summary.failed} of {count(summary.connections, 'connection')} failed"
+    headline: Text = (f"{failed}, for {reasons} different reasons. The weightiest comes first.",)
+    sentences: list[Text] = [
+        (
+            Strong(f"{finding.count}x "),
+            layout_connection.sentence(finding, layout_connection.example(finding, by_id)),
+        )
+        for finding in report.findings[:SENTENCES]
+    ]
+    blocks: list[Block] = [Verdict(text=headline, failed=True), Items(items=tuple(sentences), numbered=True)]
+    if reasons > SENTENCES:
+        blocks.append(Paragraph(text=(more(reasons - SENTENCES, "reason"),)))
+    return [*blocks, *_store_remarks(report)]
+
+
+def _all_well(report: Report) -> Text:
+    summary = report.summary
+    if not summary.connections:
+        return (f"There is no TLS connection in this capture of {count(report.capture.packets, 'packet')}.",)
+    if summary.completed == summary.connections:
+        if summary.connections == 1:
+            return ("No TLS handshake failed: the only connection completed its handshake.",)
+        return (f"No TLS handshake failed: all {summary.connections} connections completed theirs.",)
+    text = (
+        f"No TLS handshake is known to have failed: of {count(summary.connections, 'connection')}, "
+        f"{summary.completed} completed the handshake and {summary.incomplete} cannot be judged."
+    )
+    return (text,)
+
+
+def _frequency(report: Report, finding: Finding) -> str:
+    several_days = _several_days(report)
+    first, last = clock(finding.first_at, date=several_days), clock(finding.last_at, date=several_days)
+    total = report.summary.connections
+    if total == 1:
+        return f"It is the only connection in the capture, at {first}."
+    if finding.count == 1:
+        return f"1 of {total} connections failed this way, at {first}."
+    between = f"at {first}" if first == last else f"between {first} and {last}"
+    return f"{finding.count} of {total} connections failed this way, {between}."
+
+
+def _store_remarks(report: Report) -> list[Block]:
+    """Say where the given trust store and the wire disagree: it may not be the store that the client uses."""
+    if report.truststore is None:
+        return []
+    remarks: dict[str, list[int]] = {}
+    for connection in report.connections:
+        remark = layout_chain.store_disagrees(connection)
+        if remark:
+            remarks.setdefault(remark, []).append(connection.id)
+    blocks: list[Block] = [
+        Paragraph(text=(remark, f" (tcp.stream {numbers(connections)})"), warning=True)
+        for remark, connections in islice(remarks.items(), REMARKS)
+    ]
+    if len(remarks) > REMARKS:
+        blocks.append(Paragraph(text=(more(len(remarks) - REMARKS, "remark of this kind", "remarks of this kind"),)))
+    return blocks
+
+
+def _own_faults(report: Report) -> list[Block]:
+    broken = [connection for connection in report.connections if connection.fault]
+    if not broken:
+        return []
+    items: list[Text] = [(Code(f"tcp.stream eq {item.id}"), f": {item.fault}") for item in broken[:PROBLEMS]]
+    if len(broken) > PROBLEMS:
+        items.append((more(len(broken) - PROBLEMS, "connection"),))
+    text = f"hsanalyze itself broke on {count(len(broken), 'connection')}; the rest of the report stands."
+    return [Paragraph(text=(text,), warning=True), Items(items=tuple(items))]
+
+
+def _finding(report: Report, number: int, finding: Finding, connection: Connection | None) -> list[Block]:
+    blocks: list[Block] = []
+    if len(report.findings) > 1:
+        title = (
+            f"Reason {number} of {len(report.findings)}: ",
+            Code(finding.cause.code),
+            f": {finding.cause.title}",
+        )
+        lead = f"{layout_connection.sentence(finding, connection)} {_frequency(report, finding)}"
+        blocks += [Heading(level=1, text=title), Paragraph(text=(lead,))]
+    if connection is not None:
+        blocks += layout_connection.in_full(report, connection)
+    others = [item for item in finding.connections if connection is None or item != connection.id]
+    if others:
+        streams, left = layout_connection.stream_filter(others)
+        rest = f" and {left} more" if left else ""
+        blocks += [
+            Heading(level=2, text=("The others that failed this way",)),
+            Paragraph(text=(f"{count(len(others), 'connection')}: ", Code(streams), rest)),
+        ]
+        if len(finding.servers) > 1:
+            text = (
+                f"{len(finding.servers)} servers: ",
+                *listed([Code(name) for name in finding.servers], 10),
+                ".",
+            )
+            blocks.append(Paragraph(text=text))
+    return blocks
+
+
+def _failed_table(report: Report, limit: int) -> list[Block]:
+    failed = [connection for connection in report.connections if connection.outcome == "failed"]
+    if len(failed) < 2:
+        return []
+
+    def row(item: Connection) -> tuple[Inline, ...]:
+        ended = layout_connection.ended_briefly(item)
+        cause = item.cause.code if item.cause else "unexplained"
+        return (*_common_cells(report, item), ended, Code(cause))
+
+    columns = (*_COMMON_COLUMNS, Column("ended by", 10), Column("cause", 8))
+    blocks: list[Block] = [Heading(level=1, text=(f"All {len(failed)} failed connections",))]
+    return blocks + _table(columns, failed, row, limit)
+
+
+def _completed(report: Report, limit: int) -> list[Block]:
+    completed = [connection for connection in report.connections if connection.outcome == "completed"]
+    # When nothing failed, the opening sentence has said it already.
+    if not completed or (not limit and not report.summary.failed):
+        return []
+    heading = Heading(level=1, text=("Completed connections",))
+    if not limit:
+        verb = "completed its handshake" if len(completed) == 1 else "completed their handshakes"
+        hint = "--all shows it in full." if len(completed) == 1 else "--all shows them in full."
+        return [heading, Paragraph(text=(f"{count(len(completed), 'connection')} {verb}; ", hint))]
+
+    def row(item: Connection) -> tuple[Inline, ...]:
+        tls = item.tls
+        return (*_common_cells(report, item), (tls and tls.version) or "-", (tls and tls.cipher) or "-")
+
+    columns = (*_COMMON_COLUMNS, Column("version"), Column("cipher", 10))
+    return [heading, *_table(columns, completed, row, limit)]
+
+
+def _incomplete(report: Report) -> list[Block]:
+    incomplete = [connection for connection in report.connections if connection.outcome == "incomplete"]
+    if not incomplete:
+        return []
+    groups: dict[tuple[str, str], list[Connection]] = {}
+    for connection in incomplete:
+        cause = connection.cause
+        stage = f"seen only until it had come to {layout_connection.STAGES.get(connection.stage, connection.stage)}"
+        key = (cause.code, cause.title) if cause else ("-", stage)
+        groups.setdefault(key, []).append(connection)
+    rows: list[tuple[Inline, ...]] = []
+    for (code, title), members in sorted(groups.items(), key=lambda group: -len(group[1]))[:PROBLEMS]:
+        rows.append((str(len(members)), Code(code), title, numbers([item.id for item in members])))
+    first = next((item.cause.explanation for item in incomplete if item.cause), "")
+    blocks: list[Block] = [
+        Heading(level=1, text=("Incomplete connections",)),
+        Paragraph(text=(f"{count(len(incomplete), 'connection')} cannot be judged. {first}".strip(),)),
+        Table(
+            columns=(Column("count"), Column("code"), Column("reason", 20), Column("tcp.stream", 10)),
+            rows=tuple(rows),
+        ),
+    ]
+    if len(groups) > PROBLEMS:
+        blocks.append(Paragraph(text=(more(len(groups) - PROBLEMS, "reason"),)))
+    return blocks
+
+
+def _inputs(report: Report) -> list[Block]:
+    capture, store = report.capture, report.truststore
+    blocks: list[Block] = [Heading(level=1, text=("What was read",))]
+    span = "no packets"
+    if capture.first_time and capture.last_time:
+        span = f"{clock(capture.first_time, date=True)} to {clock(capture.last_time, date=True)}"
+    files = listed([Code(name) for name in capture.files], 10)
+    link = ", ".join(capture.link_types) or "-"
+    rows: list[tuple[str, Text]] = [
+        ("Capture", files),
+        (
+            "Packets",
+            (f"{capture.packets:,} packets, {capture.bytes:,} bytes, {capture.format}, link type {link}",),
+        ),
+        ("Time", (span,)),
+    ]
+    if store is not None:
+        sources = listed([Code(name) for name in store.sources], 10)
+        rows.append(("Trust store", (*sources, f": {count(store.certificates, 'certificate')}")))
+    else:
+        rows.append(("Trust store", ("none given; --truststore PATH lets the chain be checked as the client would",)))
+    blocks.append(Facts(rows=tuple(rows)))
+    blocks += _problems("Problems in the capture", capture.problems)
+    if store is not None:
+        blocks += _problems("Problems in the trust store", store.problems)
+    return blocks
+
+
+def _problems(title: str, problems: Sequence[InputProblem]) -> list[Block]:
+    if not problems:
+        return []
+    items: list[Text] = []
+    for problem in problems[:PROBLEMS]:
+        packet = f"#{problem.packet}" if problem.packet is not None else ""
+        place: list[Inline] = [Code(part) for part in (problem.source or "", packet) if part]
+        where: Text = (*listed(place, 2), ": ") if place else ()
+        items.append((*where, problem.text, " (", Code(problem.code), ")"))
+    if len(problems) > PROBLEMS:
+        items.append((more(len(problems) - PROBLEMS, "problem"),))
+    return [Heading(level=2, text=(title,)), Items(items=tuple(items))]
+
+
+def _digests(connections: Iterable[Connection]) -> list[Block]:
+    certificates: dict[str, CertificateInfo] = {}
+    for connection in connections:
+        for certificate in (*connection.server_chain, *connection.client_chain):
+            certificates.setdefault(certificate.sha256, certificate)
+    if not certificates:
+        return []
+    rows = tuple(
+        (Code(certificate.sha256), layout_chain.common_name(certificate.subject))
+        for certificate in certificates.values()
+    )
+    return [
+        Heading(level=2, text=("Full SHA-256 of the certificates",)),
+        Table(columns=(Column("SHA-256"), Column("certificate", 10)), rows=rows),
+    ]
+
+
+_COMMON_COLUMNS = (
+    Column("stream"),
+    Column("time", 10),
+    Column("client", 12),
+    Column("server", 12),
+    Column("host", 6),
+)
+
+
+def _common_cells(report: Report, item: Connection) -> tuple[Inline, ...]:
+    started = clock(item.started_at, date=_several_days(report)).removesuffix(" UTC")
+    host = layout_connection.host(item)
+    return (str(item.id), started, Code(item.client), Code(item.server), Code(host) if host else "-")
+
+
+def _table(
+    columns: tuple[Column, ...],
+    connections: Sequence[Connection],
+    row: Callable[[Connection], tuple[Inline, ...]],
+    limit: int,
+) -> list[Block]:
+    blocks: list[Block] = [Table(columns=columns, rows=tuple(row(item) for item in connections[:limit]))]
+    if len(connections) > limit:
+        note = f"{more(len(connections) - limit, 'connection')} --all lists them."
+        blocks.append(Paragraph(text=(note,)))
+    return blocks
+
+
+def _several_days(report: Report) -> bool:
+    first, last = report.capture.first_time, report.capture.last_time
+    return not first or not last or first[:10] != last[:10]

@@ -1,0 +1,362 @@
+"""One connection in full: cause, who and where, packet walk, chain, evidence, verdicts, repair steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from analyzer.report import layout_chain
+from analyzer.report.document import (
+    Block,
+    Code,
+    Column,
+    Facts,
+    Heading,
+    Inline,
+    Items,
+    Ladder,
+    LadderRow,
+    Listing,
+    Paragraph,
+    Step,
+    Steps,
+    Strong,
+    Table,
+    Text,
+)
+from analyzer.report.model import Connection, Finding, Fix, Report, TimelineEntry
+from analyzer.report.words import clock, listed, more
+
+__all__ = ["STAGES", "ended_briefly", "example", "host", "in_full", "sentence", "stream_filter"]
+
+STAGES: Mapping[str, str] = {
+    "tcp": "the TCP handshake",
+    "client-hello": "the ClientHello",
+    "server-flight": "the server's flight (ServerHello, Certificate)",
+    "client-flight": "the client's flight (key exchange)",
+    "after-handshake": "the end of the handshake, with no application data yet",
+    "data": "application data",
+}
+
+ACTS: Mapping[str, str] = {
+    "alert": "an alert",
+    "fin": "FIN without an alert",
+    "rst": "RST without an alert",
+    "silence": "silence",
+}
+
+FILTER_CELLS = 76
+"""A display filter fits on one line, or it cannot be pasted."""
+LADDER_ROWS = 30
+EVIDENCE = 20
+CAUSES = 10
+FIXES = 10
+COMMANDS = 40
+VERDICTS = 20
+
+
+def example(finding: Finding, by_id: Mapping[int, Connection]) -> Connection | None:
+    """Choose the connection that shows a finding best: the first of those of which most is known."""
+    members = [by_id[number] for number in finding.connections if number in by_id]
+    return max(
+        members,
+        key=lambda item: (
+            bool(item.server_chain),
+            bool(item.trust),
+            bool(item.fixes),
+            len(item.timeline) > 0,
+        ),
+        default=None,
+    )
+
+
+def sentence(finding: Finding, connection: Connection | None) -> str:
+    """Say the finding in one sentence: its own, or one made of the connection's fields."""
+    if finding.text:
+        text = finding.text.strip()
+        return text if text.endswith((".", "!", "?")) else f"{text}."
+    if connection is None:
+        return f"{finding.cause.title}."
+    name = host(connection)
+    server = f"{name} ({connection.server})" if name else connection.server
+    client, title = _address(connection.client), finding.cause.title
+    if title[1:2].islower():
+        title = title[0].lower() + title[1:]
+    if connection.aborted_by == "client":
+        return f"The client {client} ended its handshake with {server}: {title}."
+    if connection.aborted_by == "server":
+        return f"The server {server} ended the handshake of the client {client}: {title}."
+    return f"The handshake of the client {client} with {server} failed: {title}."
+
+
+def host(connection: Connection) -> str:
+    """Give the name that the client meant, as far as it is known; empty when it is not."""
+    return connection.host or (connection.tls.sni if connection.tls else None) or ""
+
+
+def ended_briefly(connection: Connection) -> str:
+    """`client, FIN #47`."""
+    act = connection.abort_act or ""
+    what = {"fin": "FIN", "rst": "RST"}.get(act, act)
+    if act == "alert":
+        what = (
+            next((item.description for item in connection.alerts if item.packet == connection.abort_packet), "") or act
+        )
+    packet = f"#{connection.abort_packet}" if connection.abort_packet is not None else ""
+    who = connection.aborted_by or "-"
+    detail = " ".join(part for part in (what, packet) if part)
+    return f"{who}, {detail}" if detail else who
+
+
+def stream_filter(connections: Sequence[int]) -> tuple[str, int]:
+    """Write a display filter for as many connections as fit on a line, and how many were left out."""
+    if len(connections) == 1:
+        return f"tcp.stream eq {connections[0]}", 0
+    return _filter("tcp.stream", connections)
+
+
+def in_full(report: Report, connection: Connection) -> list[Block]:
+    """Lay out everything about one connection."""
+    blocks: list[Block] = [_facts(connection)]
+    cause = connection.cause
+    if cause is not None and cause.explanation:
+        blocks.append(Paragraph(text=(cause.explanation,)))
+    if connection.fault:
+        text = ("hsanalyze itself broke on this connection, so it may be incomplete: ", connection.fault)
+        blocks.append(Paragraph(text=text, warning=True))
+    if connection.timeline:
+        blocks += [Heading(level=2, text=("Packet walk",)), _ladder(connection)]
+    blocks += layout_chain.section(report, connection)
+    blocks += _evidence(connection)
+    blocks += _other_causes(connection)
+    blocks += _verdicts(connection)
+    blocks += _repair(connection.fixes)
+    return blocks
+
+
+def _facts(connection: Connection) -> Facts:
+    rows: list[tuple[str, Text]] = []
+    cause = connection.cause
+    if cause is not None:
+        rows.append(("Cause", (Strong(cause.code), f" ({cause.confidence}): {cause.title}")))
+    if connection.fixes:
+        fix = connection.fixes[0]
+        standing = "proven" if fix.proven else "not proven"
+        rows.append(("Repair", (fix.text.removesuffix("."), f" ({standing}; steps below)")))
+    started = f", {clock(connection.started_at, date=True)}"
+    rows.append(("Connection", (Code(connection.client), " -> ", Code(connection.server), started)))
+    tls = _tls(connection)
+    if tls:
+        rows.append(("TLS", tls))
+    if connection.aborted_by or connection.abort_act:
+        rows.append(("Ended by", (_ended(connection),)))
+    rows.append(("Wireshark", (Code(f"tcp.stream eq {connection.id}"),)))
+    frames = _frames(connection)
+    if frames:
+        rows.append(("Packets", (Code(_filter("frame.number", frames)[0]),)))
+    return Facts(rows=tuple(rows))
+
+
+def _ended(connection: Connection) -> str:
+    who = {"client": "the client", "server": "the server", "network": "neither end (the network)"}
+    act = _alert_name(connection) or ACTS.get(connection.abort_act or "", connection.abort_act or "")
+    packet = f"packet #{connection.abort_packet}" if connection.abort_packet is not None else ""
+    stage = STAGES.get(connection.stage, connection.stage)
+    parts = [who.get(connection.aborted_by or "", "unknown"), packet, act]
+    return f"{', '.join(part for part in parts if part)}; it had come to {stage}"
+
+
+def _alert_name(connection: Connection) -> str:
+    if connection.abort_act != "alert":
+        return ""
+    alert = next((item for item in connection.alerts if item.packet == connection.abort_packet), None)
+    if alert is None:
+        return "alert"
+    if alert.description is None:
+        return "encrypted alert" if alert.encrypted else f"alert {alert.number}"
+    return f"{alert.level or ''} alert {alert.description}".strip() + (f" ({alert.number})" if alert.number else "")
+
+
+def _tls(connection: Connection) -> Text:
+    tls = connection.tls
+    if tls is None:
+        return ()
+    pieces: list[Inline] = []
+    if tls.version:
+        pieces.append(tls.version)
+    elif tls.offered_versions:
+        pieces.append(f"offered {', '.join(tls.offered_versions[:8])}")
+    if tls.cipher:
+        pieces += [", ", Code(tls.cipher)]
+    pieces += [", SNI ", Code(tls.sni)] if tls.sni else [", no SNI"]
+    if connection.host and connection.host != tls.sni:
+        pieces += [", checked for ", Code(connection.host)]
+    if tls.alpn:
+        pieces += [", ALPN ", Code(tls.alpn)]
+    if tls.resumed:
+        pieces.append(", resumed")
+    if tls.hello_retry:
+        pieces.append(", HelloRetryRequest")
+    first = pieces[0]
+    if isinstance(first, str):
+        pieces[0] = first.removeprefix(", ")
+    return tuple(pieces)
+
+
+def _frames(connection: Connection) -> list[int]:
+    """List the packets worth a look, the most telling first."""
+    wanted = [connection.abort_packet] if connection.abort_packet is not None else []
+    wanted += [alert.packet for alert in connection.alerts]
+    wanted += [item.packet for item in connection.evidence if item.packet is not None]
+    wanted += [item.packet for item in connection.timeline]
+    return list(dict.fromkeys(wanted))
+
+
+def _filter(field: str, values: Sequence[int]) -> tuple[str, int]:
+    """Write `field in {3, 5..7}` of the first values that fit in `FILTER_CELLS`, and count the others."""
+    best = f"{field} in {{}}"
+    taken = 0
+    for taken in range(1, len(values) + 1):
+        text = f"{field} in {{{', '.join(_ranges(sorted(values[:taken])))}}}"
+        if len(text) > FILTER_CELLS:
+            return best, len(values) - taken + 1
+        best = text
+    return best, len(values) - taken
+
+
+def _ranges(values: Sequence[int]) -> list[str]:
+    runs: list[tuple[int, int]] = []
+    for value in values:
+        if runs and value == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], value)
+        else:
+            runs.append((value, value))
+    return [
+        f"{first}..{last}" if last > first + 1 else ", ".join(map(str, {first: 0, last: 0})) for first, last in runs
+    ]
+
+
+def _ladder(connection: Connection) -> Ladder:
+    entries = connection.timeline
+    rows = [_rung(connection, entry) for entry in entries]
+    if len(rows) > LADDER_ROWS:
+        rows = _around_the_end(rows)
+    if connection.abort_act == "silence":
+        rows.append(LadderRow(packet=None, time=entries[-1].time, from_="", what="then silence"))
+    return Ladder(rows=tuple(rows))
+
+
+def _rung(connection: Connection, entry: TimelineEntry) -> LadderRow:
+    ends = entry.packet == connection.abort_packet and connection.abort_act != "silence"
+    return LadderRow(packet=entry.packet, time=entry.time, from_=entry.from_, what=entry.what, ends=ends)
+
+
+def _around_the_end(rows: list[LadderRow]) -> list[LadderRow]:
+    """Keep the first half, and as many rows about the one that ended it; what lies between is counted."""
+    half = LADDER_ROWS // 2
+    end = next((index for index, row in enumerate(rows) if row.ends), len(rows) - 1)
+    start = max(half, min(end - half + 4, len(rows) - half))
+    result = rows[:half]
+    if start > half:
+        result.append(LadderRow(packet=None, time=0.0, from_="", what=more(start - half, "packet")))
+    result += rows[start : start + half]
+    left = len(rows) - start - half
+    if left > 0:
+        result.append(LadderRow(packet=None, time=0.0, from_="", what=more(left, "packet")))
+    return result
+
+
+def _evidence(connection: Connection) -> list[Block]:
+    if not connection.evidence:
+        return []
+    items: list[Text] = []
+    for item in connection.evidence[:EVIDENCE]:
+        where = f"#{item.packet}: " if item.packet is not None else ""
+        items.append((f"{where}{item.text}",))
+    if len(connection.evidence) > EVIDENCE:
+        items.append((more(len(connection.evidence) - EVIDENCE, "observation"),))
+    return [Heading(level=2, text=("Evidence",)), Items(items=tuple(items))]
+
+
+def _other_causes(connection: Connection) -> list[Block]:
+    if not connection.other_causes:
+        return []
+    items: list[Text] = [
+        (Strong(cause.code), f" ({cause.confidence}): {cause.title}. {cause.explanation}".rstrip())
+        for cause in connection.other_causes[:CAUSES]
+    ]
+    if len(connection.other_causes) > CAUSES:
+        items.append((more(len(connection.other_causes) - CAUSES, "cause"),))
+    return [Heading(level=2, text=("Other causes considered",)), Items(items=tuple(items))]
+
+
+def _verdicts(connection: Connection) -> list[Block]:
+    verdicts = connection.trust[:VERDICTS]
+    if not verdicts:
+        return []
+    blocks: list[Block] = []
+    errors: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.error:
+            errors.setdefault(verdict.error, []).append(verdict.profile)
+    if len(verdicts) > 1:
+        rows = tuple(
+            (
+                verdict.profile,
+                "accepts" if verdict.accepted else "refuses",
+                ", ".join(dict.fromkeys(problem.code for problem in verdict.problems[:4])) or "-",
+            )
+            for verdict in verdicts
+        )
+        columns = (Column("validator"), Column("verdict"), Column("problems", 20))
+        blocks += [Heading(level=2, text=("Verdict by validator",)), Table(columns=columns, rows=rows)]
+    if errors:
+        title = "What the validator itself would log" if len(verdicts) == 1 else "What each validator itself would log"
+        lines = tuple(f"{', '.join(profiles)}: {error}" for error, profiles in errors.items())
+        blocks += [Heading(level=2, text=(title,)), Listing(lines=lines)]
+    notes: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        for note in verdict.notes[:4]:
+            notes.setdefault(note, []).append(verdict.profile)
+    if notes:
+        blocks.append(Items(items=tuple((f"{', '.join(profiles)}: {note}",) for note, profiles in notes.items())))
+    return blocks
+
+
+def _repair(fixes: Sequence[Fix]) -> list[Block]:
+    if not fixes:
+        return []
+    blocks: list[Block] = [
+        Heading(level=2, text=("Repair",)),
+        Steps(steps=tuple(_step(fix) for fix in fixes[:FIXES])),
+    ]
+    if len(fixes) > FIXES:
+        blocks.append(Paragraph(text=(more(len(fixes) - FIXES, "repair"),)))
+    return blocks
+
+
+def _step(fix: Fix) -> Step:
+    details: list[Text] = []
+    if fix.certificate:
+        details.append(("Certificate (SHA-256): ", Code(fix.certificate)))
+    if fix.files:
+        details.append(("Files: ", *listed([Code(name) for name in fix.files], 10)))
+    commands = fix.commands[:COMMANDS]
+    if len(fix.commands) > COMMANDS:
+        commands += (f"# {more(len(fix.commands) - COMMANDS, 'command')}",)
+    return Step(
+        text=(fix.text,),
+        standing=_standing(fix),
+        proven=fix.proven,
+        details=tuple(details),
+        commands=commands,
+        caution=fix.caution,
+    )
+
+
+def _standing(fix: Fix) -> str:
+    return "proven: the check passes with it" if fix.proven else "not proven"
+
+
+def _address(endpoint: str) -> str:
+    """`10.1.2.3` of `10.1.2.3:443`, `2001:db8::1` of `[2001:db8::1]:443`."""
+    return endpoint.rpartition(":")[0].strip("[]") or endpoint
