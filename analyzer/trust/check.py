@@ -1,0 +1,292 @@
+"""The trust checker's front door: one chain, one store, one validator, one verdict.
+
+`check` answers one question. `Checker` holds a parsed store for many: verdicts are cached, and the cache key holds
+the moment only as precisely as it matters, namely by which validity periods of the certificates at hand it is in.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from analyzer.errors import InputError
+from analyzer.trust.certificate import Certificate, instant, printable
+from analyzer.trust.model import PathAttempt, TrustProblem, TrustVerdict
+from analyzer.trust.names import reference
+from analyzer.trust.path import Budget, Case, Failure, Path, Pool
+from analyzer.trust.profile import Profile, profile_of
+from analyzer.trust.search import Attempt, Outcome, search
+from analyzer.trust.signatures import hash_name
+
+__all__ = ["Checker", "check"]
+
+MAX_STEPS: Final = 4000
+"""Steps of one search: some ten times what the deepest sane chain with cross-signs takes."""
+
+MAX_CHAIN: Final = 256
+"""Certificates of one chain that are looked at; no stack sends or takes as many."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def check(
+    chain: Sequence[bytes],
+    anchors: Sequence[bytes],
+    *,
+    host: str | None = None,
+    at: datetime | None = None,
+    profile: str = "openssl",
+    intermediates: Sequence[bytes] = (),
+    verify_depth: int | None = None,
+) -> TrustVerdict:
+    """What the validator `profile` says of `chain` (DER certificates, leaf first) when it trusts `anchors`.
+
+    `host` is the name or address that the client meant; None leaves it unchecked and says so in `notes`. `at` is an
+    aware datetime, None means now. `intermediates` may be used without being trusted. `verify_depth` is the
+    configured limit on intermediates. Raises `InputError` for an empty chain, a naive time or an unknown profile.
+    """
+    return Checker(anchors, intermediates=intermediates, verify_depth=verify_depth).check(
+        chain, host=host, at=at, profile=profile
+    )
+
+
+class Checker:
+    """A store, parsed once, against which many chains are checked."""
+
+    __slots__ = ("_cache", "_intermediates", "_moments", "_store", "_verify_depth")
+
+    _CACHED: Final = 4096
+
+    def __init__(
+        self,
+        anchors: Iterable[bytes],
+        *,
+        intermediates: Iterable[bytes] = (),
+        verify_depth: int | None = None,
+    ) -> None:
+        """Read the store's and the further certificates (DER); unreadable ones can serve for nothing."""
+        self._store = Pool(tuple(c for c in map(Certificate.parse, anchors) if not c.malformed))
+        self._intermediates = tuple(c for c in map(Certificate.parse, intermediates) if not c.malformed)
+        self._verify_depth = verify_depth
+        self._cache: OrderedDict[tuple[object, ...], TrustVerdict] = OrderedDict()
+        self._moments = _edges((*self._store.certificates, *self._intermediates))
+
+    @property
+    def anchors(self) -> tuple[Certificate, ...]:
+        """The readable certificates of the store, each once."""
+        return self._store.certificates
+
+    def check(
+        self, chain: Sequence[bytes], *, host: str | None = None, at: datetime | None = None, profile: str = "openssl"
+    ) -> TrustVerdict:
+        """The verdict on one chain; see `check`."""
+        policy = _policy(profile)
+        if not chain:
+            raise InputError("the chain", "it holds no certificate")
+        seconds = _seconds(at)
+        certificates = tuple(Certificate.parse(data) for data in chain[:MAX_CHAIN])
+        own = _edges(certificates)
+        key = (
+            tuple(c.sha256 for c in certificates),
+            host,
+            profile,
+            _between(self._moments, seconds),
+            _between(own, seconds),
+        )
+        known = self._cache.get(key)
+        if known is not None and not known.problems:
+            self._cache.move_to_end(key)
+            return known
+        exact = (*key, seconds)
+        known = self._cache.get(exact)
+        if known is not None:
+            self._cache.move_to_end(exact)
+            return known
+        verdict = self._judge(certificates, host, seconds, policy)
+        self._cache[key if verdict.accepted else exact] = verdict
+        if len(self._cache) > self._CACHED:
+            self._cache.popitem(last=False)
+        return verdict
+
+    def _judge(self, chain: tuple[Certificate, ...], host: str | None, seconds: int, profile: Profile) -> TrustVerdict:
+        refused = _refused_reading(chain, profile)
+        if refused is not None:
+            return _verdict_of_unreadable(profile, chain, refused)
+        readable = tuple(c for c in chain if not c.malformed)
+        case = Case(
+            chain=readable,
+            sent=Pool((*readable[1:], *self._intermediates)),
+            store=self._store,
+            wanted=None if host is None else reference(host),
+            at=seconds,
+            profile=profile,
+            verify_depth=self._verify_depth,
+            budget=Budget(signatures=profile.max_signature_checks, steps=MAX_STEPS),
+        )
+        return _verdict(case, search(case))
+
+
+def _policy(profile: str) -> Profile:
+    try:
+        return profile_of(profile)
+    except ValueError as error:
+        raise InputError("the profile", str(error)) from None
+
+
+def _seconds(at: datetime | None) -> int:
+    if at is None:
+        at = datetime.now(UTC)
+    if at.tzinfo is None:
+        raise InputError("the time", "it has no time zone", hint="Give an aware datetime, UTC for instance.")
+    return (at - _EPOCH) // timedelta(seconds=1)
+
+
+def _edges(certificates: Iterable[Certificate]) -> tuple[int, ...]:
+    """The seconds at which some validity begins or ends."""
+    return tuple(sorted({t for c in certificates for t in (c.not_before, c.not_after) if t is not None}))
+
+
+def _between(edges: tuple[int, ...], seconds: int) -> tuple[int, bool]:
+    """Which interval between the edges a moment is in; the edges themselves are intervals of their own."""
+    index = bisect_left(edges, seconds)
+    return index, index < len(edges) and edges[index] == seconds
+
+
+def _refused_reading(chain: tuple[Certificate, ...], profile: Profile) -> Failure | None:
+    """The certificate for which this validator gives up before it builds any path."""
+    looked_at = chain if profile.every_sent_must_parse else chain[:1]
+    for depth, certificate in enumerate(looked_at):
+        reason = certificate.malformed
+        if reason is None and (depth == 0 or profile.every_sent_must_parse):
+            refused = (w for what, w in certificate.unreadable.items() if what in profile.refused_unreadable)
+            reason = None if profile.reads_late else next(refused, None)
+        if reason is not None:
+            detail = printable(reason)
+            text = f"certificate {depth + 1} of the chain cannot be read by this validator: {detail}"
+            return Failure(
+                code="malformed-certificate",
+                reason="unreadable",
+                depth=depth,
+                certificate=certificate,
+                text=text,
+                facts={"detail": detail, "subject": printable(str(certificate.subject))},
+            )
+    return None
+
+
+def _verdict_of_unreadable(profile: Profile, chain: tuple[Certificate, ...], failure: Failure) -> TrustVerdict:
+    return TrustVerdict(
+        profile=profile.name,
+        accepted=False,
+        error=_error(profile, None, failure),
+        path=(chain[0].sha256,),
+        problems=(failure.problem,),
+        attempts=(PathAttempt(path=(chain[0].sha256,), anchored=False, problems=(failure.problem,)),),
+        notes=profile.notes,
+    )
+
+
+def _verdict(case: Case, outcome: Outcome) -> TrustVerdict:
+    profile, best = case.profile, outcome.best
+    notes = list(profile.notes)
+    if case.wanted is None:
+        notes.append("the host name was not checked: it is not known which name the client meant")
+    if outcome.budget_spent:
+        notes.append("the search was cut short: the certificates offer too many combinations to try them all")
+    problems = _problems(case, best)
+    return TrustVerdict(
+        profile=profile.name,
+        accepted=not problems,
+        error=_error(profile, best.path, best.failures[0]) if best.failures else None,
+        path=_digests(best.path),
+        problems=problems,
+        attempts=tuple(
+            PathAttempt(path=_digests(a.path), anchored=a.path.anchored, problems=_distinct(a.failures))
+            for a in outcome.attempts
+        ),
+        notes=tuple(notes),
+    )
+
+
+def _problems(case: Case, best: Attempt) -> tuple[TrustProblem, ...]:
+    problems = _distinct(best.failures)
+    if problems:
+        misplaced = _leaf_not_first(case)
+        if misplaced is not None:
+            return (misplaced, *problems)
+    return problems
+
+
+def _distinct(failures: tuple[Failure, ...]) -> tuple[TrustProblem, ...]:
+    """Each code once for each certificate: one expired leaf is one problem."""
+    unique: dict[tuple[str, str | None], TrustProblem] = {}
+    for failure in failures:
+        problem = failure.problem
+        unique.setdefault((problem.code, problem.certificate), problem)
+    return tuple(unique.values())
+
+
+def _leaf_not_first(case: Case) -> TrustProblem | None:
+    """A CA stands first and what it issued, a server's certificate, comes later."""
+    first = case.leaf
+    if not first.is_ca:
+        return None
+    for certificate in case.chain[1:]:
+        if certificate.is_ca or certificate == first:
+            continue
+        if certificate.alt_names_of("dns") or certificate.alt_names_of("ip") or _descends(case, certificate, first):
+            return TrustProblem(
+                code="wrong-chain-order",
+                certificate=first.sha256,
+                text=f"the CA {first.title} was sent first; the leaf {certificate.title} has to come first",
+            )
+    return None
+
+
+def _descends(case: Case, certificate: Certificate, ancestor: Certificate) -> bool:
+    names = {c.subject.canonical: c for c in case.chain}
+    seen = 0
+    current: Certificate | None = certificate
+    while current is not None and seen <= len(case.chain):
+        if current == ancestor:
+            return True
+        current = names.get(current.issuer.canonical)
+        seen += 1
+    return False
+
+
+def _digests(path: Path) -> tuple[str, ...]:
+    """The path's digests; a self-signed leaf that is its own anchor is shown once."""
+    return tuple(dict.fromkeys(c.sha256 for c in path.certificates))
+
+
+def _error(profile: Profile, path: Path | None, failure: Failure) -> str:
+    """The line that this validator logs for the failure."""
+    searched = path is not None and path.searched and failure.check not in profile.after_building
+    template = (profile.errors.get("searched") if searched else None) or profile.errors.get(failure.reason)
+    if template is None:
+        return failure.text
+    facts: Mapping[str, str] = _Facts(
+        {"depth": str(failure.depth), "text": failure.text, **_about(failure.certificate), **failure.facts}
+    )
+    return template.format_map(facts)
+
+
+class _Facts(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def _about(certificate: Certificate | None) -> dict[str, str]:
+    if certificate is None:
+        return {}
+    digest = hash_name(certificate) or certificate.signature_oid
+    return {
+        "issuer": printable(str(certificate.issuer)),
+        "not_after": instant(certificate.not_after),
+        "not_before": instant(certificate.not_before),
+        "algorithm": digest.upper(),
+    }

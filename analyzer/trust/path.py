@@ -1,0 +1,146 @@
+"""What the search and the checks pass to each other: the case at hand, a path, a failed check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from analyzer.trust.certificate import Certificate
+from analyzer.trust.model import TrustProblem
+from analyzer.trust.names import Reference
+from analyzer.trust.profile import Profile
+from analyzer.trust.signatures import verify
+
+__all__ = ["Budget", "Case", "Failure", "Path", "Pool"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One failed check: the code of the catalogue, the engine-neutral `reason` that picks the error text, where.
+
+    `depth` counts from the leaf (0). `facts` fill the placeholders of the error text. `check` is the check's name,
+    empty for the end of a path that leads to no anchor.
+    """
+
+    code: str
+    reason: str
+    depth: int
+    certificate: Certificate | None
+    text: str
+    facts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    check: str = ""
+
+    @property
+    def problem(self) -> TrustProblem:
+        """The failure as the report shows it."""
+        digest = self.certificate.sha256 if self.certificate is not None else None
+        return TrustProblem(code=self.code, certificate=digest, text=self.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """A chain under trial, leaf first. Certificates from index `trusted` on were taken from the store.
+
+    `anchored`: it ends in a certificate that this validator takes as an anchor. `searched`: found by searching, not
+    by following the order sent. `end`: why it goes no further, when it is not anchored.
+    """
+
+    certificates: tuple[Certificate, ...]
+    trusted: int
+    anchored: bool
+    searched: bool = False
+    end: Failure | None = None
+
+    def role(self, index: int) -> str:
+        """`pinned` (the leaf itself is the anchor), `leaf`, `anchor` (from the store), or `issuer`."""
+        if index == 0:
+            return "pinned" if self.anchored and self.trusted == 0 else "leaf"
+        return "anchor" if index >= self.trusted else "issuer"
+
+
+class Pool:
+    """Certificates findable by subject, in the order given and each once."""
+
+    __slots__ = ("_by_name", "_members", "certificates")
+
+    def __init__(self, certificates: tuple[Certificate, ...]) -> None:
+        self.certificates = tuple(dict.fromkeys(certificates))
+        self._members = frozenset(self.certificates)
+        self._by_name: dict[tuple[bool, bytes], list[Certificate]] = {}
+        for certificate in self.certificates:
+            name = certificate.subject
+            self._by_name.setdefault((True, name.canonical), []).append(certificate)
+            self._by_name.setdefault((False, name.der), []).append(certificate)
+
+    def named_like_issuer_of(self, certificate: Certificate, profile: Profile) -> list[Certificate]:
+        """The certificates whose subject is the issuer of `certificate`, compared as this validator does."""
+        if profile.same_name == "canonical":
+            return self._by_name.get((True, certificate.issuer.canonical), [])
+        return self._by_name.get((False, certificate.issuer.der), [])
+
+    def with_subject(self, certificate: Certificate) -> list[Certificate]:
+        """The certificates with the same subject as `certificate`."""
+        return self._by_name.get((True, certificate.subject.canonical), [])
+
+    def __contains__(self, certificate: object) -> bool:
+        return certificate in self._members
+
+    def __len__(self) -> int:
+        return len(self.certificates)
+
+
+class Budget:
+    """A bound on the work of one check: signature checks and steps. `spent` once it is used up."""
+
+    __slots__ = ("signatures", "spent", "steps")
+
+    def __init__(self, signatures: int, steps: int) -> None:
+        self.signatures = signatures
+        self.steps = steps
+        self.spent = False
+
+    def renew(self, *, signatures: int, steps: int) -> None:
+        """A fresh allowance for a second pass; that the first one was used up stays known."""
+        self.signatures, self.steps = signatures, steps
+
+    def step(self) -> bool:
+        """Take one step; False when there is none left."""
+        self.steps -= 1
+        if self.steps < 0:
+            self.spent = True
+        return self.steps >= 0
+
+    def verify(self, certificate: Certificate, issuer: Certificate) -> str:
+        """`signatures.verify` at the budget's expense; `unchecked` when there is none left."""
+        self.signatures -= 1
+        if self.signatures < 0:
+            self.spent = True
+            return "unchecked"
+        return verify(certificate, issuer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One question to one validator. `at` is in seconds since 1970, rounded down."""
+
+    chain: tuple[Certificate, ...]
+    sent: Pool
+    """Everything that may serve as intermediate: sent after the leaf, then the extra ones."""
+    store: Pool
+    wanted: Reference | None
+    at: int
+    profile: Profile
+    verify_depth: int | None
+    budget: Budget
+
+    @property
+    def leaf(self) -> Certificate:
+        """The first certificate sent."""
+        return self.chain[0]
+
+    @property
+    def max_intermediates(self) -> int | None:
+        """The configured or built-in limit on intermediates, None for none."""
+        limits = [n for n in (self.verify_depth, self.profile.max_intermediates) if n is not None]
+        return min(limits, default=None)

@@ -1,0 +1,133 @@
+"""What a profile is: the policy knobs of one validator, as plain data.
+
+The path builder (`search`), the checks (`checks`) and the name rules (`names`, `constraints`) read these knobs;
+a profile never carries code of its own. The modules in `profiles/` hold one `PROFILE` each and are found by
+walking the folder, so that adding a validator touches one file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Literal
+
+from analyzer.trust.constraints import ConstraintRules
+from analyzer.trust.names import HostRules
+
+__all__ = ["Profile", "Stage", "Strength", "profile_names", "profile_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One round of checks: `up` from the leaf, `down` from the anchor, or `once` for the whole path."""
+
+    direction: Literal["up", "down", "once"]
+    checks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strength:
+    """Keys and signature algorithms that a validator takes. Sizes in bits; `curves` None means any."""
+
+    rsa_leaf: int = 0
+    rsa_ca: int = 0
+    ec: int = 0
+    dsa: int = 0
+    hashes: frozenset[str] = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512", "none"})
+    families: frozenset[str] = frozenset({"rsa", "rsa-pss", "dsa", "ec", "ed25519", "ed448"})
+    curves: frozenset[str] | None = None
+    ca_curves: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Profile:
+    """One validator. See validators' documentation in each profile module for where a knob comes from.
+
+    Path building. `search`: `first` takes the first fitting candidate and never goes back (OpenSSL's family),
+    `sorted` sorts what was sent by issuer and cuts it where the store holds it (GnuTLS), `as-sent` follows the order
+    sent up to an anchor and only otherwise searches (JSSE), `backtrack` tries every candidate. `same_name`: names are
+    compared `canonical` or as `bytes`. `prefer_valid`: among candidates, one that is valid now. `store_until`: the
+    store is asked again above a stored certificate until a self-signed one is reached.
+    `anchor`: what ends a path: `self-signed` stored certificates only, or `any`.
+    `pinned_leaf`: a stored leaf ends the path: `no`, only when `self-signed`, `alone` (sent alone) or self-signed,
+    `yes`, or `unchecked` (and nothing but the host name is looked at).
+    `key_ids`: authority against subject key id: `require`, `anchor` (only towards an anchor), or `hint`.
+    `issuer_serial`: likewise for the authority's issuer and serial.
+    `max_intermediates`: None for no limit; `max_when_searching` applies when the order sent does not lead to an anchor.
+
+    Checks. `stages` in the order in which this validator makes them; `skipped` names per role (`leaf`, `issuer`,
+    `anchor`, `pinned`) the checks that it does not make. `errors`: reason -> text as logged, formatted with the facts.
+    """
+
+    name: str
+    title: str
+    engine: str
+    measured: bool = True
+    notes: tuple[str, ...] = ()
+
+    search: Literal["first", "sorted", "as-sent", "backtrack"]
+    same_name: Literal["canonical", "bytes"] = "bytes"
+    prefer_valid: bool = False
+    climb_store: bool = False
+    anchor: Literal["self-signed", "any"] = "any"
+    pinned_leaf: Literal["no", "self-signed", "alone", "yes", "unchecked"] = "no"
+    key_ids: Literal["require", "anchor", "hint"] = "hint"
+    issuer_serial: Literal["require", "hint"] = "hint"
+    issuer_needs_sign: bool = False
+    match_algorithms: bool = False
+    max_intermediates: int | None = None
+    max_when_searching: int | None = None
+    max_signature_checks: int = 200
+
+    stages: tuple[Stage, ...]
+    after_building: frozenset[str] = frozenset()
+    skipped: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    known_critical: frozenset[str]
+    refused_unreadable: frozenset[str] = frozenset()
+    reads_late: bool = False
+    every_sent_must_parse: bool = True
+    unreadable_means_no_issuer: frozenset[str] = frozenset()
+    last_second: Literal["valid", "expired"] = "valid"
+    anchor_without_constraints: frozenset[str] = frozenset()
+    ca_key_usage: bool = True
+    leaf_may_be_ca: bool = True
+    version_1_leaf: bool = True
+    ca_eku: Literal["require", "any-counts", "ignore"] = "require"
+    leaf_eku_any: bool = False
+    gated_crypto: bool = False
+    leaf_key_usage: tuple[int, ...] = ()
+    path_length_counts_self_issued: bool = False
+    policies: Literal["ignore", "evaluate"] = "ignore"
+    strength: Strength = field(default_factory=Strength)
+    constraints: ConstraintRules
+    host: HostRules
+    errors: Mapping[str, str]
+
+
+@cache
+def _profiles() -> Mapping[str, Profile]:
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    from analyzer.trust import profiles
+
+    found = {}
+    for module in iter_modules(profiles.__path__):
+        profile = import_module(f"{profiles.__name__}.{module.name}").PROFILE
+        found[profile.name] = profile
+    return MappingProxyType(found)
+
+
+def profile_names() -> tuple[str, ...]:
+    """The names of all profiles, in alphabetical order."""
+    return tuple(sorted(_profiles()))
+
+
+def profile_of(name: str) -> Profile:
+    """The profile of that name. Raises `ValueError` that lists the known ones."""
+    try:
+        return _profiles()[name]
+    except KeyError:
+        raise ValueError(f"no profile {name!r}; known are {', '.join(profile_names())}") from None

@@ -1,0 +1,206 @@
+"""Does this key verify this certificate's signature? Weak algorithms included: the profile judges strength.
+
+`verify` answers for (certificate, public key); answers are cached, because the same pairs come back in every path
+of a search and in every connection of a capture. RSA with PKCS #1 v1.5 and PSS, DSA, ECDSA, Ed25519 and Ed448.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+
+from analyzer.trust import der
+from analyzer.trust.certificate import Certificate
+
+__all__ = ["Outcome", "hash_name", "key_family", "key_problem", "signature_family", "verify"]
+
+Outcome = str
+"""`good`, `bad`, `mismatch` (key type and algorithm do not belong together), `unsupported`, or `no-key`."""
+
+HASHES: Final = {
+    "1.2.840.113549.1.1.2": ("rsa", "md2"),
+    "1.2.840.113549.1.1.3": ("rsa", "md4"),
+    "1.2.840.113549.1.1.4": ("rsa", "md5"),
+    "1.2.840.113549.1.1.5": ("rsa", "sha1"),
+    "1.3.14.3.2.29": ("rsa", "sha1"),
+    "1.2.840.113549.1.1.14": ("rsa", "sha224"),
+    "1.2.840.113549.1.1.11": ("rsa", "sha256"),
+    "1.2.840.113549.1.1.12": ("rsa", "sha384"),
+    "1.2.840.113549.1.1.13": ("rsa", "sha512"),
+    "1.2.840.10040.4.3": ("dsa", "sha1"),
+    "2.16.840.1.101.3.4.3.1": ("dsa", "sha224"),
+    "2.16.840.1.101.3.4.3.2": ("dsa", "sha256"),
+    "2.16.840.1.101.3.4.3.3": ("dsa", "sha384"),
+    "2.16.840.1.101.3.4.3.4": ("dsa", "sha512"),
+    "1.2.840.10045.4.1": ("ec", "sha1"),
+    "1.2.840.10045.4.3.1": ("ec", "sha224"),
+    "1.2.840.10045.4.3.2": ("ec", "sha256"),
+    "1.2.840.10045.4.3.3": ("ec", "sha384"),
+    "1.2.840.10045.4.3.4": ("ec", "sha512"),
+    "1.3.101.112": ("ed25519", "none"),
+    "1.3.101.113": ("ed448", "none"),
+}
+"""Signature algorithm -> (key family, hash). RSASSA-PSS is apart: its hash stands in the parameters."""
+
+PSS: Final = "1.2.840.113549.1.1.10"
+
+KEY_FAMILIES: Final = {
+    "1.2.840.113549.1.1.1": "rsa",
+    "1.2.840.113549.1.1.10": "rsa-pss",
+    "1.2.840.10040.4.1": "dsa",
+    "1.2.840.10045.2.1": "ec",
+    "1.3.101.112": "ed25519",
+    "1.3.101.113": "ed448",
+}
+
+_HASH_OIDS: Final = {
+    "1.3.14.3.2.26": "sha1",
+    "2.16.840.1.101.3.4.2.4": "sha224",
+    "2.16.840.1.101.3.4.2.1": "sha256",
+    "2.16.840.1.101.3.4.2.2": "sha384",
+    "2.16.840.1.101.3.4.2.3": "sha512",
+    "1.2.840.113549.2.5": "md5",
+}
+
+_MAX_RSA_BITS: Final = 16384
+"""OpenSSL's own limit (OPENSSL_RSA_MAX_MODULUS_BITS): a larger modulus only costs time."""
+
+
+def key_family(certificate: Certificate) -> str | None:
+    """The family of the certificate's public key, None when unknown."""
+    return KEY_FAMILIES.get(certificate.key_oid)
+
+
+def hash_name(certificate: Certificate) -> str | None:
+    """The hash under the certificate's signature (`sha256`, `none` for Ed25519), None when unknown."""
+    if certificate.signature_oid == PSS:
+        parameters = _pss_parameters(certificate.signature_parameters)
+        return parameters[0] if parameters else None
+    return HASHES.get(certificate.signature_oid, (None, None))[1]
+
+
+def signature_family(certificate: Certificate) -> str | None:
+    """The key family that the certificate's signature algorithm belongs to (`rsa` for PSS too)."""
+    if certificate.signature_oid == PSS:
+        return "rsa"
+    return HASHES.get(certificate.signature_oid, (None, None))[0]
+
+
+def verify(certificate: Certificate, issuer: Certificate) -> Outcome:
+    """Whether `issuer`'s key made the signature on `certificate`."""
+    return _verify(certificate, issuer.spki)
+
+
+def key_problem(certificate: Certificate) -> str | None:
+    """Why the certificate's public key cannot be used at all, or None."""
+    if certificate.key_oid not in KEY_FAMILIES:
+        return f"a public key of the unknown type {certificate.key_oid or '?'}"
+    return None if _load_key(certificate.spki) is not None else "a public key that cannot be decoded"
+
+
+@lru_cache(maxsize=4096)
+def _load_key(spki: bytes) -> Any:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    try:
+        return load_der_public_key(spki)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+
+
+@lru_cache(maxsize=32768)
+def _verify(certificate: Certificate, spki: bytes) -> Outcome:
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+
+    family = signature_family(certificate)
+    digest = hash_name(certificate)
+    if family is None or digest is None:
+        return "unsupported"
+    key = _load_key(spki)
+    if key is None:
+        return "no-key"
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            if family != "rsa":
+                return "mismatch"
+            if key.key_size > _MAX_RSA_BITS:
+                return "unsupported"
+            return _verify_rsa(key, certificate, digest)
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            if family != "ec":
+                return "mismatch"
+            key.verify(certificate.signature, certificate.tbs, ec.ECDSA(_hash(digest)))
+        elif isinstance(key, ed25519.Ed25519PublicKey):
+            if family != "ed25519":
+                return "mismatch"
+            key.verify(certificate.signature, certificate.tbs)
+        elif isinstance(key, ed448.Ed448PublicKey):
+            if family != "ed448":
+                return "mismatch"
+            key.verify(certificate.signature, certificate.tbs)
+        elif isinstance(key, dsa.DSAPublicKey):
+            if family != "dsa":
+                return "mismatch"
+            key.verify(certificate.signature, certificate.tbs, _hash(digest))
+        else:
+            return "mismatch"
+    except InvalidSignature:
+        return "bad"
+    except (UnsupportedAlgorithm, ValueError, TypeError):
+        return "unsupported"
+    return "good"
+
+
+def _verify_rsa(key: Any, certificate: Certificate, digest: str) -> Outcome:
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    if certificate.signature_oid != PSS:
+        key.verify(certificate.signature, certificate.tbs, padding.PKCS1v15(), _hash(digest))
+        return "good"
+    parameters = _pss_parameters(certificate.signature_parameters)
+    if parameters is None:
+        return "unsupported"
+    _, mask, salt = parameters
+    scheme = padding.PSS(mgf=padding.MGF1(_hash(mask)), salt_length=salt)
+    key.verify(certificate.signature, certificate.tbs, scheme, _hash(digest))
+    return "good"
+
+
+def _hash(name: str) -> Any:
+    from cryptography.hazmat.primitives import hashes
+
+    table = {
+        "md5": hashes.MD5,
+        "sha1": hashes.SHA1,
+        "sha224": hashes.SHA224,
+        "sha256": hashes.SHA256,
+        "sha384": hashes.SHA384,
+        "sha512": hashes.SHA512,
+    }
+    if name not in table:
+        raise ValueError(f"no {name}")
+    return table[name]()
+
+
+def _pss_parameters(data: bytes) -> tuple[str, str, int] | None:
+    """RSASSA-PSS-params (RFC 4055 section 3.1): hash, hash of MGF1, salt length. None when unreadable."""
+    digest, mask, salt = "sha1", "sha1", 20
+    try:
+        outer = der.read(data, 0, len(data), der.SEQUENCE)
+        for element in der.children(data, outer.start, outer.end):
+            inner = der.read(data, element.start, element.end)
+            if element.tag == 0xA0:
+                oid = der.read(data, inner.start, inner.end, der.OID)
+                digest = _HASH_OIDS[der.oid_text(data[oid.start : oid.end])]
+            elif element.tag == 0xA1:
+                function = der.read(data, inner.start, inner.end, der.OID)
+                algorithm = der.read(data, function.end, inner.end, der.SEQUENCE)
+                oid = der.read(data, algorithm.start, algorithm.end, der.OID)
+                mask = _HASH_OIDS[der.oid_text(data[oid.start : oid.end])]
+            elif element.tag == 0xA2:
+                salt = der.integer(data[inner.start : inner.end])
+    except (der.DerError, KeyError):
+        return None
+    return (digest, mask, salt) if 0 <= salt <= 512 else None

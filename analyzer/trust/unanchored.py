@@ -1,0 +1,208 @@
+"""Why a path leads to no anchor: what is missing, and from where.
+
+The wire shows what was sent, the store what is trusted; what is between them has to be inferred. The facts used:
+whether the path's last certificate is its own issuer, whether the store holds its issuer's name (with another
+key), what else was sent that does not link, and whether some stored root looks like the missing link's parent.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from analyzer.trust.certificate import Certificate, Name, printable
+from analyzer.trust.path import Case, Failure, Path
+
+__all__ = ["dead_end"]
+
+_GENERIC: Final = frozenset(
+    "ca root int intermediate issuing issuer sub subordinate authority certificate certification certificates trust "
+    "trusted server tls ssl rsa ecc ecdsa class secure test of the and inc ltd gmbh llc corp com org net co "
+    "global g1 g2 g3 g4 g5 r1 r2 r3 r4 x1 x2 x3 v1 v2 v3 sha256 sha384 2048 4096".split()
+)
+
+
+def dead_end(case: Case, path: Path, *, too_long: bool = False) -> Failure:
+    """The failure that stands for the missing anchor of `path`."""
+    top = path.certificates[-1]
+    depth = len(path.certificates) - 1
+    if too_long:
+        return _too_long(case, path)
+    unreadable = _unreadable(case, path)
+    if unreadable is not None:
+        return unreadable
+    if path.trusted < len(path.certificates):
+        text = (
+            f"the store holds {top.title} on the path, but this validator wants a self-signed root, and that one's "
+            f'issuer "{printable(str(top.issuer))}" is not in the store'
+        )
+        return _failure("anchor-not-self-signed", "stored-without-root", depth, top, text)
+    if top.self_issued:
+        return _self_issued_end(case, path)
+    return _missing_issuer(case, path)
+
+
+def _failure(code: str, reason: str, depth: int, certificate: Certificate, text: str) -> Failure:
+    return Failure(
+        code=code,
+        reason=reason,
+        depth=depth,
+        certificate=certificate,
+        text=text,
+        facts={"subject": printable(str(certificate.subject)), "issuer": printable(str(certificate.issuer))},
+    )
+
+
+def _too_long(case: Case, path: Path) -> Failure:
+    depth = len(path.certificates) - 1
+    top = path.certificates[-1]
+    profile = case.profile
+    limit = case.verify_depth
+    if limit is None:
+        limit = profile.max_intermediates if profile.max_intermediates is not None else profile.max_when_searching
+    if profile.max_when_searching is not None and case.verify_depth is None:
+        text = f"the certificates were not sent in order, and then this validator follows at most {limit} intermediates"
+        return _failure("wrong-chain-order", "too-long", depth, top, text)
+    text = f"the path needs more than {limit} intermediates, the validator's limit; it was followed up to {top.title}"
+    return _failure("chain-too-long", "too-long", depth, top, text)
+
+
+def _unreadable(case: Case, path: Path) -> Failure | None:
+    refused = case.profile.unreadable_means_no_issuer
+    for depth, certificate in enumerate(path.certificates):
+        for what, why in certificate.unreadable.items():
+            if what in refused:
+                text = (
+                    f"an extension of {certificate.title} cannot be read ({what}: {printable(why)}); this validator "
+                    "then finds no issuer for it and reports that one as missing"
+                )
+                return _failure("malformed-certificate", "missing-issuer", depth, certificate, text)
+    return None
+
+
+def _self_issued_end(case: Case, path: Path) -> Failure:
+    top, depth = path.certificates[-1], len(path.certificates) - 1
+    if top in case.store:
+        text = f"{top.title} is in the store, but this validator does not take it as an anchor"
+        return _failure("anchor-not-self-signed", "missing-issuer", depth, top, text)
+    twins = [c for c in case.store.with_subject(top) if c.self_issued]
+    if depth == 0:
+        reason = "self-signed-leaf"
+        if any(c.spki != top.spki for c in twins):
+            text = f"the store holds a certificate named {top.title} with another key: {_compare(top, twins[0])}"
+            return _failure("root-key-mismatch", reason, depth, top, text)
+        text = f"the leaf {top.title} is its own issuer, and it is not in the store"
+        return _failure("self-signed-leaf", reason, depth, top, text)
+    other_key = [c for c in twins if c.spki != top.spki]
+    if other_key:
+        text = (
+            f"the root {top.title} that was sent and the one of that name in the store have different keys: "
+            f"{_compare(top, other_key[0])}"
+        )
+        return _failure("root-key-mismatch", "self-signed-root", depth, top, text)
+    if twins:
+        text = f"the store holds another certificate of {top.title} with the same key, which this validator passes over"
+        return _failure("missing-root", "self-signed-root", depth, top, text)
+    text = f"the chain ends at the root {top.title}, which the server sent and the store does not hold"
+    return _failure("missing-root", "self-signed-root", depth, top, text)
+
+
+def _compare(sent: Certificate, stored: Certificate) -> str:
+    return f"SHA-256 {sent.sha256[:16]}… sent, {stored.sha256[:16]}… stored"
+
+
+def _missing_issuer(case: Case, path: Path) -> Failure:
+    top, depth = path.certificates[-1], len(path.certificates) - 1
+    issuer = printable(str(top.issuer))
+    stored = [c for c in case.store.certificates if c.subject.canonical == top.issuer.canonical]
+    if stored:
+        wanted = top.authority_key_id.key_id if top.authority_key_id else None
+        held = stored[0].subject_key_id
+        text = (
+            f'the store holds a certificate named "{issuer}", but it is not the issuer of {top.title}: '
+            f"wanted key id {wanted.hex() if wanted else 'not given'}, "
+            f"stored key id {held.hex() if held else 'not given'}"
+        )
+        return _failure("root-key-mismatch", "missing-issuer", depth, top, text)
+    if case.leaf in case.store and depth == 0:
+        text = f"the leaf {top.title} itself is in the store, but this validator does not take it as an anchor"
+        return _failure("anchor-not-self-signed", "missing-issuer", depth, top, text)
+    in_sent = [
+        c for c in case.sent.certificates if c.subject.canonical == top.issuer.canonical and c not in path.certificates
+    ]
+    if in_sent:
+        other = in_sent[0]
+        text = (
+            f"{other.title} was sent and bears the name of the issuer of {top.title}, but it is not taken for it: "
+            f"wanted key id {_key_id(top)}, its key id {other.subject_key_id.hex() if other.subject_key_id else 'not given'}"
+        )
+        return _failure("bad-signature", "missing-issuer", depth, top, text)
+    return _absent_issuer(case, path)
+
+
+def _key_id(certificate: Certificate) -> str:
+    named = certificate.authority_key_id
+    return named.key_id.hex() if named is not None and named.key_id is not None else "not given"
+
+
+def _absent_issuer(case: Case, path: Path) -> Failure:
+    top, depth = path.certificates[-1], len(path.certificates) - 1
+    issuer = printable(str(top.issuer))
+    others = [c for c in case.chain if c not in path.certificates]
+    roots = [c for c in case.store.certificates if c.self_issued]
+    kin = [c for c in roots if _related(c.subject, top.issuer)]
+    sent_above = [c for c in others if c.is_ca and c.subject.canonical != top.issuer.canonical]
+    unlinked_root = [c for c in sent_above if c in case.store or _related(c.subject, top.issuer)]
+    what = "the leaf" if depth == 0 else "the last certificate of the chain"
+    ends = f'{what} {top.title} was issued by "{issuer}", which was neither sent nor is in the store'
+    id_text = f" (key id {_key_id(top)})" if _key_id(top) != "not given" else ""
+    intermediate = False
+    why = ""
+    if unlinked_root:
+        intermediate = True
+        why = f"the server sent {unlinked_root[0].title}, so the link between the two is what is missing"
+    elif _names_a_root(top.issuer):
+        why = "its name says that it is a root"
+    elif kin and (depth == 0 or _names_an_intermediate(top.issuer)):
+        intermediate = True
+        why = f"the store holds the root {kin[0].title}, which it probably leads to"
+    elif depth == 0 and top.ca_issuers:
+        intermediate = True
+        why = f"the server sent the leaf only, and says where its issuer can be had: {printable(top.ca_issuers[0])}"
+    elif depth == 0 and len(case.chain) == 1 and not top.is_ca and len(roots) > 20:
+        intermediate = True
+        why = "the server sent the leaf only, and the store holds many public roots"
+    elif depth == 0:
+        why = "it may itself be a root, or an intermediate that the server should have sent"
+    else:
+        why = "a server sends everything up to its root, so this is most probably the root"
+    code = "missing-intermediate" if intermediate else "missing-root"
+    also = (
+        "; if it is itself a root, it is missing from the store instead"
+        if intermediate
+        else "; if it is an intermediate, the server should have sent it"
+    )
+    if not intermediate and depth == 0 and "may itself" in why:
+        also = ""
+    return _failure(code, "missing-issuer", depth, top, f"{ends}{id_text}: {why}{also}")
+
+
+def _names_a_root(name: Name) -> bool:
+    return any("root" in cn.lower() for cn in name.common_names)
+
+
+def _names_an_intermediate(name: Name) -> bool:
+    words = {w for cn in name.common_names for w in cn.casefold().replace("-", " ").split()}
+    return bool(words & {"int", "intermediate", "sub", "subordinate", "issuing", "issuer"})
+
+
+def _related(one: Name, other: Name) -> bool:
+    """Whether two CA names look like the same house: the same organisation, or a telling word in common."""
+    organisations = [{v.casefold() for v in n.values("2.5.4.10")} for n in (one, other)]
+    if organisations[0] and organisations[1]:
+        return bool(organisations[0] & organisations[1])
+    return bool(_words(one) & _words(other))
+
+
+def _words(name: Name) -> set[str]:
+    text = " ".join((*name.common_names, *name.values("2.5.4.10"))).casefold()
+    return {w for w in "".join(c if c.isalnum() else " " for c in text).split() if len(w) > 1} - _GENERIC
