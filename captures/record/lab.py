@@ -72,7 +72,7 @@ class Lab:
     def __enter__(self) -> Self:
         """Build the hosts and the wire between them."""
         with self._undo:
-            self.directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-"))
+            self.directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-"))
             self._undo.callback(shutil.rmtree, self.directory, ignore_errors=True)
             self.client = self._add_host("c")
             self.server = self._add_host("s")
@@ -219,20 +219,28 @@ class Lab:
 
 
 def remove_leftovers() -> None:
-    """Remove the namespaces of runs that were killed before they could tidy up."""
-    known = subprocess.run(
-        ["ip", "netns", "list"], capture_output=True, text=True, check=True, timeout=10
-    ).stdout
-    for line in known.splitlines():
-        namespace = line.split()[0] if line else ""
-        parts = namespace.split("-")
-        if (
-            len(parts) == 3
-            and parts[0] == _PREFIX
-            and parts[1].isdigit()
-            and not Path("/proc", parts[1]).exists()
-        ):
-            _remove_host(namespace)
+    """Remove what runs of this script left behind that were killed before they could tidy up."""
+    for namespace in _output("ip", "netns", "list").splitlines():
+        name = namespace.partition(" ")[0]
+        if _is_leftover(name):
+            for pid in _output("ip", "netns", "pids", name).split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            _remove_host(name)
+    for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}-*"):
+        if _is_leftover(directory.name):
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _is_leftover(name: str) -> bool:
+    """Tell whether `name` (PREFIX-PID-REST) was given by a process that is gone."""
+    parts = name.split("-", 2)
+    named_by_us = len(parts) == 3 and parts[0] == _PREFIX and parts[1].isdigit()
+    return named_by_us and not Path("/proc", parts[1]).exists()
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=15).stdout
 
 
 def _lay(one: Host, other: Host) -> None:

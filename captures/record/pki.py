@@ -65,12 +65,8 @@ RECIPES: dict[str, Recipe] = {
     "initech-root": Recipe(subject="Initech Root CA", key="rsa:initech-root", ca=True),
     "leaf": Recipe(subject=HOST, key="rsa:leaf", issuer="acme-intermediate", names=(HOST,)),
     "leaf-ec": Recipe(subject=HOST, key="ec:leaf", issuer="acme-intermediate", names=(HOST,)),
-    "leaf-expired": Recipe(
-        subject=HOST, key="rsa:leaf", issuer="acme-intermediate", names=(HOST,), end=_PAST
-    ),
-    "leaf-future": Recipe(
-        subject=HOST, key="rsa:leaf", issuer="acme-intermediate", names=(HOST,), begin=_FAR
-    ),
+    "leaf-expired": Recipe(subject=HOST, key="rsa:leaf", issuer="acme-intermediate", names=(HOST,), end=_PAST),
+    "leaf-future": Recipe(subject=HOST, key="rsa:leaf", issuer="acme-intermediate", names=(HOST,), begin=_FAR),
     "leaf-cn-only": Recipe(subject=HOST, key="rsa:leaf", issuer="acme-intermediate"),
     "leaf-client-usage": Recipe(
         subject=HOST,
@@ -139,9 +135,7 @@ def certificate(name: str) -> x509.Certificate:
         .add_extension(x509.BasicConstraints(ca=recipe.ca, path_length=recipe.path_length), critical=True)
         .add_extension(_key_usage(ca=recipe.ca), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
-        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
     if recipe.issuer:
         place = f"http://pki.acme.example/{recipe.issuer}"
@@ -235,12 +229,12 @@ def _prime(seed: str, exponent: int) -> int:
 
 
 def _is_prime(number: int) -> bool:
-    """Miller-Rabin to 40 fixed bases: enough for numbers that nobody has chosen against us."""
+    """Miller-Rabin to 12 fixed bases: enough for numbers that nobody has chosen against us."""
     if any(number % p == 0 for p in _SMALL_PRIMES):
         return False
     twos = ((number - 1) & -(number - 1)).bit_length() - 1
     odd = (number - 1) >> twos
-    for base in _SMALL_PRIMES[:40]:
+    for base in _SMALL_PRIMES[:12]:
         x = pow(base, odd, number)
         if x in {1, number - 1}:
             continue
@@ -272,9 +266,7 @@ def _key_usage(*, ca: bool) -> x509.KeyUsage:
 
 def _issuer_access(url: str) -> x509.AuthorityInformationAccess:
     where = x509.UniformResourceIdentifier(url)
-    return x509.AuthorityInformationAccess(
-        [x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)]
-    )
+    return x509.AuthorityInformationAccess([x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)])
 
 
 def _revocation_list(url: str) -> x509.CRLDistributionPoints:

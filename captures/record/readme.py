@@ -54,7 +54,10 @@ def _events(entry: dict[str, Any]) -> str:
     """Word the decisive packets, the one that ended the connection in bold."""
     ending = entry["expected"]["abort_packet"]
     words = []
-    for event, numbers in entry["events"].items():
+    events = entry["events"]
+    for event, numbers in events.items():
+        if event.endswith("_syn") and "client_hello" in events:
+            continue
         shown = ", ".join(f"**{number}**" if number == ending else str(number) for number in numbers)
         words.append(f"{event.replace('_', ' ')} {shown}")
     return "; ".join(words)

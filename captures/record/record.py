@@ -52,6 +52,7 @@ class Recorder:
     link_type: str
     ready: str = "listening on"
     suffix: str = ".pcap"
+    needs: tuple[str, ...] = ()
     inject_secrets: bool = False
 
 
@@ -77,6 +78,7 @@ RECORDERS: dict[str, Recorder] = {
         command=_tcpdump("eth-c"),
         link_type="EN10MB",
         suffix=".pcapng",
+        needs=("editcap",),
         inject_secrets=True,
     ),
     "any-sll2": Recorder(title="tcpdump -i any", command=_tcpdump("any"), link_type="LINUX_SLL2"),
@@ -84,7 +86,12 @@ RECORDERS: dict[str, Recorder] = {
         title="tcpdump -i any -y LINUX_SLL", command=_tcpdump("any", "-y", "LINUX_SLL"), link_type="LINUX_SLL"
     ),
     "dumpcap": Recorder(
-        title="dumpcap", command=_dumpcap, link_type="EN10MB", ready="Capturing on", suffix=".pcapng"
+        title="dumpcap",
+        command=_dumpcap,
+        link_type="EN10MB",
+        ready="Capturing on",
+        suffix=".pcapng",
+        needs=("dumpcap",),
     ),
 }
 
@@ -119,22 +126,17 @@ def record(scenario: Scenario, out: Path, programs: Path) -> dict[str, Any]:
             said = client.talk(job)
         keylog = job.keylog if job.keylog.exists() and job.keylog.stat().st_size else None
         packets = walk.read(raw, port=scenario.port, keylog=keylog)
+        if not packets:
+            raise _mismatch("no packet was recorded", said, raw)
         verdict = walk.judge(packets)
         words = "\n".join(dict.fromkeys(client.errors.findall(said.output))).replace(f"{wire.directory}/", "")
         expected = _confirmed(scenario, packets, verdict, words, said, raw)
         file = f"{scenario.name}{recorder.suffix}"
         if recorder.inject_secrets:
-            assert keylog is not None
-            command = [
-                "editcap",
-                "-F",
-                "pcapng",
-                "--inject-secrets",
-                f"tls,{keylog}",
-                str(raw),
-                str(out / file),
-            ]
-            subprocess.run(command, check=True, timeout=60)
+            if keylog is None:
+                raise _mismatch("the server kept no session secrets", said, raw)
+            command = ["editcap", "-F", "pcapng", "--inject-secrets", f"tls,{keylog}", str(raw), str(out / file)]
+            subprocess.run(command, check=True, timeout=60, capture_output=True)
         else:
             shutil.copyfile(raw, out / file)
         kept_keys = None
@@ -177,16 +179,15 @@ def record(scenario: Scenario, out: Path, programs: Path) -> dict[str, Any]:
 def main(arguments: list[str] | None = None) -> int:
     """Record what the command line asks for; give the exit status."""
     options = _parser().parse_args(arguments)
-    chosen = [
-        s for s in SCENARIOS if not options.only or any(fnmatch.fnmatch(s.name, o) for o in options.only)
-    ]
+    chosen = [s for s in SCENARIOS if not options.only or any(fnmatch.fnmatch(s.name, o) for o in options.only)]
+    unknown = [o for o in options.only if not any(fnmatch.fnmatch(s.name, o) for s in SCENARIOS)]
+    if unknown:
+        print(f"no scenario is called {', '.join(unknown)}; --list names them", file=sys.stderr)
+        return 2
     if options.list:
         for scenario in chosen:
             print(f"{scenario.name:32} {scenario.shows}")
         return 0
-    if not chosen:
-        print(f"no scenario is called {', '.join(options.only)}; --list names them", file=sys.stderr)
-        return 2
     if problem := _unable():
         print(f"cannot record: {problem}", file=sys.stderr)
         return 2
@@ -200,13 +201,13 @@ def _record_all(chosen: list[Scenario], out: Path) -> int:
     entries: list[dict[str, Any]] = []
     failed = 0
     able = [scenario for scenario in chosen if _installed(scenario)]
-    with tempfile.TemporaryDirectory(prefix="hsa-programs-") as programs:
+    with tempfile.TemporaryDirectory(prefix=f"hsa-{os.getpid()}-") as programs:
         stacks.build_programs(Path(programs), {s.client.partition("-")[0] for s in able})
         for scenario in able:
             begun = time.monotonic()
             try:
                 entries.append(record(scenario, out, Path(programs)))
-            except (RecordingError, lab.LabError) as error:
+            except (RecordingError, lab.LabError, subprocess.SubprocessError) as error:
                 failed += 1
                 print(f"FAILED    {scenario.name}: {error}", flush=True)
             else:
@@ -225,11 +226,7 @@ def _installed(scenario: Scenario) -> bool:
     absent = (
         *stacks.missing(stacks.CLIENTS[scenario.client]),
         *stacks.missing(stacks.SERVERS[scenario.server]),
-        *(
-            tool
-            for tool in RECORDERS[scenario.recorder].title.split()
-            if tool == "dumpcap" and not shutil.which(tool)
-        ),
+        *(tool for tool in RECORDERS[scenario.recorder].needs if shutil.which(tool) is None),
     )
     if absent:
         print(f"skipped   {scenario.name}: {', '.join(dict.fromkeys(absent))} not installed", flush=True)
@@ -299,9 +296,7 @@ def _leave(*_: object) -> NoReturn:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="NAME", help="a scenario, or a pattern"
-    )
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a scenario, or a pattern")
     parser.add_argument("--out", type=Path, default=_DEFAULT_OUT, metavar="DIR", help="default: captures/")
     parser.add_argument("--list", action="store_true", help="list the scenarios and stop")
     return parser

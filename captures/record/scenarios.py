@@ -509,15 +509,33 @@ _TLS13 = (
         keys=True,
         expected=_refused("missing-root"),
     ),
+    *(
+        Scenario(
+            name=f"tls13-missing-root-{client}",
+            shows=f"TLS 1.3, root missing; {words}",
+            fault=_ROOT_MISSING,
+            client=client,
+            store="without-root",
+            tls="1.3",
+            keys=True,
+            expected=_refused("missing-root", act, stage),
+        )
+        for client, words, act, stage in (
+            ("java", "Java sends its alert encrypted", "alert", "server-flight"),
+            ("gnutls", "GnuTLS sends its alert encrypted", "alert", "server-flight"),
+            ("node", "Node leaves by FIN at once", "fin", "server-flight"),
+            ("nginx-proxy", "nginx finishes the handshake first", "alert", "after-handshake"),
+        )
+    ),
     Scenario(
-        name="tls13-missing-root-java",
-        shows="TLS 1.3, root missing; Java sends its alert encrypted",
-        fault=_ROOT_MISSING,
-        client="java",
-        store="without-root",
+        name="tls13-client-cert-missing-go",
+        shows="TLS 1.3, server requires a client certificate, none is sent; refused after the client is done",
+        fault="the client has no certificate",
+        client="go",
         tls="1.3",
         keys=True,
-        expected=_refused("missing-root"),
+        server_options=("-Verify", "3", "-CAfile", "client-ca.pem"),
+        expected=_turned_away("client-cert-missing", stage="after-handshake"),
     ),
 )
 

@@ -225,9 +225,7 @@ CLIENTS: dict[str, Client] = {
     "openssl": Client(
         title="openssl s_client",
         talk=_openssl,
-        errors=re.compile(
-            r"^(verify error:.*|.*:error:.*|connect:errno=.*|.*Connection refused.*)$", re.MULTILINE
-        ),
+        errors=re.compile(r"^(verify error:.*|.*:error:.*|connect:errno=.*|.*Connection refused.*)$", re.MULTILINE),
         needs=("openssl",),
         version=("openssl", "version"),
     ),
@@ -261,7 +259,7 @@ CLIENTS: dict[str, Client] = {
         version=("gnutls-cli", "--version"),
     ),
     "wget": Client(
-        title="GNU wget (GnuTLS)",
+        title="GNU wget/GnuTLS",
         talk=_wget,
         errors=re.compile(r"^(ERROR: .*|.*failed: .*)$", re.MULTILINE),
         needs=("wget",),
@@ -284,7 +282,7 @@ CLIENTS: dict[str, Client] = {
         version_pattern=r'version "([^"]+)"',
     ),
     "nginx-proxy": Client(
-        title="nginx, proxy_ssl_verify on",
+        title="nginx proxy",
         talk=_nginx_proxy,
         errors=re.compile(r"^\S+ \S+ \[(?:error|crit)\] \S+ \*\d+ (.*)$", re.MULTILINE),
         needs=("nginx", "curl"),
@@ -393,9 +391,7 @@ SERVERS: dict[str, Server] = {
     "nginx-plain": Server(
         title="nginx without TLS", start=_nginx_plain_server, needs=("nginx",), version=("nginx", "-v")
     ),
-    "python-http": Server(
-        title="Python http.server", start=_python_http_server, version=(sys.executable, "--version")
-    ),
+    "python-http": Server(title="Python http.server", start=_python_http_server, version=(sys.executable, "--version")),
     "faulty": Server(title="faulty_server.py", start=_faulty_server),
     "nothing": Server(title="none (port closed)", start=_nothing),
     "dropping": Server(title="none (firewall drops)", start=_dropping, needs=("iptables",)),

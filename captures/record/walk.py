@@ -53,6 +53,9 @@ class Verdict:
     abort_packet: int | None
 
 
+_SERVED = Verdict(stage="data", aborted_by=None, abort_act=None, abort_packet=None)
+
+
 def read(capture: Path, *, port: int, keylog: Path | None = None) -> tuple[Packet, ...]:
     """Read the packets to and from the server's `port`. `keylog` is an NSS key log."""
     command = [
@@ -83,7 +86,7 @@ def listing(capture: Path) -> str:
 
 
 def events(packets: tuple[Packet, ...]) -> dict[str, list[int]]:
-    """Give the packet numbers of the decisive events: hellos, certificates, alerts, FIN and RST by sender."""
+    """Give the packet numbers of the decisive events: SYN, hellos, certificates, alerts, FIN and RST."""
     found: dict[str, list[int]] = {}
     names = {
         _CLIENT_HELLO: "client_hello",
@@ -94,10 +97,11 @@ def events(packets: tuple[Packet, ...]) -> dict[str, list[int]]:
     for packet in packets:
         for kind in packet.handshake_types:
             if kind in names:
-                found.setdefault(
-                    f"{packet.sender}_certificate" if kind == _CERTIFICATE else names[kind], []
-                ).append(packet.number)
+                found.setdefault(f"{packet.sender}_certificate" if kind == _CERTIFICATE else names[kind], []).append(
+                    packet.number
+                )
         for name, happened in (
+            ("syn", packet.syn),
             ("alert", _ALERT in packet.content_types),
             ("fin", packet.fin),
             ("rst", packet.rst),
@@ -111,14 +115,19 @@ def judge(packets: tuple[Packet, ...]) -> Verdict:
     """Find the first event that ended the connection, and how far it had come by then.
 
     A FIN, a RST, silence, a fatal alert and one that cannot be read are such events; other warnings are not.
-    A close_notify counts: before the first byte of data it is a refusal, however polite.
+    A close_notify counts: before the first byte of data it is a refusal, however polite. A connection that has
+    carried data served its purpose, except that a client of TLS 1.3 may send some before it learns, by a fatal
+    alert, that the server refuses it.
     """
     stage = "tcp"
+    asked = False
     finished: set[Side] = set()
     changed: set[Side] = set()
     for packet in packets:
         if _APPLICATION_DATA in packet.content_types and len(finished) == 2:
-            return Verdict(stage="data", aborted_by=None, abort_act=None, abort_packet=None)
+            if packet.sender == "server":
+                return _SERVED
+            asked = True
         act = _ending_act(packet)
         for kind in packet.content_types:
             if kind == _CHANGE_CIPHER_SPEC:
@@ -129,6 +138,8 @@ def judge(packets: tuple[Packet, ...]) -> Verdict:
             finished.add(packet.sender)
         if act != "alert":
             stage = _advance(stage, packet, finished)
+        if asked and act is not None and (packet.sender == "client" or packet.level != _FATAL):
+            return _SERVED
         if act is not None:
             return Verdict(stage=stage, aborted_by=packet.sender, abort_act=act, abort_packet=packet.number)
     return Verdict(stage=stage, aborted_by="network", abort_act="silence", abort_packet=None)
