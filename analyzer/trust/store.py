@@ -121,9 +121,7 @@ class TrustStore:
         return tuple(dict.fromkeys(entry.der for entry in self.entries))
 
 
-def read_stores(
-    paths: Sequence[str | Path], password: str | None = None, *, purpose: Purpose = "server"
-) -> TrustStore:
+def read_stores(paths: Sequence[str | Path], password: str | None = None, *, purpose: Purpose = "server") -> TrustStore:
     """Read every store of `paths` with `password`.
 
     A path is a file, a directory (read with all below it, in the order of names; a file that is reached
@@ -167,9 +165,7 @@ def duplicates(entries: Sequence[StoreEntry]) -> tuple[StoreProblem, ...]:
     more = f", and {len(again) - len(examples)} more" if len(again) > len(examples) else ""
     count = "a certificate occurs" if len(again) == 1 else f"{len(again)} certificates occur"
     text = f"{count} more than once ({'; '.join(examples)}{more}); that does no harm"
-    return (
-        StoreProblem(code="duplicate", text=text, source=next(iter(again.values())).source, severity="note"),
-    )
+    return (StoreProblem(code="duplicate", text=text, source=next(iter(again.values())).source, severity="note"),)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -188,8 +184,7 @@ def _read_system(reading: _Reading) -> None:
     bundle = next((path for path in map(Path, SYSTEM_BUNDLES) if path.is_file()), None)
     if bundle is None:
         text = (
-            "this machine has no bundle of CA certificates in the usual places; "
-            "install ca-certificates, or give a path"
+            "this machine has no bundle of CA certificates in the usual places; install ca-certificates, or give a path"
         )
         reading.tell("system", "missing-system-store", text)
         return
@@ -231,8 +226,7 @@ def _read_directory(top: Path, reading: _Reading) -> None:
         files += 1
         if files > MOST_FILES:
             text = (
-                f"holds more than {MOST_FILES} files, and the rest was not read; name a "
-                "directory of certificates only"
+                f"holds more than {MOST_FILES} files, and the rest was not read; name a directory of certificates only"
             )
             reading.tell(top, "too-many-files", text)
             break
@@ -304,9 +298,7 @@ def _read_file(path: Path, status: os.stat_result, reading: _Reading, *, alone: 
         reading.tell(path, "unreadable-file", _reason(error))
         return
     if len(data) > MOST_BYTES:
-        text = (
-            f"has more than {MOST_BYTES >> 20} MiB, which no trust store has; give the CA certificates only"
-        )
+        text = f"has more than {MOST_BYTES >> 20} MiB, which no trust store has; give the CA certificates only"
         large = Trouble(code="too-large", text=text, severity="error" if alone else "warning")
         contents = Contents(problems=(by_first_bytes(data) or large,))
     else:

@@ -141,7 +141,9 @@ def test_a_pipe_in_a_directory_does_not_block(tmp_path: Path) -> None:
 
 
 def test_a_pipe_named_by_the_user_is_read(tmp_path: Path) -> None:
-    command = "import sys; from analyzer.trust.store import read_stores; print(len(read_stores(['/dev/stdin']).entries))"
+    command = (
+        "import sys; from analyzer.trust.store import read_stores; print(len(read_stores(['/dev/stdin']).entries))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", command],
         input=(STORES / "root.pem").read_bytes(),
@@ -204,9 +206,7 @@ def test_permission_denied_is_told_with_its_path(tmp_path: Path) -> None:
     )
     for parent in (tmp_path, *tmp_path.parents[:2]):
         parent.chmod(0o755)
-    done = subprocess.run(
-        [sys.executable, "-c", command, str(secret)], capture_output=True, check=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", command, str(secret)], capture_output=True, check=True, text=True)
     assert "unreadable-file" in done.stdout
     assert str(secret) in done.stdout
 

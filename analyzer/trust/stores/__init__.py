@@ -14,11 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Literal
+from typing import Final, Literal
 
 from analyzer.trust import certificate
 
 __all__ = [
+    "MOST_PROBLEMS",
     "Contents",
     "Format",
     "Found",
@@ -30,6 +31,9 @@ __all__ = [
     "formats",
     "printable",
 ]
+
+MOST_PROBLEMS: Final = 1_000
+"""Of one file: whoever has more damaged entries than this has no store, and reading it ends."""
 
 Kind = Literal["trusted-certificate", "private-key-entry", "certificate"]
 Severity = Literal["error", "warning", "note"]
@@ -86,9 +90,7 @@ class Format:
 @cache
 def formats() -> tuple[Format, ...]:
     """All formats of this folder, by module name."""
-    names = sorted(
-        module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")
-    )
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
     return tuple(import_module(f"{__name__}.{name}").FORMAT for name in names)
 
 

@@ -27,6 +27,8 @@ __all__ = [
 
 _CONSTRUCTED: Final = 0x20
 _SEGMENT_DEPTH: Final = 8
+_INDEFINITE_DEPTH: Final = 32
+_INDEFINITE_ELEMENTS: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +139,21 @@ def _header(data: bytes, position: int, end: int) -> tuple[int, int, int | None]
 def _after_indefinite(data: bytes, position: int, end: int) -> int:
     """Where an element of indefinite length, whose contents begin at `position`, is over."""
     depth = 1
-    while depth:
+    for _ in range(_INDEFINITE_ELEMENTS):
         if data[position : min(position + 2, end)] == b"\0\0":
             depth -= 1
             position += 2
+            if not depth:
+                return position
             continue
         _, body, length = _header(data, position, end)
         if length is None:
             depth += 1
             position = body
+            if depth > _INDEFINITE_DEPTH:
+                break
         elif length > end - body:
             raise WireError("ASN.1 length", position, f"{length} bytes announced, {end - body} there")
         else:
             position = body + length
-    return position
+    raise WireError("ASN.1 length", position, "more elements of indefinite length than any real file has")

@@ -83,9 +83,7 @@ def announced_length(data: bytes) -> int:
     if data[1] < 0x80:
         return 2 + data[1]
     width = data[1] & 0x7F
-    return (
-        2 + width + int.from_bytes(data[2 : 2 + width], "big") if width <= 4 and len(data) >= 2 + width else 0
-    )
+    return 2 + width + int.from_bytes(data[2 : 2 + width], "big") if width <= 4 and len(data) >= 2 + width else 0
 
 
 def _next(fields: Iterator[Element], parent: Element, name: str) -> Element:

@@ -10,7 +10,8 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from analyzer.trust.der import INTEGER, OCTET_STRING, SEQUENCE
 from analyzer.trust.stores._ber import Element, children, first_children, integer, object_identifier, octets
@@ -41,6 +42,15 @@ _HASHES: Final = {
     "2.16.840.1.101.3.4.2.2": "sha384",
     "2.16.840.1.101.3.4.2.3": "sha512",
     "2.16.840.1.101.3.4.2.4": "sha224",
+}
+# Without `usedforsecurity`, which doubles the time of a round; MD5 alone is forbidden without it in FIPS mode.
+_HASH_FUNCTIONS: Final[Mapping[str, Callable[[bytes], Any]]] = {
+    "md5": partial(hashlib.md5, usedforsecurity=False),
+    "sha1": hashlib.sha1,
+    "sha224": hashlib.sha224,
+    "sha256": hashlib.sha256,
+    "sha384": hashlib.sha384,
+    "sha512": hashlib.sha512,
 }
 _KEYED_HASHES: Final = {
     "1.2.840.113549.2.7": "sha1",
@@ -192,9 +202,7 @@ def _pbkdf2(data: bytes, derivation: Element, secret: Secret, size: int | None, 
     return hashlib.pbkdf2_hmac(hash_name, secret.utf8, salt, rounds, size)
 
 
-def _derive(
-    hash_name: str, secret: Secret, salt: bytes, rounds: int, purpose: int, size: int, budget: Budget
-) -> bytes:
+def _derive(hash_name: str, secret: Secret, salt: bytes, rounds: int, purpose: int, size: int, budget: Budget) -> bytes:
     """PKCS#12's own derivation, RFC 7292 appendix B.2."""
     blank = hashlib.new(hash_name, usedforsecurity=False)
     block, blocks = blank.block_size, -(-size // blank.digest_size)
@@ -202,16 +210,15 @@ def _derive(
     budget.spend(rounds * blocks)
     pool = _fill(salt, block) + _fill(secret.utf16, block)
     derived = bytearray()
+    once = _HASH_FUNCTIONS[hash_name]
     for _ in range(blocks):
         piece = bytes([purpose]) * block + pool
         for _ in range(rounds):
-            piece = hashlib.new(hash_name, piece, usedforsecurity=False).digest()
+            piece = once(piece).digest()
         derived += piece
         addend = int.from_bytes(_fill(piece, block), "big") + 1
         pool = b"".join(
-            (int.from_bytes(pool[at : at + block], "big") + addend & (1 << 8 * block) - 1).to_bytes(
-                block, "big"
-            )
+            (int.from_bytes(pool[at : at + block], "big") + addend & (1 << 8 * block) - 1).to_bytes(block, "big")
             for at in range(0, len(pool), block)
         )
     return bytes(derived[:size])

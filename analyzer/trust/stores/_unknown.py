@@ -53,17 +53,13 @@ def describe(data: bytes) -> Trouble:
     if known:
         return known
     if any(tag in start.lower() for tag in _HTML):
-        text = (
-            "is a web page (HTML), no certificate: a download that ended on an error "
-            "or a login page? Fetch it again"
-        )
+        text = "is a web page (HTML), no certificate: a download that ended on an error or a login page? Fetch it again"
         return Trouble(code="not-a-store", text=text)
     if announced_length(data) > len(data) or (data[:2] == b"\x30\x80" and data[-2:] != b"\0\0"):
         return Trouble(
             code="truncated",
             text=(
-                "begins as ASN.1 (a certificate, PKCS#7 or PKCS#12) and is cut after "
-                f"{len(data)} bytes; copy it again"
+                f"begins as ASN.1 (a certificate, PKCS#7 or PKCS#12) and is cut after {len(data)} bytes; copy it again"
             ),
         )
     if _is_text(data[:_PREVIEW]):
@@ -73,9 +69,7 @@ def describe(data: bytes) -> Trouble:
                 "or put -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- around it"
             )
             return Trouble(code="not-a-store", text=text)
-        return Trouble(
-            code="not-a-store", text=f"is a text file without any -----BEGIN CERTIFICATE-----; {_EXPORT}"
-        )
+        return Trouble(code="not-a-store", text=f"is a text file without any -----BEGIN CERTIFICATE-----; {_EXPORT}")
     if data[:1] == b"\x30" and announced_length(data):
         text = f"is ASN.1 of a kind that is no trust store, or a damaged certificate; {_EXPORT}"
         return Trouble(code="damaged-certificate", text=text)

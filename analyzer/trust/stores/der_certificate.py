@@ -37,9 +37,7 @@ def _read(data: bytes, password: str | None) -> Contents:
         position += len(found.der)
     problems: tuple[Trouble, ...] = ()
     if len(entries) > 1:
-        text = (
-            f"holds {len(entries)} certificates in DER one after the other; most programs read the first only"
-        )
+        text = f"holds {len(entries)} certificates in DER one after the other; most programs read the first only"
         problems = (Trouble(code="several-in-der", text=text, severity="warning"),)
     return Contents(entries=tuple(entries), problems=problems)
 

@@ -24,7 +24,7 @@ import hashlib
 import hmac
 
 from analyzer.errors import WireError
-from analyzer.trust.stores import Contents, Format, Found, Kind, Trouble, printable
+from analyzer.trust.stores import MOST_PROBLEMS, Contents, Format, Found, Kind, Trouble, printable
 from analyzer.trust.stores._certificate import collect
 from analyzer.wire import Reader
 
@@ -48,10 +48,7 @@ def _read(data: bytes, password: str | None) -> Contents:
     try:
         version = reader.u32("version")
         if version not in (1, 2):
-            text = (
-                f"says it is version {version} of Java's key store; only 1 and 2 exist, "
-                "so the file is damaged"
-            )
+            text = f"says it is version {version} of Java's key store; only 1 and 2 exist, so the file is damaged"
             return Contents(problems=(Trouble(code="damaged-store", text=text),))
         count = reader.u32("count")
         for _ in range(count):
@@ -74,6 +71,8 @@ def _read(data: bytes, password: str | None) -> Contents:
 
 
 def _read_entry(reader: Reader, version: int, entries: list[Found], problems: list[Trouble]) -> None:
+    if len(problems) >= MOST_PROBLEMS:
+        raise WireError("entry", reader.position, "too many damaged entries")
     tag = reader.u32("entry.tag")
     alias = printable(reader.vector(2, "entry.alias").decode("utf-8", "replace"))
     reader.take(8, "entry.date")
@@ -104,6 +103,8 @@ def _read_certificate(
     entries: list[Found],
     problems: list[Trouble],
 ) -> None:
+    if len(problems) >= MOST_PROBLEMS:
+        raise WireError("entry", reader.position, "too many damaged entries")
     kind_of_certificate = reader.vector(2, "certificate.type") if version == 2 else b"X.509"
     der = reader.vector(4, "certificate")
     if kind_of_certificate not in (b"X.509", b"X509"):
@@ -182,9 +183,7 @@ def _skip_class(reader: Reader) -> int:
             kind = reader.u8("secret.field.type")
             reader.vector(2, "secret.field.name")
             if kind not in b"[L":
-                raise WireError(
-                    "secret key", reader.position, "a field of a kind that a sealed object has not"
-                )
+                raise WireError("secret key", reader.position, "a field of a kind that a sealed object has not")
             _skip_value(reader)
             fields += 1
         if reader.u8("secret.class.end") != _END:

@@ -17,7 +17,7 @@ from typing import Final
 
 from analyzer.errors import WireError
 from analyzer.trust.der import OID, SEQUENCE
-from analyzer.trust.stores import Contents, Format, Found, Kind, Purpose, Trouble, format_of, printable
+from analyzer.trust.stores import MOST_PROBLEMS, Contents, Format, Found, Kind, Purpose, Trouble, format_of, printable
 from analyzer.trust.stores._ber import children, element, object_identifier
 from analyzer.trust.stores._certificate import announced_length, collect
 from analyzer.trust.stores.keys_and_requests import named
@@ -52,14 +52,14 @@ def _read(data: bytes, password: str | None) -> Contents:
         problems.append(
             Trouble(
                 code="damaged-armor",
-                text=(
-                    "is written in UTF-16 (PowerShell's `>`), which OpenSSL does not "
-                    "read; save it as plain ASCII"
-                ),
+                text=("is written in UTF-16 (PowerShell's `>`), which OpenSSL does not read; save it as plain ASCII"),
                 severity="warning",
             )
         )
     for piece in _pieces(text):
+        if len(problems) >= MOST_PROBLEMS:
+            problems.append(Trouble(code="damaged-store", text="reading ended here: too many damaged blocks"))
+            break
         if isinstance(piece, Trouble):
             problems.append(piece)
             continue
@@ -106,9 +106,7 @@ def _pieces(text: str) -> Iterator[_Block | Trouble]:
             faults = ("follows the block before it without a line break",) if glued else ()
             opened, before = mark, text[after : mark.start()]
         elif opened is None:
-            yield Trouble(
-                code="truncated", text=f"line {line + 1} ends a block that never began; copy the file again"
-            )
+            yield Trouble(code="truncated", text=f"line {line + 1} ends a block that never began; copy the file again")
         else:
             if mark[3] != opened[3]:
                 faults += (f"ends as {printable(mark[3], 40)}",)
@@ -125,9 +123,7 @@ def _pieces(text: str) -> Iterator[_Block | Trouble]:
 
 
 def _cut(where: str) -> Trouble:
-    return Trouble(
-        code="truncated", text=f"{where} has no END line: the text was cut; copy it again as a whole"
-    )
+    return Trouble(code="truncated", text=f"{where} has no END line: the text was cut; copy it again as a whole")
 
 
 def _read_block(block: _Block, password: str | None) -> Contents:
@@ -138,15 +134,11 @@ def _read_block(block: _Block, password: str | None) -> Contents:
     body, fault = _decode(block.body)
     faults.extend(fault)
     if body is None:
-        text = (
-            f"{block.where} is not whole base64: a character was changed or lost; get the certificate again"
-        )
+        text = f"{block.where} is not whole base64: a character was changed or lost; get the certificate again"
         return Contents(problems=(Trouble(code="damaged-certificate", text=text),))
     contents = _read_bytes(block, body, password)
     if faults and contents.entries:
-        text = (
-            f"{block.where} {'; '.join(faults)}. It was read all the same, but OpenSSL and Java may refuse it"
-        )
+        text = f"{block.where} {'; '.join(faults)}. It was read all the same, but OpenSSL and Java may refuse it"
         told = Trouble(code="damaged-armor", text=text, severity="warning")
         contents = Contents(entries=contents.entries, problems=(*contents.problems, told))
     return contents
@@ -162,11 +154,7 @@ def _named_by_label(block: _Block) -> Trouble | None:
         return named("certificate-request", block.where)
     if label == "X509 CRL":
         return named("crl", block.where)
-    if (
-        label.endswith("PARAMETERS")
-        or label.startswith(("PGP ", "SSH2 "))
-        or label == "ATTRIBUTE CERTIFICATE"
-    ):
+    if label.endswith("PARAMETERS") or label.startswith(("PGP ", "SSH2 ")) or label == "ATTRIBUTE CERTIFICATE":
         return Trouble(code="other-content", text=f"{block.where} is no X.509 certificate and is not used")
     return None
 
@@ -200,10 +188,7 @@ def _read_bytes(block: _Block, body: bytes, password: str | None) -> Contents:
             for item in contents.problems
         )
         if block.label in _CERTIFICATE_LABELS and contents.entries:
-            text = (
-                f"{block.where} is labelled a certificate and is a {kind.name} file "
-                "(certutil -encode makes such)"
-            )
+            text = f"{block.where} is labelled a certificate and is a {kind.name} file (certutil -encode makes such)"
             problems += (Trouble(code="damaged-armor", text=text, severity="warning"),)
         return Contents(entries=contents.entries, problems=problems)
     if kind is None and block.label in _STORE_LABELS:
@@ -242,9 +227,7 @@ def _read_trusted(block: _Block, der: bytes, settings: bytes) -> Contents:
         for item in children(settings, element(settings)):
             if item.tag in (SEQUENCE, _REJECT):
                 purposes = tuple(
-                    object_identifier(settings, purpose)
-                    for purpose in children(settings, item)
-                    if purpose.tag == OID
+                    object_identifier(settings, purpose) for purpose in children(settings, item) if purpose.tag == OID
                 )
                 if item.tag == SEQUENCE:
                     trusted = purposes
@@ -259,8 +242,7 @@ def _read_trusted(block: _Block, der: bytes, settings: bytes) -> Contents:
     kept = frozenset(
         purpose
         for purpose, identifier in _PURPOSES.items()
-        if (trusted is None or {identifier, _ANY_PURPOSE} & {*trusted})
-        and not {identifier, _ANY_PURPOSE} & {*rejected}
+        if (trusted is None or {identifier, _ANY_PURPOSE} & {*trusted}) and not {identifier, _ANY_PURPOSE} & {*rejected}
     )
     kind: Kind = "trusted-certificate" if trusted is not None else "certificate"
     found = collect(der, block.where, alias, kind)

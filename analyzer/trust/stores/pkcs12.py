@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from analyzer.errors import WireError
 from analyzer.trust.der import INTEGER, OID, SEQUENCE, SET
-from analyzer.trust.stores import Contents, Format, Found, Trouble, printable
+from analyzer.trust.stores import MOST_PROBLEMS, Contents, Format, Found, Trouble, printable
 from analyzer.trust.stores._ber import (
     Element,
     children,
@@ -67,10 +67,7 @@ def _read(data: bytes, password: str | None) -> Contents:
     try:
         _read_file(data, reading)
     except WireError as error:
-        text = (
-            f"the PKCS#12 file is damaged after {len(reading.certificates)} "
-            f"certificates ({error}); get it again"
-        )
+        text = f"the PKCS#12 file is damaged after {len(reading.certificates)} certificates ({error}); get it again"
         reading.tell("damaged-store", text)
     except UnsupportedError as error:
         reading.tell("unsupported-encryption", _unsupported(error))
@@ -164,9 +161,7 @@ def _check_integrity(data: bytes, mac: Element, safe: bytes, reading: _Reading) 
                     reading.tell("password-not-needed", text, note=True)
                 return
     except UnsupportedError as error:
-        reading.tell(
-            "integrity-not-checked", f"its checksum is of a kind not known here ({error})", note=True
-        )
+        reading.tell("integrity-not-checked", f"its checksum is of a kind not known here ({error})", note=True)
         return
     reading.checksum = False
 
@@ -177,11 +172,7 @@ def _tell_integrity(reading: _Reading, *, sealed: bool) -> None:
         text = f"is encrypted and needs its password: {_HOW} (keytool's usual one is changeit)"
         reading.tell("password-needed", text)
     elif sealed or (reading.checksum is False and reading.password is not None):
-        used = (
-            ". The certificates that are not encrypted in it were used all the same"
-            if reading.certificates
-            else ""
-        )
+        used = ". The certificates that are not encrypted in it were used all the same" if reading.certificates else ""
         why = "it does not decrypt" if reading.checksum is not False else "its checksum does not fit"
         text = f"the password is wrong, or the file is damaged: {why}{used}; {_HOW}"
         reading.tell("wrong-password", text)
@@ -238,6 +229,8 @@ def _open(safe: bytes, algorithm: Element, content: bytes, reading: _Reading) ->
 
 def _read_bags(data: bytes, safe_contents: Element, reading: _Reading, depth: int) -> None:
     for bag in children(data, safe_contents):
+        if len(reading.problems) >= MOST_PROBLEMS:
+            raise WireError("SafeContents", bag.start, "too many damaged entries")
         kind_field, value = first_children(data, bag, OID, _EXPLICIT_0)
         kind = object_identifier(data, kind_field)
         if kind == _NESTED_BAG:
@@ -291,9 +284,7 @@ def _read_certificate(data: bytes, value: Element, attributes: _Attributes, read
     if isinstance(found, Trouble):
         reading.problems.append(found)
         return
-    reading.certificates.append(
-        _Certificate(found=found, key_id=attributes.key_id, trusted=attributes.trusted)
-    )
+    reading.certificates.append(_Certificate(found=found, key_id=attributes.key_id, trusted=attributes.trusted))
 
 
 def _sort_out(reading: _Reading) -> tuple[Found, ...]:
@@ -317,11 +308,7 @@ def _sort_out(reading: _Reading) -> tuple[Found, ...]:
         Found(
             der=item.found.der,
             alias=item.found.alias,
-            kind="trusted-certificate"
-            if item.trusted
-            else "private-key-entry"
-            if index in place
-            else "certificate",
+            kind="trusted-certificate" if item.trusted else "private-key-entry" if index in place else "certificate",
             chain_index=place.get(index, 0),
         )
         for index, item in enumerate(reading.certificates)

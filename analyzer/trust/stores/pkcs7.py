@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analyzer.errors import WireError
 from analyzer.trust.der import INTEGER, OID, SEQUENCE, SET
-from analyzer.trust.stores import Contents, Format, Found, Trouble
+from analyzer.trust.stores import MOST_PROBLEMS, Contents, Format, Found, Trouble
 from analyzer.trust.stores._ber import Element, children, element, first_children, object_identifier
 from analyzer.trust.stores._certificate import collect
 
@@ -41,9 +41,7 @@ def _read(data: bytes, password: str | None) -> Contents:
             if field.tag == _CERTIFICATES:
                 _read_certificates(data, field, entries, problems)
             elif field.tag == _CRLS:
-                problems.append(
-                    Trouble(code="crl", text="its revocation lists are not used", severity="note")
-                )
+                problems.append(Trouble(code="crl", text="its revocation lists are not used", severity="note"))
     except WireError as error:
         text = f"the PKCS#7 file is damaged after {len(entries)} certificates ({error}); get it again"
         problems.append(Trouble(code="damaged-store", text=text))
@@ -55,6 +53,8 @@ def _read(data: bytes, password: str | None) -> Contents:
 
 def _read_certificates(data: bytes, field: Element, entries: list[Found], problems: list[Trouble]) -> None:
     for number, item in enumerate(children(data, field), 1):
+        if len(problems) == MOST_PROBLEMS:
+            raise WireError("certificates", item.start, "too many damaged entries")
         if item.tag != SEQUENCE:
             text = f"item {number} of the PKCS#7 file is no X.509 certificate (an attribute certificate?)"
             problems.append(Trouble(code="unsupported-entry", text=text, severity="warning"))

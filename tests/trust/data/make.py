@@ -197,12 +197,8 @@ def make_java(work: Path) -> None:
     source = ("-srckeystore", OUT / "chain.p12", "-srcstoretype", "PKCS12", "-srcstorepass", PASSWORD)
     run("keytool", "-importkeystore", *source, "-destkeystore", OUT / "with-key.jks", "-deststoretype", "JKS",
         "-deststorepass", PASSWORD, "-noprompt")  # fmt: skip
-    keytool(
-        "-importcert", "-alias", "other", "-file", OUT / "other-root.pem", store="with-key.jks", kind="JKS"
-    )
-    keytool(
-        "-importcert", "-alias", "before", "-file", OUT / "root.pem", store="secret-key.jceks", kind="JCEKS"
-    )
+    keytool("-importcert", "-alias", "other", "-file", OUT / "other-root.pem", store="with-key.jks", kind="JKS")
+    keytool("-importcert", "-alias", "before", "-file", OUT / "root.pem", store="secret-key.jceks", kind="JCEKS")
     keytool("-genseckey", "-alias", "aes", "-keyalg", "AES", "-keysize", "256", "-keypass", PASSWORD,
             store="secret-key.jceks", kind="JCEKS")  # fmt: skip
     keytool(
@@ -226,9 +222,7 @@ def make_java(work: Path) -> None:
         )
         dates = ("-startdate", "2020/01/01", "-validity", "29000")
         keytool(*words, *dates, store="java-two-keys.p12", kind="PKCS12")
-    keytool(
-        "-importcert", "-alias", "root", "-file", OUT / "root.pem", store="java-two-keys.p12", kind="PKCS12"
-    )
+    keytool("-importcert", "-alias", "root", "-file", OUT / "root.pem", store="java-two-keys.p12", kind="PKCS12")
     clear = [f"-J-Dkeystore.pkcs12.{name}=NONE" for name in ("macAlgorithm", "certProtectionAlgorithm")]
     for alias, file in two:
         keytool("-importcert", *clear, "-alias", alias, "-file", OUT / file, store="java-no-password.p12",
