@@ -69,7 +69,11 @@ class PcapParser:
         if not self._started:
             if end - start < _FILE_HEADER:
                 if final:
-                    self._stop("truncated-capture", f"the file ends inside its 24-byte header, at byte {end - start}", None)
+                    self._stop(
+                        "truncated-capture",
+                        f"the file ends inside its 24-byte header, at byte {end - start}",
+                        None,
+                    )
                 return [], start
             self._file_header(bytes(data[start : start + _FILE_HEADER]))
             position += _FILE_HEADER

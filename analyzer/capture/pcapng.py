@@ -137,9 +137,7 @@ class PcapngParser:
         }.get(magic)
 
     def _time(self, ticks: int, interface: _Interface) -> int:
-        self._last_time = (
-            ticks * 1_000_000_000 // interface.ticks_per_second + interface.offset_seconds * 1_000_000_000
-        )
+        self._last_time = ticks * 1_000_000_000 // interface.ticks_per_second + interface.offset_seconds * 1_000_000_000
         if not 0 <= self._last_time < 1 << 63:
             self._last_time = 0
         return self._last_time

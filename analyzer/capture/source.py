@@ -142,9 +142,7 @@ class CaptureReader:
             final = count == 0
             filled += count
             self.bytes += count
-            batches, position = parser.parse(
-                buffer, 0, filled, self.packets - before + 1, file_offset, final
-            )
+            batches, position = parser.parse(buffer, 0, filled, self.packets - before + 1, file_offset, final)
             for batch in batches:
                 yield self._count(batch, before)
             if self._progress is not None:

@@ -102,9 +102,7 @@ class SegmentDecoder:
             return _empty(batch.data)
         return parts[0] if len(parts) == 1 else _merge(parts)
 
-    def _common(
-        self, batch: PacketBatch, link: int, rows: Column, parts: list[Segments], single: list[int]
-    ) -> None:
+    def _common(self, batch: PacketBatch, link: int, rows: Column, parts: list[Segments], single: list[int]) -> None:
         offset, captured = batch.offset[rows], batch.captured[rows]
         end = offset + captured
         network, ethertype = DECODERS[link](batch.data, offset, captured)
@@ -162,7 +160,12 @@ def _ipv4(batch: PacketBatch, rows: Column, at: Column, end: Column) -> tuple[Se
             tcp,
             end[plain],
             ip_end,
-            (high, header["source"][plain].astype(np.uint64), high, header["target"][plain].astype(np.uint64)),
+            (
+                high,
+                header["source"][plain].astype(np.uint64),
+                high,
+                header["target"][plain].astype(np.uint64),
+            ),
             header["ttl"][plain].astype(np.int64),
             header["id"][plain].astype(np.int64),
         ),

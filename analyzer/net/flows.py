@@ -172,6 +172,10 @@ class Flows:
         self._log_signals(segments, side, flow)
         self._feed(segments, side, flow, order)
 
+    def opened_by_syn(self, flow: int, side: int) -> bool:
+        """Whether the capture has the SYN with which this side's bytes begin."""
+        return bool(self.table.rows["base_known"][flow, side] == _FROM_SYN)
+
     def finish(self) -> None:
         """The capture has ended: flush what streams hold back."""
         for stream in self.streams.values():
@@ -247,7 +251,13 @@ class Flows:
         return numbers, splits
 
     def _reused(
-        self, segments: Segments, side: Column, group: Column, bases: dict[tuple[int, int], int], number: int, row: int
+        self,
+        segments: Segments,
+        side: Column,
+        group: Column,
+        bases: dict[tuple[int, int], int],
+        number: int,
+        row: int,
     ) -> bool:
         """Whether the SYN in `row` opens another connection than `number`, which has the same ports."""
         who, seq = int(side[row]), int(segments.seq[row])
@@ -312,7 +322,9 @@ class Flows:
         table["max_segment"][run_flow, run_side] = np.maximum(table["max_segment"][run_flow, run_side], longest)
         table["side_last_packet"][run_flow, run_side] = segments.packet[last]
         table["side_last_time"][run_flow, run_side] = segments.time_ns[last]
-        acknowledging = np.where(segments.flags[last] & ACK != 0, segments.ack[last], table["last_ack"][run_flow, run_side])
+        acknowledging = np.where(
+            segments.flags[last] & ACK != 0, segments.ack[last], table["last_ack"][run_flow, run_side]
+        )
         table["last_ack"][run_flow, run_side] = acknowledging
         table["last_window"][run_flow, run_side] = segments.window[last]
         np.maximum.at(table["last_packet"], run_flow, segments.packet[last])
@@ -375,7 +387,12 @@ class Flows:
             likely=np.flatnonzero(likely).tolist(),
         )
         for number, first, last, whole, count in zip(
-            key[starts].tolist(), starts.tolist(), ends.tolist(), in_order.tolist(), size.tolist(), strict=True
+            key[starts].tolist(),
+            starts.tolist(),
+            ends.tolist(),
+            in_order.tolist(),
+            size.tolist(),
+            strict=True,
         ):
             stream = self.streams.get(number)
             if stream is None:

@@ -220,9 +220,7 @@ class Stream:
         self.retransmitted += 1
         if len(self.retransmissions) < _MAX_RETRANSMISSIONS:
             self.retransmissions.append(
-                Retransmission(
-                    packet=rows.packet[index], time_ns=rows.time_ns[index], position=position, length=length
-                )
+                Retransmission(packet=rows.packet[index], time_ns=rows.time_ns[index], position=position, length=length)
             )
 
     def _deliver_row(self, rows: Rows, index: int, skip: int) -> None:

@@ -1,0 +1,134 @@
+"""What a cause may look at: one connection, how far it came, and what the validators say of its chain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from analyzer.diagnosis.progress import Ending, Progress
+from analyzer.registry import alert_name
+from analyzer.tls.connection import CertificateMessage, Connection, Event, EventKind, Side
+from analyzer.trust.model import Fix, TrustVerdict
+
+__all__ = ["Case", "Trust", "seconds", "when"]
+
+_NANO: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """What the trust stage found for the server's chain of one connection.
+
+    `verdicts` has one for each profile that was asked; `store_given` is false when no trust store was named (the check
+    then ran against an empty one, so only what does not depend on a store counts). `host_known` tells whether a host
+    name was there to check. `revoked` is the text of a stapled OCSP response that says so.
+    """
+
+    verdicts: tuple[TrustVerdict, ...] = ()
+    store_given: bool = False
+    store_names: str = ""
+    host: str | None = None
+    host_known: bool = False
+    profile_named: bool = False
+    fixes: tuple[Fix, ...] = ()
+    revoked: str | None = None
+
+    @property
+    def accepted_by_all(self) -> bool:
+        """Whether there are verdicts and all accept."""
+        return bool(self.verdicts) and all(verdict.accepted for verdict in self.verdicts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Case:
+    """One connection under diagnosis. Compared by identity: what is worked out for a case is kept with it."""
+
+    connection: Connection
+    progress: Progress
+    trust: Trust
+    client_trust: Trust
+    """The same for the client's chain against `--client-ca`."""
+    capture_end_ns: int
+    """Time of the last packet of the capture: how long a silence was watched."""
+
+    @property
+    def ending(self) -> Ending | None:
+        """What ended the connection."""
+        return self.progress.ending
+
+    @property
+    def server_chain(self) -> CertificateMessage | None:
+        """The server's Certificate message."""
+        return self.connection.chain(Side.SERVER)
+
+    @property
+    def client_chain(self) -> CertificateMessage | None:
+        """The client's Certificate message; its chain is empty when the client had none."""
+        return self.connection.chain(Side.CLIENT)
+
+    def ended_by(self, side: Side, *acts: str) -> bool:
+        """Whether a side ended the connection, by one of the acts when any are named."""
+        ending = self.ending
+        return ending is not None and ending.side is side and (not acts or ending.act in acts)
+
+    @property
+    def fatal_alert(self) -> int | None:
+        """Description of the fatal alert in clear that ended the handshake."""
+        ending = self.ending
+        if ending is None or ending.act != "alert" or ending.description in (None, 0, 90):
+            return None
+        return ending.description
+
+    def alert_text(self) -> str:
+        """The ending alert as text, e.g. `unknown_ca (48)`."""
+        number = self.fatal_alert
+        return "an encrypted alert" if number is None else f"{alert_name(number)} ({number})"
+
+    @property
+    def waited_ns(self) -> int | None:
+        """Nanoseconds from the server's flight, else from the last event before it, to the ending."""
+        ending = self.ending
+        if ending is None or ending.time_ns is None:
+            return None
+        before = self.progress.server_flight_time_ns
+        if before is None:
+            times = [event.time_ns for event in self.connection.events if event.packet < (ending.packet or 0)]
+            before = times[-1] if times else self.connection.first_time_ns
+        return ending.time_ns - before
+
+    @property
+    def silence_ns(self) -> int:
+        """Nanoseconds from the connection's last packet to the end of the capture."""
+        return self.capture_end_ns - self.connection.last_time_ns
+
+    def events(self, kind: EventKind, side: Side | None = None) -> tuple[Event, ...]:
+        """The events of a kind, of a side."""
+        return tuple(
+            event for event in self.connection.events if event.kind is kind and (side is None or event.side is side)
+        )
+
+    @property
+    def leaving_text(self) -> str:
+        """How the one who left did it: `closed the connection (FIN) without an alert`."""
+        ending = self.ending
+        if ending is None:
+            return "sent nothing more"
+        if ending.act == "alert":
+            return f"sent the alert {self.alert_text()}" if not ending.encrypted else "sent an encrypted alert"
+        act = "closed the connection (FIN)" if ending.act == "fin" else "reset the connection (RST)"
+        return f"{act} without an alert"
+
+
+def seconds(ns: int) -> str:
+    """A duration for people: `0.8 ms`, `3.0 s`."""
+    value = ns / _NANO
+    if abs(value) < 0.001:
+        return f"{ns / 1000:.0f} µs"
+    return f"{value * 1000:.1f} ms" if abs(value) < 1 else f"{value:.1f} s"
+
+
+def when(ns: int) -> str:
+    """RFC 3339 in UTC with microseconds."""
+    whole, rest = divmod(ns, _NANO)
+    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"

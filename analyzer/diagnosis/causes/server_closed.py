@@ -1,0 +1,30 @@
+"""The server closed the connection in the handshake."""
+
+from __future__ import annotations
+
+from analyzer.diagnosis.case import Case
+from analyzer.diagnosis.cause import CERTAIN, Cause, Evidence, Match
+from analyzer.tls.connection import Side
+
+
+def look(case: Case) -> Match | None:
+    """The server's FIN came first, before the handshake was done."""
+    if not case.ended_by(Side.SERVER, "fin") or case.progress.handshake_done:
+        return None
+    ending = case.ending
+    packet = ending.packet if ending is not None else None
+    place = "after the ClientHello" if case.connection.hellos else "before any ClientHello was sent"
+    if case.progress.stage in ("server-flight", "client-flight"):
+        place = f"in the middle of the handshake ({case.progress.stage})"
+    return Match(
+        confidence=CERTAIN,
+        explanation=f"The server closed the connection (FIN) {place}, without an alert. Its own log tells why: often "
+        "a load balancer without a healthy backend, a port that is not meant for TLS, or a refused SNI or address.",
+        evidence=(Evidence(packet, f"the server closed (FIN) {place}, without an alert"),),
+        weight=0,
+    )
+
+
+CAUSE = Cause(
+    code="server-closed", title="The server closed the connection in the handshake", look=look, covers=("unexplained",)
+)

@@ -1,0 +1,269 @@
+"""Server-certificate causes: the client's leaving and the validators' verdicts, weighed together.
+
+All these causes share one test. The client must have left at a moment at which clients refuse a certificate: right after
+the server's flight, or after a completed handshake without sending data (nginx, Node, wget, and curl for the host name
+look at the verdict only then). The verdict then says which cause; an alert that names a class of faults picks among
+several problems; the confidence is what is left after everything that speaks against it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS, SENDERS, SPECIFIC
+from analyzer.diagnosis.case import Case, seconds
+from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
+from analyzer.registry import AlertDescription, alert_name
+from analyzer.tls.connection import Side
+from analyzer.tls.messages import is_tls13
+from analyzer.trust.model import TrustProblem, TrustVerdict
+
+__all__ = ["SERVER_CERTIFICATE_CODES", "Refusal", "certificate_cause", "refusal", "refused"]
+
+SERVER_CERTIFICATE_CODES: Final = frozenset(
+    {
+        "missing-root",
+        "missing-intermediate",
+        "self-signed-leaf",
+        "root-key-mismatch",
+        "anchor-not-self-signed",
+        "expired-leaf",
+        "expired-intermediate",
+        "expired-root",
+        "not-yet-valid",
+        "hostname-mismatch",
+        "hostname-only-in-cn",
+        "wrong-key-usage",
+        "issuer-not-ca",
+        "path-too-long",
+        "name-constraint-violation",
+        "unknown-critical-extension",
+        "weak-key",
+        "weak-signature",
+        "wrong-chain-order",
+        "chain-too-long",
+        "bad-signature",
+        "revoked",
+        "malformed-certificate",
+    }
+)
+_NEED_STORE: Final = frozenset(
+    {
+        "missing-root",
+        "missing-intermediate",
+        "self-signed-leaf",
+        "root-key-mismatch",
+        "anchor-not-self-signed",
+        "expired-root",
+        "chain-too-long",
+    }
+)
+"""Causes that only the gateway's own store or settings decide."""
+_GENERIC: Final = ("certificate-rejected", "client-closed", "unexplained")
+_PROMPT_NS: Final = 3_000_000_000
+"""Validators answer within this time; who leaves later may have waited for something else."""
+_OTHER_ALERTS: Final = frozenset(
+    {
+        AlertDescription.HANDSHAKE_FAILURE,
+        AlertDescription.INTERNAL_ERROR,
+        AlertDescription.DECRYPT_ERROR,
+        AlertDescription.ILLEGAL_PARAMETER,
+        AlertDescription.CERTIFICATE_REQUIRED,
+        AlertDescription.CLOSE_NOTIFY,
+        AlertDescription.USER_CANCELED,
+    }
+)
+"""Alerts that are not about certificates by definition, and that some stacks send for them all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The client left at a moment at which clients refuse a certificate.
+
+    `after_handshake`: it finished the handshake first. `unprompted`: the moment alone does not tell a refusal from
+    any other leaving (no certificate alert, and it came late, or not at the usual place).
+    """
+
+    packet: int | None
+    after_handshake: bool
+    alert: int | None
+    unprompted: bool
+    text: str
+
+
+def refusal(case: Case) -> Refusal | None:
+    """Whether the client left as one leaves who refuses the server's certificate."""
+    ending = case.ending
+    progress = case.progress
+    if ending is None or ending.side is not Side.CLIENT or progress.data:
+        return None
+    chain = case.server_chain
+    encrypted = is_tls13(case.connection.version)
+    if (chain is None or not chain.chain) and not encrypted and not case.trust.verdicts:
+        return None
+    alert = case.fatal_alert
+    if alert is not None and alert not in CERTIFICATE_ALERTS | _OTHER_ALERTS:
+        return None
+    flight = progress.server_flight_packet
+    if flight is None or (ending.packet or 0) < flight:
+        return None
+    late = (case.waited_ns or 0) > _PROMPT_NS
+    if progress.stage == "after-handshake":
+        text = "finished the handshake, sent no application data, and " + _left(case)
+        return Refusal(packet=ending.packet, after_handshake=True, alert=alert, unprompted=late, text=text)
+    unusual = progress.stage == "client-flight" and alert not in CERTIFICATE_ALERTS
+    gap = f" {seconds(case.waited_ns)} after the server's certificate" if case.waited_ns is not None else ""
+    return Refusal(
+        packet=ending.packet,
+        after_handshake=False,
+        alert=alert,
+        unprompted=alert not in CERTIFICATE_ALERTS and (late or unusual),
+        text=f"{_left(case)}{gap}",
+    )
+
+
+@lru_cache(maxsize=4)
+def refused(case: Case) -> dict[str, Match]:
+    """The server-certificate causes that fit, by code."""
+    left = refusal(case)
+    if left is None:
+        return {}
+    if case.trust.revoked is not None:
+        return {"revoked": _revoked(case, left)}
+    rejecting = [verdict for verdict in case.trust.verdicts if not verdict.accepted and verdict.problems]
+    if not rejecting:
+        return {}
+    preferred = _preferred(case, left)
+    considered = [verdict for verdict in case.trust.verdicts if verdict.profile in preferred]
+    decisive = Counter(_decisive(verdict, left.alert).code for verdict in considered if not verdict.accepted)
+    if not decisive:
+        considered = list(case.trust.verdicts)
+        decisive = Counter(_decisive(verdict, left.alert).code for verdict in rejecting)
+    leader, _ = max(decisive.items(), key=lambda item: item[1])
+    found: dict[str, Match] = {}
+    for verdict in sorted(rejecting, key=lambda v: v.profile not in preferred):
+        for problem in verdict.problems:
+            if problem.code in found or problem.code not in SERVER_CERTIFICATE_CODES:
+                continue
+            leads = problem.code == leader
+            confidence = _confidence(case, left, problem.code, considered) if leads else POSSIBLE
+            found[problem.code] = _match(case, left, verdict, problem, confidence, leads=leads)
+    return found
+
+
+def certificate_cause(code: str, title: str, *, covers: tuple[str, ...] = ()) -> Cause:
+    """A cause whose test is the shared one."""
+    return Cause(code=code, title=title, look=_look_for(code), covers=(*_GENERIC, *covers), fails_after_handshake=True)
+
+
+def _look_for(code: str) -> Callable[[Case], Match | None]:
+    return lambda case: refused(case).get(code)
+
+
+def _left(case: Case) -> str:
+    ending = case.ending
+    if ending is not None and ending.act == "alert" and ending.encrypted and case.progress.handshake_done:
+        return "closed the connection with an encrypted alert (a close_notify, by its place)"
+    return case.leaving_text
+
+
+def _preferred(case: Case, left: Refusal) -> set[str]:
+    """The profiles that may be behind the alert, when several were asked."""
+    every = {verdict.profile for verdict in case.trust.verdicts}
+    if case.trust.profile_named or left.alert is None:
+        return every
+    return every & set(SENDERS.get(left.alert, ())) or every
+
+
+def _decisive(verdict: TrustVerdict, alert: int | None) -> TrustProblem:
+    """The problem that the client saw: the one that the alert names, else the one that this validator reports first."""
+    named = SPECIFIC.get(alert, frozenset()) if alert is not None else frozenset()
+    return next((problem for problem in verdict.problems if problem.code in named), verdict.problems[0])
+
+
+def _confidence(case: Case, left: Refusal, code: str, considered: list[TrustVerdict]) -> str:
+    """How sure: certain only when the verdicts agree, the inputs are the gateway's own, and the wire fits."""
+    named = SPECIFIC.get(left.alert) if left.alert is not None else None
+    if code in _NEED_STORE and not case.trust.store_given:
+        return LIKELY if named is not None and code in named else POSSIBLE
+    agree = all(not v.accepted and _decisive(v, left.alert).code == code for v in considered)
+    contradicted = named is not None and code not in named
+    doubts = (
+        (not agree)
+        + contradicted
+        + left.after_handshake
+        + left.unprompted
+        + (left.alert is not None and left.alert not in CERTIFICATE_ALERTS)
+    )
+    if doubts == 0:
+        return CERTAIN
+    rejecting = sum(not v.accepted for v in considered)
+    return LIKELY if doubts == 1 or (rejecting == len(considered) and not left.unprompted) else POSSIBLE
+
+
+def _match(
+    case: Case, left: Refusal, verdict: TrustVerdict, problem: TrustProblem, confidence: str, *, leads: bool
+) -> Match:
+    evidence = [Evidence(left.packet, f"the client {left.text}")]
+    chain = case.server_chain
+    if chain is not None:
+        count = len(chain.chain)
+        evidence.append(
+            Evidence(chain.packet, f"the server's Certificate message: {count} certificate{'s' if count != 1 else ''}")
+        )
+    evidence.append(Evidence(None, problem.text))
+    if verdict.error and (case.trust.store_given or problem.code not in _NEED_STORE):
+        evidence.append(Evidence(None, f"the {verdict.profile} validator, run on this chain, says: {verdict.error}"))
+    evidence += _alert_evidence(left, problem.code)
+    against = [v.profile for v in case.trust.verdicts if v.accepted]
+    if leads and against:
+        evidence.append(Evidence(None, f"these validators would accept the chain: {', '.join(sorted(against))}"))
+    weight = 2 if left.alert is not None and problem.code in SPECIFIC.get(left.alert, ()) else 1
+    return Match(
+        confidence=confidence,
+        explanation=_explanation(case, left, problem),
+        evidence=tuple(evidence),
+        weight=weight + leads,
+    )
+
+
+def _explanation(case: Case, left: Refusal, problem: TrustProblem) -> str:
+    text = f"The client {left.text}. {problem.text[:1].upper()}{problem.text[1:]}"
+    text = text.rstrip(".") + "."
+    if problem.code in _NEED_STORE and not case.trust.store_given:
+        text += " No trust store was given, so this rests on the chain and the alert alone: name it with --truststore."
+    if left.after_handshake:
+        text += (
+            " On the wire this equals an idle connection that was closed; the verdict and the missing data speak for a"
+            " validator that looks at the result after the handshake."
+        )
+    return text
+
+
+def _alert_evidence(left: Refusal, code: str) -> list[Evidence]:
+    if left.alert is None:
+        return []
+    name = f"{alert_name(left.alert)} ({left.alert})"
+    named = SPECIFIC.get(left.alert)
+    if named is None:
+        text = f"the alert {name} fits, and says no more: several stacks send it for any fault"
+    elif code in named:
+        text = f"the alert {name} is the one that the RFC has for this class of faults"
+    else:
+        text = f"the alert {name} speaks against it: by the RFC it is for another class of faults"
+    return [Evidence(left.packet, text)]
+
+
+def _revoked(case: Case, left: Refusal) -> Match:
+    certain = left.alert == AlertDescription.CERTIFICATE_REVOKED or (left.alert is None and not left.after_handshake)
+    text = case.trust.revoked or ""
+    return Match(
+        confidence=CERTAIN if certain else LIKELY,
+        explanation=f"The client {left.text}. {text}",
+        evidence=(Evidence(left.packet, f"the client {left.text}"), Evidence(None, text)),
+        weight=3,
+    )

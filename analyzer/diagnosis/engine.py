@@ -1,0 +1,93 @@
+"""Asks every cause, and picks: the outcome of a connection and why.
+
+Causes are found by walking the `causes` folder, so a new one is a new file there and nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from analyzer.diagnosis.case import Case
+from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Match
+from analyzer.trust.model import Fix
+
+__all__ = ["Outcome", "catalogue", "diagnose", "page"]
+
+_RANK: Final = {CERTAIN: 3, LIKELY: 2, POSSIBLE: 1}
+_MAX_OTHERS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a connection. `others` are causes that also fit, the likelier first."""
+
+    outcome: str
+    aborted_by: str | None
+    abort_packet: int | None
+    abort_act: str | None
+    cause: tuple[Cause, Match] | None
+    others: tuple[tuple[Cause, Match], ...] = ()
+    fixes: tuple[Fix, ...] = ()
+
+
+@cache
+def catalogue() -> dict[str, Cause]:
+    """All causes by code, in alphabetical order."""
+    from analyzer.diagnosis import causes
+
+    found: dict[str, Cause] = {}
+    for module in pkgutil.iter_modules(causes.__path__):
+        unit = importlib.import_module(f"{causes.__name__}.{module.name}")
+        cause: Cause = unit.CAUSE
+        found[cause.code] = cause
+    return dict(sorted(found.items()))
+
+
+def page(code: str) -> str:
+    """The page of a cause: its module's docstring. Raises `KeyError` for an unknown code."""
+    from analyzer.diagnosis import causes
+
+    catalogue()[code]
+    unit = importlib.import_module(f"{causes.__name__}.{code.replace('-', '_')}")
+    return (unit.__doc__ or "").strip()
+
+
+def diagnose(case: Case) -> Outcome:
+    """Say what became of a connection and why."""
+    progress = case.progress
+    if progress.handshake_done and progress.data:
+        return Outcome(outcome="completed", aborted_by=None, abort_packet=None, abort_act=None, cause=None)
+    matches = [(cause, match) for cause in catalogue().values() if (match := cause.look(case)) is not None]
+    if progress.handshake_done:
+        matches = [(cause, match) for cause, match in matches if cause.fails_after_handshake]
+    covered = {code for cause, match in matches if match.confidence != POSSIBLE for code in cause.covers}
+    matches = [(cause, match) for cause, match in matches if cause.code not in covered]
+    matches.sort(key=lambda pair: (_RANK[pair[1].confidence], pair[1].weight), reverse=True)
+    if not matches:
+        outcome = "completed" if progress.handshake_done else "incomplete"
+        return Outcome(outcome=outcome, aborted_by=None, abort_packet=None, abort_act=None, cause=None)
+    cause, match = matches[0]
+    ending = progress.ending
+    failed = cause.code != "capture-incomplete"
+    aborted_by = match.aborted_by or (ending.side.value if ending is not None and ending.side is not None else None)
+    return Outcome(
+        outcome="failed" if failed else "incomplete",
+        aborted_by=aborted_by if failed or ending is not None else None,
+        abort_packet=ending.packet if ending is not None else None,
+        abort_act=ending.act if ending is not None else ("silence" if failed else None),
+        cause=(cause, match),
+        others=tuple(matches[1 : 1 + _MAX_OTHERS]),
+        fixes=(*cause.fixes(case), *(case.trust.fixes if _concerns_server_chain(cause, matches) else ())),
+    )
+
+
+def _concerns_server_chain(cause: Cause, matches: list[tuple[Cause, Match]]) -> bool:
+    from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
+
+    return cause.code in SERVER_CERTIFICATE_CODES or (
+        cause.code == "certificate-rejected" and any(other.code in SERVER_CERTIFICATE_CODES for other, _ in matches)
+    )

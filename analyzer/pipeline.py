@@ -1,0 +1,321 @@
+"""The main job: capture → packets → flows → TLS → trust → diagnosis → report, in one direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from analyzer.errors import InputError
+from analyzer.report.model import Capture, Connection, InputProblem, Report, StoreEntryInfo, Truststore
+
+if TYPE_CHECKING:
+    from analyzer.diagnosis.case import Trust
+    from analyzer.net.flows import Flows
+    from analyzer.tls import connection as wire
+    from analyzer.trust.check import Checker
+    from analyzer.trust.store import TrustStore
+
+__all__ = ["analyze"]
+
+Source = str | Path | BinaryIO
+Paths = str | Path | Sequence[str | Path] | None
+
+_AUTO_PROFILES: Final = ("java", "openssl", "openssl-partial", "boringssl", "gnutls", "go", "dotnet", "webpki")
+"""What `auto` asks: the profiles whose verdicts have been measured."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def analyze(
+    captures: Source | Sequence[Source],
+    *,
+    truststore: Paths = None,
+    client_ca: Paths = None,
+    truststore_password: str | None = None,
+    host: str | None = None,
+    profile: str = "auto",
+    verify_depth: int | None = None,
+    server_chain: str | Path | None = None,
+    candidate: Paths = None,
+    at: datetime | None = None,
+    redact: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Read captures and say of each TLS connection what became of it, and why.
+
+    `captures`: a path, several, or an open binary file; `-` is standard input. `truststore`, `client_ca` and `candidate`
+    are paths of stores (or the words `system`, `mozilla`), `at` an aware datetime to validate at instead of the time of
+    the packet that carried the chain, `progress` is called with (bytes read, bytes in all or 0). Raises `InputError` when
+    there is nothing to work with: no readable capture, an unknown profile. What can be used in part is used, and the
+    rest is in the report's problems.
+    """
+    from analyzer.capture import CaptureReader
+    from analyzer.net.decode import SegmentDecoder
+
+    settings = _settings(
+        truststore=truststore,
+        client_ca=client_ca,
+        password=truststore_password,
+        host=host,
+        profile=profile,
+        verify_depth=verify_depth,
+        server_chain=server_chain,
+        candidate=candidate,
+        at=at,
+    )
+    sources = [captures] if isinstance(captures, (str, Path)) or hasattr(captures, "read") else list(captures)
+    reader = CaptureReader(sources, progress)
+    decoder = SegmentDecoder()
+    flows = _flows()
+    for batch in reader.batches():
+        flows.add(decoder.decode(batch))
+    flows.finish()
+    connections = tuple(_connections(flows, settings, reader.last_time_ns or 0))
+    report = _report(reader, decoder, settings, connections)
+    if redact:
+        from analyzer.report.redact import redact as redacted
+
+        return redacted(report)
+    return report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settings:
+    """What the user said, read and ready."""
+
+    store: TrustStore | None
+    client_store: TrustStore | None
+    checker: Checker
+    client_checker: Checker | None
+    profiles: tuple[str, ...]
+    profile_named: bool
+    host: str | None
+    supplied: tuple[bytes, ...]
+    candidates: tuple[bytes, ...]
+    at: datetime | None
+    verify_depth: int | None
+
+
+def _settings(
+    *,
+    truststore: Paths,
+    client_ca: Paths,
+    password: str | None,
+    host: str | None,
+    profile: str,
+    verify_depth: int | None,
+    server_chain: str | Path | None,
+    candidate: Paths,
+    at: datetime | None,
+) -> _Settings:
+    from analyzer.trust.check import Checker
+    from analyzer.trust.profile import profile_names
+    from analyzer.trust.store import read_stores
+
+    if profile != "auto" and profile not in profile_names():
+        raise InputError(
+            "--profile", f"there is no profile {profile!r}", hint=f"There are: auto, {', '.join(profile_names())}"
+        )
+    if at is not None and at.tzinfo is None:
+        raise InputError("--at", "the time has no time zone", hint="Write it as 2026-01-31T12:00:00Z")
+    store = read_stores(_paths(truststore), password) if truststore is not None else None
+    client_store = read_stores(_paths(client_ca), password, purpose="client") if client_ca is not None else None
+    candidates = read_stores(_paths(candidate), password).certificates if candidate is not None else ()
+    return _Settings(
+        store=store,
+        client_store=client_store,
+        checker=Checker(store.certificates if store is not None else (), verify_depth=verify_depth),
+        client_checker=Checker(client_store.certificates) if client_store is not None else None,
+        profiles=_AUTO_PROFILES if profile == "auto" else (profile,),
+        profile_named=profile != "auto",
+        host=host,
+        supplied=_supplied(server_chain),
+        candidates=candidates,
+        at=at,
+        verify_depth=verify_depth,
+    )
+
+
+def _supplied(path: str | Path | None) -> tuple[bytes, ...]:
+    """The chain of `--server-chain`, in the order of the file."""
+    if path is None:
+        return ()
+    from analyzer.trust.store import read_stores
+
+    found = read_stores([path])
+    if not found.usable:
+        reason = found.problems[0].text if found.problems else "it holds no certificate"
+        raise InputError(str(path), reason, hint="Save the output of `openssl s_client -showcerts` or a PEM file")
+    return tuple(entry.der for entry in found.entries)
+
+
+def _paths(value: Paths) -> list[str | Path]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, (str, Path)) else list(value)
+
+
+def _flows() -> Flows:
+    from analyzer.net.flows import Flows
+    from analyzer.tls.detect import likely_record
+    from analyzer.tls.records import RecordReader
+
+    def reader(flow: int, side: int) -> RecordReader:
+        return RecordReader(midstream=not flows.opened_by_syn(flow, side))
+
+    flows = Flows(likely_record, reader)
+    return flows
+
+
+def _connections(flows: Flows, settings: _Settings, end_ns: int) -> Iterator[Connection]:
+    """The report of each connection; a fault of ours in one is marked there and does not stop the others."""
+    from analyzer.report.build import broken_connection
+    from analyzer.tls.connection import build
+
+    signals, begins = flows.signals.by_flow()
+    for flow in range(len(flows.table)):
+        own = signals[begins[flow] : begins[flow + 1]] if flow + 1 < len(begins) else signals[:0]
+        streams = (flows.streams.pop(flow * 2, None), flows.streams.pop(flow * 2 + 1, None))
+        try:
+            records = tuple(_records(stream) for stream in streams)
+            seen = build(flow, flows.table, own, streams, (records[0], records[1]))
+            if seen is not None:
+                yield _judge(seen, settings, end_ns)
+        except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
+            ends = (str(flows.table.endpoint(flow, 0)), str(flows.table.endpoint(flow, 1)))
+            place = error.__traceback__
+            while place is not None and place.tb_next is not None:
+                place = place.tb_next
+            line = f" ({Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno})" if place is not None else ""
+            started = int(flows.table.rows[flow]["first_time"])
+            yield broken_connection(flow, *ends, started, f"{type(error).__name__}: {error}{line}")
+
+
+def _records(stream: Any) -> Any:
+    return None if stream is None else stream.consumer.finish()
+
+
+def _judge(seen: wire.Connection, settings: _Settings, end_ns: int) -> Connection:
+    from analyzer.diagnosis.case import Case
+    from analyzer.diagnosis.engine import diagnose
+    from analyzer.diagnosis.progress import trace
+    from analyzer.report.build import connection_report
+    from analyzer.tls.connection import Side
+
+    message = seen.chain(Side.SERVER)
+    chain = message.chain if message is not None else ()
+    source = "captured" if chain else None
+    if not chain and settings.supplied and seen.is_tls:
+        chain, source = settings.supplied, "supplied"
+    case = Case(
+        connection=seen,
+        progress=trace(seen),
+        trust=_server_trust(seen, settings, chain),
+        client_trust=_client_trust(seen, settings),
+        capture_end_ns=end_ns,
+    )
+    return connection_report(case, diagnose(case), chain=chain, chain_source=source)
+
+
+def _server_trust(seen: wire.Connection, settings: _Settings, chain: Sequence[bytes]) -> Trust:
+    from analyzer.diagnosis.case import Trust
+    from analyzer.tls.connection import Side
+
+    hello = seen.client_hello
+    host = settings.host or (hello.server_name if hello is not None else None)
+    store = settings.store
+    names = ", ".join(store.sources) if store is not None else ""
+    if not chain:
+        return Trust(store_given=store is not None, store_names=names, host=host, host_known=host is not None)
+    message = seen.chain(Side.SERVER)
+    at = settings.at or _moment(message.time_ns if message is not None and message.chain else seen.first_time_ns)
+    verdicts = tuple(settings.checker.check(chain, host=host, at=at, profile=profile) for profile in settings.profiles)
+    return Trust(
+        verdicts=verdicts,
+        store_given=store is not None,
+        store_names=names,
+        host=host,
+        host_known=host is not None,
+        profile_named=settings.profile_named,
+    )
+
+
+def _client_trust(seen: wire.Connection, settings: _Settings) -> Trust:
+    from analyzer.diagnosis.case import Trust
+    from analyzer.tls.connection import Side
+
+    message = seen.chain(Side.CLIENT)
+    if settings.client_checker is None or message is None or not message.chain:
+        return Trust()
+    at = settings.at or _moment(message.time_ns)
+    verdicts = tuple(
+        settings.client_checker.check(message.chain, at=at, profile=profile) for profile in settings.profiles
+    )
+    return Trust(verdicts=verdicts, store_given=True, profile_named=settings.profile_named)
+
+
+def _moment(time_ns: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=time_ns // 1000)
+
+
+def _report(reader: Any, decoder: Any, settings: _Settings, connections: tuple[Connection, ...]) -> Report:
+    from analyzer.diagnosis.case import when
+    from analyzer.net.link import LINK_NAMES
+    from analyzer.report.build import findings, summary
+
+    problems = [InputProblem(code=p.code, text=p.text, packet=p.packet, severity=p.severity) for p in reader.problems]
+    problems += [
+        InputProblem(
+            code="unknown-link-type",
+            text=f"{count} packets have the link type {LINK_NAMES.get(link, link)}, which cannot be read",
+            severity="warning",
+        )
+        for link, count in decoder.link_types_unknown.items()
+    ]
+    if decoder.uncommon.failures:
+        problems.append(
+            InputProblem(
+                code="undissected-packets",
+                text=f"{decoder.uncommon.failures} tunnelled or fragmented packets are malformed and were left out",
+                severity="warning",
+            )
+        )
+    return Report(
+        capture=Capture(
+            files=tuple(reader.files),
+            format=", ".join(dict.fromkeys(reader.formats)),
+            packets=reader.packets,
+            bytes=reader.bytes,
+            first_time=None if reader.first_time_ns is None else when(reader.first_time_ns),
+            last_time=None if reader.last_time_ns is None else when(reader.last_time_ns),
+            link_types=tuple(LINK_NAMES.get(link, f"link type {link}") for link in reader.links),
+            problems=tuple(problems),
+        ),
+        truststore=_truststore(settings.store),
+        connections=connections,
+        findings=findings(connections),
+        summary=summary(connections),
+    )
+
+
+def _truststore(store: TrustStore | None) -> Truststore | None:
+    if store is None:
+        return None
+    from analyzer.trust.certificate import Certificate, describe
+
+    entries = []
+    for entry in store.entries:
+        certificate = Certificate.parse(entry.der)
+        alias = f" (alias {entry.alias})" if entry.alias else ""
+        role = "root" if certificate.self_issued else "intermediate" if certificate.is_ca else "leaf"
+        entries.append(StoreEntryInfo(source=entry.source + alias, certificate=describe(certificate, role)))
+    return Truststore(
+        sources=store.sources,
+        certificates=len(store.certificates),
+        problems=tuple(
+            InputProblem(code=p.code, text=p.text, source=p.source, severity=p.severity) for p in store.problems
+        ),
+        entries=tuple(entries),
+    )

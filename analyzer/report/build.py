@@ -1,0 +1,309 @@
+"""From the stages' results to the report's plain data: words, times, numbers as the contract has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from analyzer.diagnosis.case import Case, when
+from analyzer.diagnosis.engine import Outcome
+from analyzer.registry import (
+    HandshakeType,
+    alert_level_name,
+    alert_name,
+    alpn_name,
+    cipher_suite_name,
+    handshake_type_name,
+    printable,
+    version_name,
+)
+from analyzer.report.model import (
+    Alert,
+    CertificateInfo,
+    Connection,
+    Diagnosis,
+    Evidence,
+    Finding,
+    Summary,
+    TimelineEntry,
+    Tls,
+)
+from analyzer.tls import connection as wire
+from analyzer.tls.connection import EventKind, Side
+from analyzer.tls.messages import is_tls13
+from analyzer.trust.certificate import Certificate, describe
+
+__all__ = ["broken_connection", "chain_infos", "connection_report", "findings", "summary"]
+
+_MAX_TIMELINE: Final = 80
+_MAX_ROWS_OF_DATA: Final = 3
+"""Application data records of one side that the timeline shows before it counts them."""
+_PRE_SHARED_KEY: Final = 41
+
+
+def connection_report(case: Case, outcome: Outcome, *, chain: Sequence[bytes], chain_source: str | None) -> Connection:
+    """One connection as the report shows it. `chain` is the server's chain that was checked."""
+    seen = case.connection
+    client_chain = case.client_chain
+    return Connection(
+        id=seen.id,
+        client=str(seen.client),
+        server=str(seen.server),
+        started_at=when(seen.first_time_ns),
+        outcome=outcome.outcome,
+        aborted_by=outcome.aborted_by,
+        abort_packet=outcome.abort_packet,
+        abort_act=outcome.abort_act,
+        stage=case.progress.stage,
+        cause=_diagnosis(outcome),
+        other_causes=tuple(
+            Diagnosis(code=c.code, confidence=m.confidence, title=c.title, explanation=m.explanation)
+            for c, m in outcome.others
+        ),
+        evidence=_evidence(outcome),
+        timeline=_timeline(seen),
+        tls=_tls(seen),
+        alerts=tuple(_alert(alert) for alert in seen.alerts),
+        server_chain=chain_infos(chain),
+        client_chain=chain_infos(client_chain.chain if client_chain is not None else ()),
+        chain_source=chain_source,
+        trust=case.trust.verdicts if case.trust.store_given else (),
+        fixes=outcome.fixes,
+        host=case.trust.host,
+    )
+
+
+def broken_connection(number: int, client: str, server: str, started_ns: int, fault: str) -> Connection:
+    """Stands for a connection whose analysis broke by a fault of ours."""
+    return Connection(
+        id=number,
+        client=client,
+        server=server,
+        started_at=when(started_ns),
+        outcome="incomplete",
+        aborted_by=None,
+        abort_packet=None,
+        abort_act=None,
+        stage="tcp",
+        cause=None,
+        fault=fault,
+    )
+
+
+def chain_infos(chain: Iterable[bytes]) -> tuple[CertificateInfo, ...]:
+    """The certificates of a chain, each with its role in it."""
+    certificates = [Certificate.parse(der) for der in chain]
+    infos = []
+    for index, certificate in enumerate(certificates):
+        self_issued = certificate.self_issued
+        issues = any(
+            other.issuer.canonical == certificate.subject.canonical
+            for place, other in enumerate(certificates)
+            if place != index
+        )
+        if index == 0:
+            role = "self-signed" if self_issued else "leaf"
+        elif not issues:
+            role = "unrelated"
+        else:
+            role = "root" if self_issued else "intermediate"
+        infos.append(describe(certificate, role))
+    return tuple(infos)
+
+
+def findings(connections: Sequence[Connection]) -> tuple[Finding, ...]:
+    """Connections that failed the same way: same cause, same host or server, same chain. The weightiest first."""
+    groups: dict[tuple[str, str, tuple[str, ...]], list[Connection]] = {}
+    for connection in connections:
+        if connection.outcome == "failed" and connection.cause is not None:
+            chain = tuple(info.sha256 for info in connection.server_chain)
+            name = connection.host or connection.server
+            groups.setdefault((connection.cause.code, name, chain), []).append(connection)
+    found = [_finding(name, members) for (_, name, _), members in groups.items()]
+    rank = {"certain": 2, "likely": 1, "possible": 0}
+    found.sort(key=lambda f: (-f.count, -rank[f.cause.confidence], f.first_at))
+    return tuple(found)
+
+
+def summary(connections: Sequence[Connection]) -> Summary:
+    """Counts over all connections."""
+    causes: dict[str, int] = {}
+    for connection in connections:
+        if connection.cause is not None:
+            causes[connection.cause.code] = causes.get(connection.cause.code, 0) + 1
+    outcomes = [connection.outcome for connection in connections]
+    return Summary(
+        connections=len(connections),
+        completed=outcomes.count("completed"),
+        failed=outcomes.count("failed"),
+        incomplete=outcomes.count("incomplete"),
+        causes=dict(sorted(causes.items(), key=lambda item: -item[1])),
+    )
+
+
+def _finding(name: str, members: list[Connection]) -> Finding:
+    order = {"certain": 0, "likely": 1, "possible": 2}
+    example = min(members, key=lambda m: order[m.cause.confidence] if m.cause else 3)
+    cause = example.cause
+    if cause is None:
+        raise ValueError("a finding is made of connections that have a cause")
+    times = sorted(member.started_at for member in members)
+    count = f"{len(members)} connections" if len(members) > 1 else "1 connection"
+    return Finding(
+        cause=cause,
+        count=len(members),
+        connections=(example.id, *(member.id for member in members if member is not example)),
+        servers=tuple(dict.fromkeys(member.server for member in members)),
+        first_at=times[0],
+        last_at=times[-1],
+        text=f"{count} to {name}: {cause.title}.",
+    )
+
+
+def _diagnosis(outcome: Outcome) -> Diagnosis | None:
+    if outcome.cause is None:
+        return None
+    cause, match = outcome.cause
+    return Diagnosis(code=cause.code, confidence=match.confidence, title=cause.title, explanation=match.explanation)
+
+
+def _evidence(outcome: Outcome) -> tuple[Evidence, ...]:
+    if outcome.cause is None:
+        return ()
+    return tuple(Evidence(packet=item.packet, text=item.text) for item in outcome.cause[1].evidence)
+
+
+def _alert(alert: wire.SeenAlert) -> Alert:
+    return Alert(
+        packet=alert.packet,
+        from_=alert.side.value,
+        level=None if alert.level is None else alert_level_name(alert.level),
+        description=None if alert.description is None else alert_name(alert.description),
+        number=alert.description,
+        encrypted=alert.description is None,
+    )
+
+
+def _tls(seen: wire.Connection) -> Tls | None:
+    hello, answer = seen.client_hello, seen.server_hello
+    if hello is None and answer is None:
+        return None
+    suite = answer.cipher_suite if answer is not None else None
+    chosen = answer.alpn if answer is not None else None
+    return Tls(
+        version=None if answer is None else version_name(answer.version),
+        offered_versions=tuple(version_name(v) for v in hello.offered_versions) if hello is not None else (),
+        cipher=None if suite is None else cipher_suite_name(suite),
+        sni=hello.server_name if hello is not None else None,
+        alpn=None if chosen is None else alpn_name(chosen),
+        alpn_offered=tuple(alpn_name(p) for p in hello.alpn) if hello is not None else (),
+        ja3=seen.ja3,
+        ja3s=seen.ja3s,
+        ja4=seen.ja4,
+        resumed=_resumed(seen),
+        hello_retry=seen.hello_retry is not None,
+    )
+
+
+def _resumed(seen: wire.Connection) -> bool:
+    """Session resumption: a pre-shared key accepted (RFC 8446), or an abbreviated handshake (RFC 5246 section 7.3)."""
+    answer, hello = seen.server_hello, seen.client_hello
+    if answer is None or hello is None:
+        return False
+    if is_tls13(answer.version):
+        return answer.extension(_PRE_SHARED_KEY) is not None
+    server = seen.halves[Side.SERVER]
+    return bool(
+        seen.chain(Side.SERVER) is None
+        and server.change_cipher_spec
+        and seen.server_key_exchange is None
+        and seen.packet_of(Side.SERVER, HandshakeType.SERVER_HELLO_DONE) is None
+    )
+
+
+def _timeline(seen: wire.Connection) -> tuple[TimelineEntry, ...]:
+    """The packet walk: what one packet shows stands in one line."""
+    lines: list[tuple[int, int, Side, list[str]]] = []
+    data: dict[Side, int] = dict.fromkeys(Side, 0)
+    for event in seen.events:
+        if event.kind is EventKind.APPLICATION_DATA:
+            data[event.side] += 1
+            if data[event.side] > _MAX_ROWS_OF_DATA:
+                continue
+        words = _words(seen, event)
+        if lines and lines[-1][0] == event.packet and lines[-1][2] is event.side:
+            lines[-1][3].append(words)
+        else:
+            lines.append((event.packet, event.time_ns, event.side, [words]))
+    shown = lines if len(lines) <= _MAX_TIMELINE else lines[: _MAX_TIMELINE // 2] + lines[-_MAX_TIMELINE // 2 :]
+    entries = []
+    for packet, time_ns, side, words in shown:
+        since = (time_ns - seen.first_time_ns) / 1e9 if time_ns else 0.0
+        entries.append(
+            TimelineEntry(packet=packet, time=round(since, 6), from_=side.value, what=", ".join(dict.fromkeys(words)))
+        )
+    return tuple(entries)
+
+
+def _words(seen: wire.Connection, event: wire.Event) -> str:
+    kind = event.kind
+    if kind is EventKind.MESSAGE:
+        return _message_words(seen, event)
+    if kind is EventKind.ALERT:
+        return f"Alert ({alert_level_name(event.level)}, {alert_name(event.number)})"
+    if kind is EventKind.ENCRYPTED_ALERT:
+        return "Encrypted Alert"
+    if kind is EventKind.CHANGE_CIPHER_SPEC:
+        return "ChangeCipherSpec"
+    if kind is EventKind.ENCRYPTED_HANDSHAKE:
+        return "Encrypted Handshake Message"
+    if kind is EventKind.APPLICATION_DATA:
+        hidden = " (TLS 1.3 hides handshake messages in these)" if is_tls13(seen.version) else ""
+        return (
+            f"Application Data, {event.number} bytes{hidden}"
+            if not hidden
+            else f"Encrypted record, {event.number} bytes"
+        )
+    if kind in (EventKind.FIN, EventKind.RST):
+        return kind.value + (",ACK" if event.number & 0x10 else "")
+    if kind is EventKind.ICMP:
+        return f"ICMP error (type {event.number >> 8 & 0xFF}, code {event.number & 0xFF}) about this connection"
+    if kind is EventKind.RETRANSMISSION:
+        return f"retransmission of {event.number} bytes"
+    if kind is EventKind.LOST:
+        return f"{event.number} bytes missing in the capture from here on"
+    if kind is EventKind.PLAIN_TEXT:
+        plain = seen.halves[event.side].plain
+        text = printable(plain.data.split(b"\n")[0][:60]) if plain is not None else ""
+        return f"not TLS: “{text}”"
+    if kind is EventKind.DAMAGED:
+        return "bytes that are no TLS record"
+    return kind.value
+
+
+def _message_words(seen: wire.Connection, event: wire.Event) -> str:
+    name = _camel(handshake_type_name(event.number))
+    if not event.complete:
+        return f"{name} (incomplete)"
+    if event.number == HandshakeType.CLIENT_HELLO:
+        hello = next((h.message for h in seen.hellos if h.packet == event.packet), None)
+        if hello is not None and hello.server_name:
+            return f"{name} (SNI {hello.server_name})"
+    elif event.number == HandshakeType.SERVER_HELLO and event.packet == seen.server_hello_packet:
+        answer = seen.server_hello
+        if answer is not None:
+            suite = "" if answer.cipher_suite is None else f", {cipher_suite_name(answer.cipher_suite)}"
+            return f"{name} ({version_name(answer.version)}{suite})"
+    elif event.number == HandshakeType.SERVER_HELLO:
+        return "HelloRetryRequest"
+    elif event.number == HandshakeType.CERTIFICATE:
+        message = next((c for c in seen.certificates if c.packet == event.packet and c.side is event.side), None)
+        if message is not None:
+            count = len(message.chain)
+            return f"{name} ({count} certificate{'' if count == 1 else 's'})"
+    return name
+
+
+def _camel(name: str) -> str:
+    """`server_hello_done` as the RFCs write the message: `ServerHelloDone`."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_")) if " " not in name else name
