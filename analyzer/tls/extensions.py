@@ -33,6 +33,7 @@ __all__ = [
     "parse_as",
     "read_alpn",
     "read_certificate_status",
+    "read_cookie",
     "read_extensions",
     "read_key_shares",
     "read_selected_key_share",
@@ -235,6 +236,11 @@ def read_selected_key_share(reader: Reader) -> KeyShare:
     return KeyShare(group=reader.u16("group"), key_exchange=reader.vector(2, "key_exchange"))
 
 
+def read_cookie(reader: Reader) -> bytes:
+    """The cookie of a HelloRetryRequest, and of the ClientHello that answers (RFC 8446 section 4.2.2)."""
+    return reader.vector(2, "cookie")
+
+
 def read_certificate_status(reader: Reader) -> CertificateStatus:
     """CertificateStatus (RFC 6066 section 8, RFC 6961 section 2.2); an unknown type has no responses."""
     kind = reader.u8("status_type")
@@ -253,10 +259,6 @@ def _read_flag(_: Reader) -> bool:
 
 def _read_rest(reader: Reader) -> bytes:
     return reader.rest()
-
-
-def _read_cookie(reader: Reader) -> bytes:
-    return reader.vector(2, "cookie")
 
 
 def _read_renegotiated_connection(reader: Reader) -> bytes:
@@ -362,7 +364,7 @@ _ROWS: Final[tuple[tuple[int, str, Callable[[Reader], object]], ...]] = (
     (ExtensionType.EARLY_DATA, "NST", read_u32),
     (ExtensionType.SUPPORTED_VERSIONS, "CH", read_u16_list_short),
     (ExtensionType.SUPPORTED_VERSIONS, "SH HRR", read_u16),
-    (ExtensionType.COOKIE, "CH HRR", _read_cookie),
+    (ExtensionType.COOKIE, "CH HRR", read_cookie),
     (ExtensionType.PSK_KEY_EXCHANGE_MODES, "CH", read_u8_list),
     (ExtensionType.CERTIFICATE_AUTHORITIES, "CH CR", read_vector16_list),
     (ExtensionType.POST_HANDSHAKE_AUTH, "CH", _read_flag),

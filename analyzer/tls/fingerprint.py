@@ -7,10 +7,11 @@ SSLv2-style hello has neither, and of a hello that the capture holds only in par
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import md5, sha256
 from typing import Final
 
-from analyzer.registry import ExtensionType, ProtocolVersion, is_grease
+from analyzer.registry import GREASE, ExtensionType, ProtocolVersion
 from analyzer.tls.messages import ClientHello, ServerHello
 
 __all__ = ["ja3", "ja3_string", "ja3s", "ja3s_string", "ja4"]
@@ -19,7 +20,7 @@ __all__ = ["ja3", "ja3_string", "ja3s", "ja3s_string", "ja4"]
 def ja3(hello: ClientHello) -> str | None:
     """MD5 of the JA3 string, as 32 hexadecimal digits; None where there is no JA3."""
     text = ja3_string(hello)
-    return None if text is None else md5(text.encode(), usedforsecurity=False).hexdigest()
+    return None if text is None else _md5(text)
 
 
 def ja3_string(hello: ClientHello) -> str | None:
@@ -30,7 +31,7 @@ def ja3_string(hello: ClientHello) -> str | None:
         (
             str(hello.legacy_version),
             _decimal(hello.cipher_suites),
-            _decimal(tuple(extension.type for extension in hello.extensions)),
+            _decimal(tuple([extension.type for extension in hello.extensions])),
             _decimal(hello.supported_groups),
             "-".join(map(str, hello.ec_point_formats)),
         )
@@ -39,7 +40,7 @@ def ja3_string(hello: ClientHello) -> str | None:
 
 def ja3s(hello: ServerHello) -> str:
     """MD5 of the JA3S string, as 32 hexadecimal digits."""
-    return md5(ja3s_string(hello).encode(), usedforsecurity=False).hexdigest()
+    return _md5(ja3s_string(hello))
 
 
 def ja3s_string(hello: ServerHello) -> str:
@@ -53,30 +54,43 @@ def ja4(hello: ClientHello) -> str | None:
     """`t13d1516h2_8daaf6152771_e5627efa2ab1`; None where there is no JA4."""
     if hello.sslv2 or not hello.complete:
         return None
-    ciphers = [suite for suite in hello.cipher_suites if not is_grease(suite)]
-    extensions = [extension.type for extension in hello.extensions if not is_grease(extension.type)]
     version = _JA4_VERSIONS.get(max(hello.offered_versions, default=hello.legacy_version), "00")
+    ciphers = [suite for suite in hello.cipher_suites if suite not in GREASE]
+    extensions = [extension.type for extension in hello.extensions if extension.type not in GREASE]
     named = "d" if ExtensionType.SERVER_NAME in extensions else "i"
     counts = f"{min(len(ciphers), 99):02}{min(len(extensions), 99):02}"
-    hashed = sorted(kind for kind in extensions if kind not in _JA4_UNHASHED)
-    schemes = [scheme for scheme in hello.signature_algorithms if not is_grease(scheme)]
-    last = "_".join(filter(None, (_hexadecimal(hashed), _hexadecimal(schemes))))
+    hashed = [kind for kind in extensions if kind not in _JA4_UNHASHED]
+    schemes = [scheme for scheme in hello.signature_algorithms if scheme not in GREASE]
     return (
         f"t{version}{named}{counts}{_ja4_alpn(hello.alpn)}"
-        f"_{_sha256_12(_hexadecimal(sorted(ciphers)))}_{_sha256_12(last if hashed else '')}"
+        f"_{_ja4_hash(tuple(sorted(ciphers)))}_{_ja4_hash(tuple(sorted(hashed)), tuple(schemes))}"
     )
 
 
+def _md5(text: str) -> str:
+    return md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
 def _decimal(values: tuple[int, ...]) -> str:
-    return "-".join([str(value) for value in values if not is_grease(value)])
+    """The values joined by `-`, no GREASE; remembered for lists of ordinary length."""
+    return (_remembered_decimal if len(values) <= _LONGEST_REMEMBERED else _to_decimal)(values)
 
 
-def _hexadecimal(values: list[int]) -> str:
-    return ",".join([f"{value:04x}" for value in values])
+def _to_decimal(values: tuple[int, ...]) -> str:
+    return "-".join([str(value) for value in values if value not in GREASE])
 
 
-def _sha256_12(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:12] if text else "000000000000"
+def _ja4_hash(values: tuple[int, ...], schemes: tuple[int, ...] = ()) -> str:
+    """Twelve digits over the values in hexadecimal, after `_` the schemes; zeros when there are no values."""
+    ordinary = len(values) + len(schemes) <= _LONGEST_REMEMBERED
+    return (_remembered_ja4_hash if ordinary else _to_ja4_hash)(values, schemes)
+
+
+def _to_ja4_hash(values: tuple[int, ...], schemes: tuple[int, ...]) -> str:
+    if not values:
+        return "000000000000"
+    text = "_".join([",".join([f"{value:04x}" for value in part]) for part in (values, schemes) if part])
+    return sha256(text.encode()).hexdigest()[:12]
 
 
 def _ja4_alpn(protocols: tuple[bytes, ...]) -> str:
@@ -88,6 +102,12 @@ def _ja4_alpn(protocols: tuple[bytes, ...]) -> str:
     return ends.decode("ascii") if ends.isalnum() else protocol.hex()[0] + protocol.hex()[-1]
 
 
+_LONGEST_REMEMBERED: Final = 256
+"""Values in a list. Real hellos have fewer, and those of one stack repeat; longer lists are made to fill memory."""
+
+_remembered_decimal: Final = lru_cache(maxsize=1024)(_to_decimal)
+_remembered_ja4_hash: Final = lru_cache(maxsize=1024)(_to_ja4_hash)
+
 _JA4_VERSIONS: Final = {
     ProtocolVersion.TLS_1_3: "13",
     ProtocolVersion.TLS_1_2: "12",
@@ -97,7 +117,5 @@ _JA4_VERSIONS: Final = {
     ProtocolVersion.SSL_2_0: "s2",
 }
 
-_JA4_UNHASHED: Final = frozenset(
-    {ExtensionType.SERVER_NAME, ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION}
-)
+_JA4_UNHASHED: Final = frozenset({ExtensionType.SERVER_NAME, ExtensionType.APPLICATION_LAYER_PROTOCOL_NEGOTIATION})
 """Their presence and value are in the first part already."""

@@ -17,7 +17,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeAlias, TypeVar
+from functools import lru_cache
+from typing import Final, TypeAlias, TypeVar, cast
 
 from analyzer.errors import WireError
 from analyzer.registry import (
@@ -41,6 +42,7 @@ from analyzer.tls.extensions import (
     parse_as,
     read_alpn,
     read_certificate_status,
+    read_cookie,
     read_extensions,
     read_key_shares,
     read_selected_key_share,
@@ -94,9 +96,7 @@ __all__ = [
     "parse_sslv2_client_hello",
 ]
 
-HELLO_RETRY_REQUEST_RANDOM: Final = bytes.fromhex(
-    "cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c"
-)
+HELLO_RETRY_REQUEST_RANDOM: Final = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 """SHA-256 of "HelloRetryRequest": the random of a ServerHello that is one (RFC 8446 section 4.1.3)."""
 
 Value = TypeVar("Value")
@@ -159,8 +159,7 @@ class ClientHello(_WithExtensions):
     @property
     def server_name(self) -> str | None:
         """The first host name of server_name, as text that is safe to show."""
-        names = self._value(ExtensionType.SERVER_NAME, read_server_names) or ()
-        return next((printable(entry.name) for entry in names if entry.type == 0), None)
+        return self._value(ExtensionType.SERVER_NAME, _read_host_name)
 
     @property
     def alpn(self) -> tuple[bytes, ...]:
@@ -245,7 +244,7 @@ class ServerHello(_WithExtensions):
     @property
     def cookie(self) -> bytes | None:
         """The cookie of a HelloRetryRequest."""
-        return self._value(ExtensionType.COOKIE, lambda reader: reader.vector(2, "cookie"))
+        return self._value(ExtensionType.COOKIE, read_cookie)
 
     @property
     def alpn(self) -> bytes | None:
@@ -322,12 +321,9 @@ class CompressedCertificate:
             raise WireError("CompressedCertificate.algorithm", 0, f"{name} cannot be decompressed")
         body = decompress(self.data, self.uncompressed_length)
         if len(body) != self.uncompressed_length:
-            made = (
-                f"more than {self.uncompressed_length}" if len(body) > self.uncompressed_length else len(body)
-            )
-            raise WireError(
-                "CompressedCertificate.data", 8, f"{self.uncompressed_length} bytes announced, {made} made"
-            )
+            made = "more" if len(body) > self.uncompressed_length else str(len(body))
+            reason = f"{self.uncompressed_length} bytes announced, {made} made"
+            raise WireError("CompressedCertificate.data", 8, reason)
         return parse_certificate(body, tls13=True)
 
 
@@ -538,19 +534,18 @@ def parse_partial_client_hello(prefix: bytes, length: int) -> ClientHello:
     reader = Reader(prefix, "ClientHello")
     version = reader.u16("legacy_version")
     random = reader.take(32, "random")
-    session_id = _beginning(reader, 1, "session_id", length)
-    suites = _beginning(reader, 2, "cipher_suites", length)
-    compression_methods = _beginning(reader, 1, "compression_methods", length)
+    session_id = _beginning(reader, 1, "session_id", length).rest()
+    suites = _beginning(reader, 2, "cipher_suites", length).rest()
+    compression_methods = _beginning(reader, 1, "compression_methods", length).rest()
     extensions = []
-    block = Reader(_beginning(reader, 2, "extensions", length), "ClientHello.extensions")
-    start = len(prefix) - block.left
+    block = _beginning(reader, 2, "extensions", length)
     while block.left:
         try:
             kind = block.u16("type")
             body = block.vector(2, "body")
         except WireError:
             break
-        extensions.append(Extension(kind, body, start + block.position - len(body)))
+        extensions.append(Extension(kind, body, block.position - len(body)))
     return ClientHello(
         legacy_version=version,
         random=random,
@@ -616,26 +611,27 @@ def parse_certificate(body: bytes, *, tls13: bool) -> Certificate:
 def parse_partial_certificate(prefix: bytes, length: int, *, tls13: bool) -> Certificate:
     """Parse the first bytes of a Certificate message of `length` bytes: the certificates that are whole.
 
-    There may be none. Raises `WireError` where a length points past `length`.
+    There may be none; the last may lack its extensions. Raises `WireError` where a length points past
+    `length`.
     """
     if len(prefix) >= length:
         return parse_certificate(prefix, tls13=tls13)
     reader = Reader(prefix, "Certificate")
-    context = _beginning(reader, 1, "certificate_request_context", length) if tls13 else b""
-    entries = Reader(_beginning(reader, 3, "certificate_list", length), "Certificate.certificate_list")
-    list_end = length - (len(prefix) - entries.left)
+    context = _beginning(reader, 1, "certificate_request_context", length).rest() if tls13 else b""
+    entries = _beginning(reader, 3, "certificate_list", length)
     found: list[CertificateEntry] = []
-    while entries.left:
-        start = entries.position
-        if entries.left >= 3:
-            needed = int.from_bytes(entries.data[start : start + 3], "big")
-            if needed > list_end - start - 3:
-                what = "Certificate.certificate_list.certificate"
-                raise WireError(what, start, f"{needed} bytes announced, {list_end - start - 3} left")
-        try:
-            found.append(_certificate_entry(entries, tls13=tls13))
-        except WireError:
+    while entries.left >= 3:
+        announced = int.from_bytes(prefix[entries.position : entries.position + 3], "big")
+        der = _beginning(entries, 3, "certificate", length)
+        if der.left < announced:
             break
+        extensions: tuple[Extension, ...] = ()
+        if tls13:
+            try:
+                extensions = read_extensions(entries)
+            except WireError:
+                entries.rest()
+        found.append(CertificateEntry(der=der.rest(), extensions=extensions))
     return Certificate(entries=tuple(found), request_context=context, complete=False)
 
 
@@ -772,10 +768,28 @@ def _value(extensions: tuple[Extension, ...], kind: int, read: Callable[[Reader]
     extension = _first(extensions, kind)
     if extension is None:
         return None
+    if len(extension.body) > _LONGEST_REMEMBERED_BODY:
+        return _well_formed(read, extension.body)
+    # The cache is typed by its function's parameters' types only; the value is of the type that `read` gives.
+    return cast("Value | None", _remembered(read, extension.body))
+
+
+def _well_formed(read: Callable[[Reader], Value], body: bytes) -> Value | None:
     try:
-        return parse_as(extension, read)
+        return parse_as(Extension(0, body, 0), read)
     except WireError:
         return None
+
+
+@lru_cache(maxsize=1024)
+def _remembered(read: Callable[[Reader], object], body: bytes) -> object:
+    """The value of a body seen before: the hellos of one stack differ in little but random and key share."""
+    return _well_formed(read, body)
+
+
+def _read_host_name(reader: Reader) -> str | None:
+    names = read_server_names(reader)
+    return next((printable(entry.name) for entry in names if entry.type == 0), None)
 
 
 def _session_id(reader: Reader) -> bytes:
@@ -786,18 +800,18 @@ def _session_id(reader: Reader) -> bytes:
     return session_id
 
 
-def _beginning(reader: Reader, length_bytes: int, field: str, length: int) -> bytes:
+def _beginning(reader: Reader, length_bytes: int, field: str, length: int) -> Reader:
     """As much of a vector as there is; `length` is that of the whole message, which bounds the vector."""
     if reader.left < length_bytes:
         reader.rest()
-        return b""
+        return Reader(reader.data, f"{reader.what}.{field}", reader.end, reader.end)
     announced = int.from_bytes(reader.take(length_bytes, field), "big")
-    if announced > length - reader.position:
-        left = length - reader.position
-        raise WireError(
-            f"{reader.what}.{field}", reader.position, f"{announced} bytes announced, {left} left"
-        )
-    return reader.take(min(announced, reader.left), field)
+    start = reader.position
+    if announced > length - start:
+        reason = f"{announced} bytes announced, {length - start} left"
+        raise WireError(f"{reader.what}.{field}", start, reason)
+    reader.take(min(announced, reader.left), field)
+    return Reader(reader.data, f"{reader.what}.{field}", start, reader.position)
 
 
 def _certificate_entry(reader: Reader, *, tls13: bool) -> CertificateEntry:
@@ -890,6 +904,10 @@ def _decompress_brotli(data: bytes, size: int) -> bytes:
 
 
 _LONGEST_SESSION_ID: Final = 32
+
+_LONGEST_REMEMBERED_BODY: Final = 512
+"""Bytes: with 1024 bodies remembered at most, a hostile capture can fill half a megabyte."""
+
 _NAMED_CURVE: Final = 3
 _LAST_DRAFT_WITH_SHORT_SERVER_HELLO: Final = 21
 _DRAFT_WITH_SUITE_IN_RETRY: Final = 19
@@ -914,9 +932,7 @@ _PARSERS: Final[dict[int, Callable[[bytes, int | None, int | None], Message]]] =
     HandshakeType.CLIENT_HELLO: lambda body, _v, _c: parse_client_hello(body),
     HandshakeType.SERVER_HELLO: lambda body, _v, _c: parse_server_hello(body),
     HandshakeType.HELLO_RETRY_REQUEST: lambda body, _v, _c: parse_hello_retry_request(body),
-    HandshakeType.NEW_SESSION_TICKET: lambda body, version, _c: parse_new_session_ticket(
-        body, tls13=is_tls13(version)
-    ),
+    HandshakeType.NEW_SESSION_TICKET: lambda body, version, _c: parse_new_session_ticket(body, tls13=is_tls13(version)),
     HandshakeType.ENCRYPTED_EXTENSIONS: lambda body, _v, _c: parse_encrypted_extensions(body),
     HandshakeType.CERTIFICATE: _any_certificate,
     HandshakeType.SERVER_KEY_EXCHANGE: lambda body, version, cipher_suite: parse_server_key_exchange(

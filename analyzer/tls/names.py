@@ -9,7 +9,6 @@ are escaped: the text is safe on a terminal.
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Final
 
 from analyzer.errors import WireError
@@ -106,7 +105,7 @@ def _string(tag: int, value: bytes) -> str | None:
 
 
 def _escaped(text: str) -> str:
-    """RFC 4514 section 2.4; control and format characters as the hex pairs of their UTF-8."""
+    """RFC 4514 section 2.4; what cannot be printed (controls, format characters) as hex pairs of its UTF-8."""
     out = []
     last = len(text) - 1
     for index, character in enumerate(text):
@@ -114,7 +113,7 @@ def _escaped(text: str) -> str:
             out.append(f"\\{character}")
         elif character == " " and index in (0, last):
             out.append("\\ ")
-        elif unicodedata.category(character) in _UNPRINTED:
+        elif not character.isprintable():
             out.append("".join(f"\\{byte:02x}" for byte in character.encode("utf-8", "surrogatepass")))
         else:
             out.append(character)
@@ -127,8 +126,6 @@ _OBJECT_IDENTIFIER: Final = 0x06
 
 _LONGEST_OID: Final = 64
 """Bytes. Real attribute types have up to 12; the bound keeps a crafted one from being megabytes of digits."""
-
-_UNPRINTED: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 
 _ENCODINGS: Final[dict[int, tuple[str, ...]]] = {
     0x0C: ("utf-8", "latin-1"),
