@@ -40,6 +40,7 @@ from analyzer.registry.tables import (
 )
 
 __all__ = [
+    "GREASE",
     "AlertDescription",
     "AlertLevel",
     "CertificateCompressionAlgorithm",
@@ -69,9 +70,13 @@ __all__ = [
 ]
 
 
+GREASE: Final = frozenset(range(0x0A0A, 0x10000, 0x1010))
+"""The 16-bit values 0x0a0a, 0x1a1a ... 0xfafa that are sent to be ignored (RFC 8701 section 2)."""
+
+
 def is_grease(value: int) -> bool:
-    """Whether a 16-bit value is one of 0x0a0a, 0x1a1a ... 0xfafa (RFC 8701 section 2)."""
-    return value & 0x0F0F == 0x0A0A and value >> 8 == value & 0xFF
+    """Whether a 16-bit value is one of `GREASE`."""
+    return value in GREASE
 
 
 def is_grease_psk_mode(value: int) -> bool:
