@@ -24,6 +24,9 @@ __all__ = ["lint_store"]
 _MOST_SIGNATURES: Final = 2_000
 """Signature checks for one store; beyond, an issuer is taken by its name. 2,000 take about half a second."""
 
+_MOST_NAMESAKES: Final = 64
+"""Issuers of one name that are looked at: nobody re-issues a CA as often."""
+
 _MOST_NAMED: Final = 4
 
 
@@ -70,9 +73,10 @@ class _Contents:
     def issuers(self, certificate: Certificate) -> tuple[Certificate, ...]:
         """The certificates of the store, other than itself, whose key made its signature."""
         if certificate not in self._issuers:
+            namesakes = self.by_name.get(certificate.issuer.canonical, [])
             self._issuers[certificate] = tuple(
                 other
-                for other in self.by_name.get(certificate.issuer.canonical, ())
+                for other in namesakes[:_MOST_NAMESAKES]
                 if other != certificate and self._signed_by(certificate, other)
             )
         return self._issuers[certificate]

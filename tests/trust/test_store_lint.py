@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -96,6 +97,20 @@ def test_a_leaf_and_its_issuer_in_different_files_are_no_full_chain() -> None:
 def test_each_private_key_is_told() -> None:
     problems = [problem for problem in lint("java-two-keys.p12") if problem.code == "private-key-entry"]
     assert ["key 1" in problems[0].text, "key 2" in problems[1].text] == [True, True]
+
+
+def test_thousands_of_namesakes_are_judged_in_bounded_time() -> None:
+    def variants(name: str) -> list[StoreEntry]:
+        der = next(iter(read_stores([STORES / name]).entries)).der
+        at = der.index(b"\xa0\x03\x02\x01\x02\x02") + 8
+        changed = (der[:at] + number.to_bytes(2, "big") + der[at + 2 :] for number in range(1, 1500))
+        return [StoreEntry(der=item, source=name, alias=None, kind="certificate") for item in changed]
+
+    entries = (*variants("reissued-root.pem"), *variants("issuing.pem"))
+    began = time.perf_counter()
+    problems = lint_store(TrustStore(sources=(), entries=entries, problems=()), NOW)
+    assert time.perf_counter() - began < 10
+    assert {problem.code for problem in problems} == {"missing-issuer"}
 
 
 def test_what_is_no_certificate_inside_is_told_and_nothing_raises() -> None:
