@@ -328,11 +328,16 @@ def _u16_list(reader: Reader, length_bytes: int) -> tuple[int, ...]:
 def _vectors(reader: Reader, length_bytes: int) -> tuple[bytes, ...]:
     found = []
     while reader.left:
+        if len(found) == _MOST_ENTRIES:
+            raise WireError(reader.what, reader.position, f"more than {_MOST_ENTRIES} entries")
         found.append(reader.vector(length_bytes, "entry"))
     return tuple(found)
 
 
 _TYPE_AND_LENGTH: Final = Struct(">HH").unpack_from
+_MOST_ENTRIES: Final = 1 << 16
+"""What a list behind two length bytes can hold; without a bound ocsp_multi, behind three, holds millions."""
+
 _OCSP: Final = 1
 _OCSP_MULTI: Final = 2
 

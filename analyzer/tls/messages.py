@@ -602,9 +602,12 @@ def parse_certificate(body: bytes, *, tls13: bool) -> Certificate:
     context = reader.vector(1, "certificate_request_context") if tls13 else b""
     entries = reader.sub(3, "certificate_list")
     reader.finish()
-    found = []
+    found: list[CertificateEntry] = []
     while entries.left:
-        found.append(_certificate_entry(entries, tls13=tls13))
+        if len(found) == _MOST_CERTIFICATES:
+            raise WireError(entries.what, entries.position, f"more than {_MOST_CERTIFICATES} certificates")
+        der = entries.vector(3, "certificate")
+        found.append(CertificateEntry(der=der, extensions=read_extensions(entries) if tls13 else ()))
     return Certificate(entries=tuple(found), request_context=context)
 
 
@@ -620,7 +623,7 @@ def parse_partial_certificate(prefix: bytes, length: int, *, tls13: bool) -> Cer
     context = _beginning(reader, 1, "certificate_request_context", length).rest() if tls13 else b""
     entries = _beginning(reader, 3, "certificate_list", length)
     found: list[CertificateEntry] = []
-    while entries.left >= 3:
+    while entries.left >= 3 and len(found) < _MOST_CERTIFICATES:
         announced = int.from_bytes(prefix[entries.position : entries.position + 3], "big")
         der = _beginning(entries, 3, "certificate", length)
         if der.left < announced:
@@ -814,11 +817,6 @@ def _beginning(reader: Reader, length_bytes: int, field: str, length: int) -> Re
     return Reader(reader.data, f"{reader.what}.{field}", start, reader.position)
 
 
-def _certificate_entry(reader: Reader, *, tls13: bool) -> CertificateEntry:
-    der = reader.vector(3, "certificate")
-    return CertificateEntry(der=der, extensions=read_extensions(reader) if tls13 else ())
-
-
 def _looks_like_tls13(body: bytes, length: int) -> bool:
     """Whether a Certificate message is TLS 1.3's: its list length fits after the context, not before."""
     if int.from_bytes(body[:3], "big") == length - 3:
@@ -904,6 +902,9 @@ def _decompress_brotli(data: bytes, size: int) -> bytes:
 
 
 _LONGEST_SESSION_ID: Final = 32
+
+_MOST_CERTIFICATES: Final = 1000
+"""In one message: far above what any peer accepts, and far below the millions that fit into 2^24 bytes."""
 
 _LONGEST_REMEMBERED_BODY: Final = 512
 """Bytes: with 1024 bodies remembered at most, a hostile capture can fill half a megabyte."""

@@ -23,9 +23,7 @@ def test_tables_are_what_the_sources_give() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-@pytest.mark.parametrize(
-    "source", sorted((ROOT / "analyzer/registry/sources").glob("*.csv")), ids=lambda p: p.stem
-)
+@pytest.mark.parametrize("source", sorted((ROOT / "analyzer/registry/sources").glob("*.csv")), ids=lambda p: p.stem)
 def test_every_source_says_where_and_when_it_was_taken(source: Path) -> None:
     notes = [line for line in source.read_text("utf-8").splitlines() if line.startswith("#")]
     assert any("2026-" in note for note in notes)
@@ -65,13 +63,9 @@ def test_a_constant_has_the_name_and_number_of_the_table(namespace: type, table:
         (tables.CIPHER_SUITES, False),
     ],
 )
-def test_two_values_never_share_a_name_but_for_the_double_fips_suites(
-    table: dict[int, str], *, distinct: bool
-) -> None:
+def test_two_values_never_share_a_name_but_for_the_double_fips_suites(table: dict[int, str], *, distinct: bool) -> None:
     doubles = {name for name in table.values() if list(table.values()).count(name) > 1}
-    assert doubles == (
-        set() if distinct else {"SSL_RSA_FIPS_WITH_DES_CBC_SHA", "SSL_RSA_FIPS_WITH_3DES_EDE_CBC_SHA"}
-    )
+    assert doubles == (set() if distinct else {"SSL_RSA_FIPS_WITH_DES_CBC_SHA", "SSL_RSA_FIPS_WITH_3DES_EDE_CBC_SHA"})
 
 
 @pytest.mark.parametrize(

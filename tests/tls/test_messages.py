@@ -388,6 +388,17 @@ def test_a_client_without_a_certificate_sends_an_empty_list() -> None:
     assert parse(HandshakeType.CERTIFICATE, b"\0\0\0\0") == Certificate(entries=())
 
 
+def test_millions_of_empty_certificates_or_responses_are_refused_at_once() -> None:
+    crowd = u24(bytes(16_000_000))
+    with pytest.raises(WireError, match="more than 1000 certificates"):
+        parse_certificate(crowd, tls13=False)
+    with pytest.raises(WireError, match="more than 65536 entries"):
+        parse(HandshakeType.CERTIFICATE_STATUS, b"\x02" + crowd)
+    part = parse_partial(HandshakeType.CERTIFICATE, crowd[:-1], len(crowd), version=TLS12)
+    assert isinstance(part, Certificate)
+    assert len(part.entries) == 1000
+
+
 @pytest.mark.parametrize(
     ("name", "types", "schemes"),
     [
