@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from analyzer.trust.certificate import Certificate, instant, printable
+from analyzer.trust.certificate import Certificate, instant
 from analyzer.trust.signatures import verify
 from analyzer.trust.store import StoreEntry, StoreProblem, TrustStore, duplicates
-from analyzer.trust.stores import Severity
+from analyzer.trust.stores import Severity, printable
 
 __all__ = ["lint_store"]
 
@@ -28,6 +28,7 @@ _MOST_NAMESAKES: Final = 64
 """Issuers of one name that are looked at: nobody re-issues a CA as often."""
 
 _MOST_NAMED: Final = 4
+_LONGEST_NAME: Final = 200
 
 
 def lint_store(store: TrustStore, at: datetime) -> tuple[StoreProblem, ...]:
@@ -95,7 +96,7 @@ def _problem(code: str, text: str, source: str, severity: Severity = "warning") 
 
 def _damaged(contents: _Contents) -> Iterator[StoreProblem]:
     for certificate, source in contents.damaged.items():
-        text = f"{certificate.title} cannot be parsed ({certificate.malformed}); get it again from its owner"
+        text = f"{_title(certificate)} cannot be parsed ({certificate.malformed}); get it again from its owner"
         yield _problem("damaged-certificate", text, source)
 
 
@@ -103,13 +104,13 @@ def _dates(contents: _Contents, moment: int) -> Iterator[StoreProblem]:
     for certificate, source in contents.sources.items():
         if certificate.not_after is not None and certificate.not_after < moment:
             text = (
-                f"{certificate.title} expired on {instant(certificate.not_after)}: "
+                f"{_title(certificate)} expired on {instant(certificate.not_after)}: "
                 "put its successor beside it, then take it out"
             )
             yield _problem("expired-certificate", text, source)
         if certificate.not_before is not None and moment < certificate.not_before:
             since = instant(certificate.not_before)
-            text = f"{certificate.title} is not valid before {since}; is the clock right?"
+            text = f"{_title(certificate)} is not valid before {since}; is the clock right?"
             yield _problem("not-yet-valid-certificate", text, source)
 
 
@@ -119,13 +120,13 @@ def _leaves(contents: _Contents) -> Iterator[StoreProblem]:
             continue
         if certificate.self_issued:
             text = (
-                f"{certificate.title} is self-signed and no CA certificate: it vouches only for itself, "
+                f"{_title(certificate)} is self-signed and no CA certificate: it vouches only for itself, "
                 "and not every validator accepts that"
             )
             yield _problem("leaf-certificate", text, source, "note")
         else:
             text = (
-                f"{certificate.title} is a leaf certificate, not a CA's: trust in it ends at the server's "
+                f"{_title(certificate)} is a leaf certificate, not a CA's: trust in it ends at the server's "
                 "next renewal, and some validators ignore it; put the root of its chain in its place"
             )
             yield _problem("leaf-certificate", text, source)
@@ -138,14 +139,19 @@ def _missing_issuers(contents: _Contents) -> Iterator[StoreProblem]:
         namesake = contents.by_name.get(certificate.issuer.canonical)
         why = "is here with another key" if namesake else "is not in the store"
         text = (
-            f"{certificate.title} is an intermediate, and its issuer {_quoted_issuer(certificate)} {why}: "
+            f"{_title(certificate)} is an intermediate, and its issuer {_quoted_issuer(certificate)} {why}: "
             "OpenSSL and others refuse a path that ends here; add the root"
         )
         yield _problem("missing-issuer", text, source)
 
 
+def _title(certificate: Certificate) -> str:
+    title = certificate.title
+    return title if len(title) <= _LONGEST_NAME else f'{title[:_LONGEST_NAME]}…"'
+
+
 def _quoted_issuer(certificate: Certificate) -> str:
-    return f'"{printable(str(certificate.issuer))}"'
+    return f'"{printable(str(certificate.issuer), _LONGEST_NAME)}"'
 
 
 def _same_names(contents: _Contents) -> Iterator[StoreProblem]:
@@ -159,7 +165,7 @@ def _same_names(contents: _Contents) -> Iterator[StoreProblem]:
         )
         more = f" and {len(authorities) - _MOST_NAMED} more" if len(authorities) > _MOST_NAMED else ""
         text = (
-            f"{authorities[0].title} is in the store with different keys: SHA-256 {each}{more}. After a "
+            f"{_title(authorities[0])} is in the store with different keys: SHA-256 {each}{more}. After a "
             "re-issue that is right; else find out which of them the servers' chains lead to"
         )
         yield _problem("same-name-other-key", text, contents.sources[authorities[0]], "note")
@@ -189,7 +195,7 @@ def _full_chains(contents: _Contents) -> Iterator[StoreProblem]:
             if not above:
                 continue
             text = (
-                f"holds a server's whole chain, {leaf.title} with the issuer above it, in one bundle. Where "
+                f"holds a server's whole chain, {_title(leaf)} with the issuer above it, in one bundle. Where "
                 "CA certificates are wanted one by one (Azure API Management, Windows), "
                 "export each of them into a file of its own, without the leaf"
             )
