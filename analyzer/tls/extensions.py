@@ -326,7 +326,7 @@ def _u16_list(reader: Reader, length_bytes: int) -> tuple[int, ...]:
 
 
 def _vectors(reader: Reader, length_bytes: int) -> tuple[bytes, ...]:
-    found = []
+    found: list[bytes] = []
     while reader.left:
         if len(found) == _MOST_ENTRIES:
             raise WireError(reader.what, reader.position, f"more than {_MOST_ENTRIES} entries")
