@@ -28,6 +28,8 @@ class Evidence:
 class Match:
     """A cause that fits a case. `explanation` says what happened here; `aborted_by` overrides who left.
 
+    `headline` is the one sentence that a manager reads; without it the first of the explanation is taken.
+
     Of several matches with the same confidence the one with the greater `weight` leads: 0 for a cause that only says
     how it ended, 1 for one that says why, 2 for one with independent evidence.
     """
@@ -37,6 +39,7 @@ class Match:
     evidence: tuple[Evidence, ...] = ()
     weight: int = 1
     aborted_by: str | None = None
+    headline: str = ""
 
 
 def no_fixes(_: Case) -> tuple[Fix, ...]:

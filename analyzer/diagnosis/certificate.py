@@ -228,6 +228,7 @@ def _match(
         explanation=_explanation(case, left, problem),
         evidence=tuple(evidence),
         weight=weight + leads,
+        headline=_headline(case, problem),
     )
 
 
@@ -242,6 +243,12 @@ def _explanation(case: Case, left: Refusal, problem: TrustProblem) -> str:
             " validator that looks at the result after the handshake."
         )
     return text
+
+
+def _headline(case: Case, problem: TrustProblem) -> str:
+    connection = case.connection
+    name = f"{case.trust.host} ({connection.server})" if case.trust.host else str(connection.server)
+    return f"The client {connection.client.address} refused the certificate of {name}: {problem.text.rstrip('.')}."
 
 
 def _alert_evidence(left: Refusal, code: str) -> list[Evidence]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from analyzer.diagnosis.case import Case, when
+from analyzer.diagnosis.cause import Cause, Match
 from analyzer.diagnosis.engine import Outcome
 from analyzer.registry import (
     HandshakeType,
@@ -56,10 +58,7 @@ def connection_report(case: Case, outcome: Outcome, *, chain: Sequence[bytes], c
         abort_act=outcome.abort_act,
         stage=case.progress.stage,
         cause=_diagnosis(outcome),
-        other_causes=tuple(
-            Diagnosis(code=c.code, confidence=m.confidence, title=c.title, explanation=m.explanation)
-            for c, m in outcome.others
-        ),
+        other_causes=tuple(_as_diagnosis(other) for other in outcome.others),
         evidence=_evidence(outcome),
         timeline=_timeline(seen),
         tls=_tls(seen),
@@ -156,15 +155,27 @@ def _finding(name: str, members: list[Connection]) -> Finding:
         servers=tuple(dict.fromkeys(member.server for member in members)),
         first_at=times[0],
         last_at=times[-1],
-        text=f"{count} to {name}: {cause.title}.",
+        text=cause.headline if len(members) == 1 else f"{cause.headline} {count} to {name} failed this way.",
     )
 
 
 def _diagnosis(outcome: Outcome) -> Diagnosis | None:
-    if outcome.cause is None:
-        return None
-    cause, match = outcome.cause
-    return Diagnosis(code=cause.code, confidence=match.confidence, title=cause.title, explanation=match.explanation)
+    return None if outcome.cause is None else _as_diagnosis(outcome.cause)
+
+
+def _as_diagnosis(pair: tuple[Cause, Match]) -> Diagnosis:
+    cause, match = pair
+    return Diagnosis(
+        code=cause.code,
+        confidence=match.confidence,
+        title=cause.title,
+        explanation=match.explanation,
+        headline=match.headline or _first_sentence(match.explanation),
+    )
+
+
+def _first_sentence(text: str) -> str:
+    return re.split(r"(?<=[.!?]) ", text, maxsplit=1)[0]
 
 
 def _evidence(outcome: Outcome) -> tuple[Evidence, ...]:

@@ -88,6 +88,8 @@ class Diagnosis:
     confidence: str
     title: str
     explanation: str
+    headline: str = ""
+    """The one sentence that a manager reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,12 @@ def look(case: Case) -> Match | None:
         confidence = (
             CERTAIN if alert in (Alert.HANDSHAKE_FAILURE, Alert.BAD_CERTIFICATE, Alert.NO_CERTIFICATE) else LIKELY
         )
+    elif case.progress.server_refused and case.progress.empty_client_certificate is not None:
+        evidence = [
+            Evidence(case.progress.empty_client_certificate, "a record as long as a Certificate without a certificate"),
+            Evidence(packet, "the server answered the client's Finished with a record as long as an alert, and left"),
+        ]
+        confidence = LIKELY
     else:
         return None
     names = authorities(case)
