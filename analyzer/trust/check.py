@@ -161,8 +161,8 @@ def _refused_reading(chain: tuple[Certificate, ...], profile: Profile) -> Failur
     for depth, certificate in enumerate(looked_at):
         reason = certificate.malformed
         if reason is None and (depth == 0 or profile.every_sent_must_parse):
-            refused = (w for what, w in certificate.unreadable.items() if what in profile.refused_unreadable)
-            reason = None if profile.reads_late else next(refused, None)
+            refused = (w for what, w in certificate.unreadable.items() if what in profile.refused_at_once)
+            reason = next(refused, None)
         if reason is not None:
             detail = printable(reason)
             text = f"certificate {depth + 1} of the chain cannot be read by this validator: {detail}"

@@ -12,7 +12,9 @@ from typing import Final
 
 from analyzer.trust.certificate import (
     ANY_EKU,
+    NAME_CONSTRAINTS,
     SERVER_AUTH,
+    SUBJECT_ALT_NAME,
     Certificate,
     instant,
     printable,
@@ -20,7 +22,8 @@ from analyzer.trust.certificate import (
 from analyzer.trust.constraints import Violation, violation
 from analyzer.trust.names import match_host
 from analyzer.trust.path import Case, Failure, Path
-from analyzer.trust.signatures import hash_name, key_family, key_problem
+from analyzer.trust.profile import Profile
+from analyzer.trust.signatures import hash_name, key_family, key_problem, signature_family
 
 __all__ = ["CHECKS", "added_failures", "failures", "position"]
 
@@ -125,9 +128,19 @@ def _part(what: str) -> str:
 def _critical(case: Case, path: Path, index: int) -> Iterator[Failure]:
     certificate = path.certificates[index]
     for extension in certificate.extensions:
-        if extension.critical and extension.oid not in case.profile.known_critical:
+        if extension.critical and not _knows(case.profile, certificate, extension.oid):
             text = f"{certificate.title} has the critical extension {extension.oid}, which this validator does not know"
             yield _failure("unknown-critical-extension", "critical", path, index, text, oid=extension.oid)
+
+
+def _knows(profile: Profile, certificate: Certificate, oid: str) -> bool:
+    if oid == NAME_CONSTRAINTS and profile.constraints.other_kinds == "critical":
+        constraints = certificate.name_constraints
+        trees = constraints.permitted + constraints.excluded if constraints is not None else ()
+        return all(tree.base.kind in profile.constraints.kinds for tree in trees)
+    if oid == SUBJECT_ALT_NAME and profile.critical_san_needs_host:
+        return any(n.kind in ("dns", "ip", "email", "uri") for n in certificate.alt_names or ())
+    return oid in profile.known_critical
 
 
 def _authority(case: Case, path: Path, index: int) -> Iterator[Failure]:
@@ -136,14 +149,17 @@ def _authority(case: Case, path: Path, index: int) -> Iterator[Failure]:
         return
     certificate = path.certificates[index]
     profile = case.profile
-    usage = certificate.key_usage
+    usage = certificate.key_usage or None if profile.empty_key_usage_is_none else certificate.key_usage
     constraints = certificate.basic_constraints
     role = position(path, index)
     if constraints is None:
         lenient = profile.anchor_without_constraints if index == len(path.certificates) - 1 else frozenset()
-        version_1 = certificate.version < 3 and certificate.self_issued and "v1" in lenient
-        by_usage = usage is not None and usage & _CERT_SIGN and "key-usage" in lenient
-        if not version_1 and not by_usage:
+        forgiven = (
+            (certificate.version < 3 and ("v1" in lenient or (certificate.self_issued and "self-issued-v1" in lenient)))
+            or (usage is not None and usage & _CERT_SIGN and "key-usage" in lenient)
+            or (certificate.self_issued and "self-issued" in lenient)
+        )
+        if not forgiven:
             what = "is an X.509 version 1 certificate" if certificate.version < 3 else "has no basic constraints"
             reason = "version-1-issuer" if certificate.version < 3 else "not-ca"
             text = f"the {role} {certificate.title} {what}, so it may not issue certificates"
@@ -184,7 +200,7 @@ def _extended_usage(case: Case, path: Path, index: int) -> Iterator[Failure]:
     certificate = path.certificates[index]
     usages = certificate.extended_key_usage
     profile = case.profile
-    if usages is None or SERVER_AUTH in usages:
+    if usages is None or SERVER_AUTH in usages or (not usages and profile.empty_eku == "any"):
         return
     if profile.gated_crypto and any(oid in usages for oid in _GATED):
         return
@@ -241,6 +257,13 @@ def _dates(case: Case, path: Path, index: int) -> Iterator[Failure]:
     elif at > after or (at == after and case.profile.last_second == "expired"):
         text = f"the {role} {certificate.title} expired on {instant(after)}, {_span(at - after)} before {now}"
         yield _failure(f"expired-{role}", "expired", path, index, text, not_after=instant(after), at=now)
+
+
+def _searched_anchor_dates(case: Case, path: Path, index: int) -> Iterator[Failure]:
+    """JSSE's builder minds the dates of an anchor unless it issued the leaf itself (its selector is kept from the
+    first intermediate on); the validator of chains in order never does."""
+    if path.searched and index > 1 and path.role(index) == "anchor":
+        yield from _dates(case, path, index)
 
 
 def _span(seconds: int) -> str:
@@ -341,10 +364,12 @@ def _name_constraints(case: Case, path: Path, index: int) -> Iterator[Failure]:
 
 def _constraints_between(case: Case, path: Path, index: int, above: int) -> Iterator[Failure]:
     certificate, holder = path.certificates[index], path.certificates[above]
-    constraints, rules = holder.name_constraints, case.profile.constraints
-    if constraints is None or (index and (rules.leaf_only or (rules.self_issued_exempt and certificate.self_issued))):
+    rules = case.profile.constraints
+    if holder.name_constraints is None or (
+        index and (rules.leaf_only or (rules.self_issued_exempt and certificate.self_issued))
+    ):
         return
-    found = violation(certificate, constraints, rules, leaf=index == 0)
+    found = violation(certificate, holder, rules, leaf=index == 0)
     if found is None:
         return
     reason = f"constraint-{found.reason}"
@@ -481,6 +506,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "leaf-key-usage": _leaf_key_usage,
     "leaf-form": _leaf_form,
     "dates": _dates,
+    "searched-anchor-dates": _searched_anchor_dates,
     "key-strength": _key_strength,
     "signature-strength": _signature_strength,
     "signature": _signature,

@@ -8,6 +8,7 @@ not know; each of these is a knob.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 from analyzer.trust.certificate import (
@@ -19,10 +20,14 @@ from analyzer.trust.certificate import (
     printable,
 )
 
+from analyzer.trust.names import reference
+
 __all__ = ["ConstraintRules", "Violation", "violation"]
 
 _EMAIL_ATTRIBUTE: Final = "1.2.840.113549.1.9.1"
 _OPENSSL_LIMIT: Final = 1 << 20
+_WORK_LIMIT: Final = 1 << 17
+"""Comparisons of addresses, directory names and the like that one pair of certificates may cost: some 0.2 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,18 +35,23 @@ class ConstraintRules:
     """How a validator applies name constraints.
 
     `kinds` are the kinds of names that it compares; of another kind, constraints are `ignore`d, `presented` (refused
-    when the certificate presents a name of that kind), or `always` refused. `cn_is_host`: the leaf's CN counts
-    as a DNS name when there is no DNS alternative name (`name-like` CNs only, or `any`). `subject`: the subject is a
+    when the certificate presents a name of that kind), likewise when they are `excluded` trees only, or make a
+    `critical` extension an unknown one. Trees of `refused_kinds` are refused whatever is presented. `cn_is_host`: the leaf's CN counts
+    as a DNS name when there is no DNS alternative name (`name-like` CNs only, or `any`); `last`: the last CN of any
+    certificate, as an address or a DNS name, when there is no alternative name of that kind (JSSE). `subject`: the subject is a
     directory name that constraints apply to. `subject_email`: `always`, `no-san`, or `never`. `san_required`: a leaf
     below constraints needs alternative names. `self_issued_exempt`: self-issued CA certificates are not checked.
     `leading_dot`: `.example.com` covers names below (`below`), or nothing but literal suffixes after a dot (`literal`).
     `case_sensitive`: names are compared as they stand. `leaf_only`: names of CA certificates are not compared.
+    `wildcard_names`: `*.example.com` falls under an excluded `bar.example.com` (`widen`). `networks_as_names`: an
+    address name that is a network (8 or 32 bytes, which RFC 5280 forbids) is compared as one.
     `limit` bounds names times constraints, as engines do against crafted certificates.
     """
 
     kinds: frozenset[str] = frozenset({"dns", "ip", "email", "uri", "dirname"})
-    other_kinds: Literal["ignore", "presented", "always"] = "presented"
-    cn_is_host: Literal["no", "name-like", "any"] = "no"
+    other_kinds: Literal["ignore", "presented", "excluded", "critical"] = "presented"
+    refused_kinds: frozenset[str] = frozenset()
+    cn_is_host: Literal["no", "name-like", "any", "last"] = "no"
     subject: bool = True
     subject_email: Literal["always", "no-san", "never"] = "never"
     san_required: bool = False
@@ -51,7 +61,7 @@ class ConstraintRules:
     leaf_only: bool = False
     bounded_refused: bool = True
     wildcard_names: Literal["as-is", "widen"] = "as-is"
-    permitted_needs_kind: bool = False
+    networks_as_names: bool = False
     limit: int = _OPENSSL_LIMIT
 
 
@@ -74,25 +84,70 @@ _KIND_LABELS: Final = {
 }
 
 
-def violation(
-    certificate: Certificate, constraints: NameConstraints, rules: ConstraintRules, *, leaf: bool
-) -> Violation | None:
-    """The first name of `certificate` that `constraints` do not allow, or None."""
-    trees = constraints.permitted + constraints.excluded
+def violation(certificate: Certificate, holder: Certificate, rules: ConstraintRules, *, leaf: bool) -> Violation | None:
+    """The first name of `certificate` that the constraints in `holder` do not allow, or None."""
+    constraints = holder.name_constraints
+    if constraints is None:
+        return None
     if rules.san_required and leaf and certificate.alt_names is None:
         return Violation(reason="no-san", name="", kind="")
     names = _names(certificate, rules, leaf=leaf)
-    if len(names) * len(trees) > rules.limit:
+    trees = _trees(holder)
+    if len(names) * trees.count > rules.limit or _comparisons(names, trees) > _WORK_LIMIT:
         return Violation(reason="too-many", name=f"{len(names)} names", kind="")
-    if rules.other_kinds == "always":
-        for tree in trees:
-            if tree.base.kind not in rules.kinds:
-                return Violation(reason="unsupported", name=tree.base.text, kind=tree.base.kind)
+    for kind in rules.refused_kinds & trees.kinds:
+        tree = (trees.permitted.get(kind) or trees.excluded[kind])[0]
+        return Violation(reason="unsupported", name=printable(tree.base.text), kind=kind)
     for name in names:
-        found = _check(name, constraints, rules)
+        found = _check(name, trees, rules)
         if found is not None:
             return found
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trees:
+    """Subtrees by kind, and those of DNS names as a set, so that many names cost no product with many trees."""
+
+    permitted: dict[str, list[Subtree]]
+    excluded: dict[str, list[Subtree]]
+    permitted_hosts: frozenset[str]
+    excluded_hosts: frozenset[str]
+    bounded: frozenset[str]
+    count: int
+
+    @property
+    def kinds(self) -> set[str]:
+        return {*self.permitted, *self.excluded}
+
+
+@lru_cache(maxsize=1024)
+def _trees(holder: Certificate) -> _Trees:
+    constraints = holder.name_constraints or NameConstraints(permitted=(), excluded=())
+    grouped: tuple[dict[str, list[Subtree]], dict[str, list[Subtree]]] = ({}, {})
+    for group, trees in zip(grouped, (constraints.permitted, constraints.excluded), strict=True):
+        for tree in trees:
+            group.setdefault(tree.base.kind, []).append(tree)
+    everything = constraints.permitted + constraints.excluded
+    return _Trees(
+        permitted=grouped[0],
+        excluded=grouped[1],
+        permitted_hosts=frozenset(_text(t.base) for t in grouped[0].get("dns", ())),
+        excluded_hosts=frozenset(_text(t.base) for t in grouped[1].get("dns", ())),
+        bounded=frozenset(t.base.kind for t in everything if t.bounded),
+        count=len(everything),
+    )
+
+
+def _comparisons(names: list[GeneralName], trees: _Trees) -> int:
+    """One by one comparisons that these names will cost; host names cost none."""
+    return sum(
+        len(trees.permitted.get(n.kind, ())) + len(trees.excluded.get(n.kind, ())) for n in names if n.kind != "dns"
+    )
+
+
+def _text(name: GeneralName) -> str:
+    return name.value.decode("latin-1")
 
 
 def _names(certificate: Certificate, rules: ConstraintRules, *, leaf: bool) -> list[GeneralName]:
@@ -107,13 +162,31 @@ def _names(certificate: Certificate, rules: ConstraintRules, *, leaf: bool) -> l
             if oid == _EMAIL_ATTRIBUTE
         ]
     names += certificate.alt_names or ()
-    if leaf and rules.cn_is_host != "no" and not certificate.alt_names_of("dns"):
+    if rules.cn_is_host == "last":
+        names += _last_common_name(certificate)
+    elif leaf and rules.cn_is_host != "no" and not certificate.alt_names_of("dns"):
         names += [
             GeneralName(tag=0x82, kind="dns", value=cn.encode("utf-8", "surrogatepass"))
             for cn in subject.common_names
             if rules.cn_is_host == "any" or _looks_like_host(cn)
         ]
     return names
+
+
+def _last_common_name(certificate: Certificate) -> list[GeneralName]:
+    """JSSE: the most specific CN, when it reads as an address or as a DNS name and no such alternative name is there."""
+    for cn in certificate.subject.common_names[-1:]:
+        address = reference(cn).address
+        if address is not None:
+            return [] if certificate.alt_names_of("ip") else [GeneralName(tag=0x87, kind="ip", value=address)]
+        labels = cn.split(".")
+        if (
+            not certificate.alt_names_of("dns")
+            and cn.isascii()
+            and all(label[:1].isalnum() and label.replace("-", "a").isalnum() for label in labels)
+        ):
+            return [GeneralName(tag=0x82, kind="dns", value=cn.encode())]
+    return []
 
 
 def _looks_like_host(text: str) -> bool:
@@ -127,28 +200,64 @@ def _looks_like_host(text: str) -> bool:
     )  # fmt: skip
 
 
-def _check(name: GeneralName, constraints: NameConstraints, rules: ConstraintRules) -> Violation | None:
-    permitted = [t for t in constraints.permitted if t.base.kind == name.kind]
-    excluded = [t for t in constraints.excluded if t.base.kind == name.kind]
+def _check(name: GeneralName, trees: _Trees, rules: ConstraintRules) -> Violation | None:
+    permitted, excluded = trees.permitted.get(name.kind, []), trees.excluded.get(name.kind, [])
     if not permitted and not excluded:
         return None
+    first = (permitted + excluded)[0]
     if name.kind not in rules.kinds:
-        if rules.other_kinds == "presented":
-            return _violation("unsupported", name, (permitted + excluded)[0])
+        if rules.other_kinds == "presented" or (rules.other_kinds == "excluded" and excluded):
+            return _violation("unsupported", name, first)
         return None
-    if rules.bounded_refused and any(t.bounded for t in permitted + excluded):
-        return _violation("unsupported", name, (permitted + excluded)[0])
-    verdicts = [_within(name, tree.base, rules) for tree in permitted]
-    if permitted and True not in verdicts:
-        reason = "syntax" if None in verdicts else "permitted"
-        return _violation(reason, name, permitted[0])
+    if rules.bounded_refused and name.kind in trees.bounded:
+        return _violation("unsupported", name, first)
+    if name.kind == "dns":
+        return _check_host(name, trees, rules)
+    if permitted:
+        verdicts = {_within(name, tree.base, rules) for tree in permitted}
+        if True not in verdicts:
+            return _violation("syntax" if None in verdicts else "permitted", name, permitted[0])
     for tree in excluded:
-        verdict = _within(name, tree.base, rules, excluded=True)
+        verdict = _within(name, tree.base, rules)
         if verdict is None:
             return _violation("syntax", name, tree)
         if verdict:
             return _violation("excluded", name, tree)
     return None
+
+
+def _check_host(name: GeneralName, trees: _Trees, rules: ConstraintRules) -> Violation | None:
+    value = _text(name)
+    permitted, excluded = trees.permitted_hosts, trees.excluded_hosts
+    if not rules.case_sensitive:
+        value = value.lower()
+        permitted = frozenset(h.lower() for h in permitted)
+        excluded = frozenset(h.lower() for h in excluded)
+    covering = _covering(value, rules)
+    if permitted and not covering & permitted:
+        return _violation("permitted", name, trees.permitted["dns"][0])
+    hit = next(iter(sorted(covering & excluded)), None)
+    if hit is None and rules.wildcard_names == "widen" and value.startswith("*."):
+        hit = next((tree for tree in excluded if tree.partition(".")[2] == value[2:] and tree[:1] != "."), None)
+    if hit is None:
+        return None
+    tree = next(t for t in trees.excluded["dns"] if _text(t.base).lower() == hit.lower())
+    return _violation("excluded", name, tree)
+
+
+def _covering(value: str, rules: ConstraintRules) -> set[str]:
+    """Every subtree that would cover the host name."""
+    found = {"", value}
+    if rules.leading_dot == "same":
+        found.add("." + value)
+    position = value.find(".")
+    while position >= 0:
+        parent = value[position + 1 :]
+        found.add(parent)
+        if rules.leading_dot != "literal":
+            found.add("." + parent)
+        position = value.find(".", position + 1)
+    return found
 
 
 def _violation(reason: str, name: GeneralName, tree: Subtree) -> Violation:
@@ -160,37 +269,16 @@ def _violation(reason: str, name: GeneralName, tree: Subtree) -> Violation:
     )
 
 
-def _within(name: GeneralName, base: GeneralName, rules: ConstraintRules, *, excluded: bool = False) -> bool | None:
+def _within(name: GeneralName, base: GeneralName, rules: ConstraintRules) -> bool | None:
     """Whether the name lies in the subtree; None when one of them is not of its kind's syntax."""
     if name.kind == "dirname":
         return _directory_within(name.value, base.value)
     if name.kind == "ip":
-        return _address_within(name.value, base.value)
-    value, tree = name.value.decode("latin-1"), base.value.decode("latin-1")
+        return _address_within(name.value, base.value, rules)
+    value, tree = _text(name), _text(base)
     if not rules.case_sensitive:
         value, tree = value.lower(), tree.lower()
-    if name.kind == "dns":
-        if excluded and rules.wildcard_names == "widen" and value.startswith("*."):
-            parent = value[2:]
-            if tree == parent or tree.endswith("." + parent):
-                return True
-        return _dns_within(value, tree, rules)
-    if name.kind == "email":
-        return _email_within(value, tree)
-    return _uri_within(value, tree)
-
-
-def _dns_within(value: str, tree: str, rules: ConstraintRules) -> bool:
-    if not tree:
-        return True
-    if tree.startswith("."):
-        if rules.leading_dot == "literal":
-            return value.endswith("." + tree)
-        if rules.leading_dot == "same":
-            tree = tree[1:]
-            return value == tree or value.endswith("." + tree)
-        return value.endswith(tree) and len(value) > len(tree)
-    return value == tree or value.endswith("." + tree)
+    return _email_within(value, tree) if name.kind == "email" else _uri_within(value, tree)
 
 
 def _email_within(value: str, tree: str) -> bool | None:
@@ -215,7 +303,13 @@ def _uri_within(value: str, tree: str) -> bool | None:
     return host == tree
 
 
-def _address_within(value: bytes, tree: bytes) -> bool | None:
+def _address_within(value: bytes, tree: bytes, rules: ConstraintRules) -> bool | None:
+    if rules.networks_as_names and len(value) in (8, 32):
+        if len(value) != len(tree):
+            return False
+        half = len(value) // 2
+        narrower = all(v | m == v for v, m in zip(value[half:], tree[half:], strict=True))
+        return narrower and _address_within(value[:half], tree, rules)
     if len(value) not in (4, 16) or len(tree) not in (8, 32):
         return None
     if len(value) * 2 != len(tree):

@@ -173,10 +173,30 @@ def _matches_any_label(pattern: str, name: str) -> bool:
     """JSSE: label by label, a `*` anywhere; the last wildcard needs a dot after it, each label valid LDH."""
     if "*" in pattern and ("." not in pattern[pattern.rindex("*") :] or pattern in ("*", "*.")):
         return False
-    pattern_labels, name_labels = pattern.rstrip(".").split("."), name.rstrip(".").split(".")
-    if len(pattern_labels) != len(name_labels) or "_" in pattern:
+    pattern_labels = [_unicode_label(label) for label in pattern.split(".")]
+    name_labels = [_unicode_label(label) for label in name.split(".")]
+    if len(pattern_labels) != len(name_labels) or not all(map(_std3, pattern_labels)):
         return False
     return all(_label_pattern(p).fullmatch(n) is not None for p, n in zip(pattern_labels, name_labels, strict=True))
+
+
+def _unicode_label(label: str) -> str:
+    """IDNA 2003 ToUnicode as `java.net.IDN` does it: an A-label that decodes to nothing sensible stays as it is."""
+    if not label.startswith("xn--"):
+        return label
+    try:
+        decoded = label[4:].encode("ascii").decode("punycode")
+    except (UnicodeError, ValueError):
+        return label
+    return decoded if decoded.isprintable() else label
+
+
+def _std3(label: str) -> bool:
+    """Host name characters, no hyphen at the ends; a `*` stands for a letter."""
+    text = label.replace("*", "z")
+    return (
+        bool(text) and text[0] != "-" and text[-1] != "-" and all(c.isalnum() or c == "-" for c in text if c.isascii())
+    )
 
 
 @lru_cache(maxsize=1024)

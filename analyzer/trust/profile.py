@@ -86,17 +86,20 @@ class Profile:
     skipped: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     known_critical: frozenset[str]
     refused_unreadable: frozenset[str] = frozenset()
-    reads_late: bool = False
+    refused_at_once: frozenset[str] = frozenset()
     every_sent_must_parse: bool = True
     unreadable_means_no_issuer: frozenset[str] = frozenset()
     last_second: Literal["valid", "expired"] = "valid"
     anchor_without_constraints: frozenset[str] = frozenset()
     ca_key_usage: bool = True
+    empty_key_usage_is_none: bool = False
     leaf_may_be_ca: bool = True
     version_1_leaf: bool = True
     ca_eku: Literal["require", "any-counts", "ignore"] = "require"
     leaf_eku_any: bool = False
+    empty_eku: Literal["refuse", "any"] = "refuse"
     gated_crypto: bool = False
+    critical_san_needs_host: bool = False
     leaf_key_usage: tuple[int, ...] = ()
     path_length_counts_self_issued: bool = False
     policies: Literal["ignore", "evaluate"] = "ignore"

@@ -251,37 +251,68 @@ def _ended(case: Case, path: Path, *, too_long: bool = False) -> Path:
 
 
 def _sorted(case: Case) -> Iterator[Path]:
+    """GnuTLS: first the stored issuers of the last certificate; only when none of them is there, or they have
+    expired or are weak, the last certificate itself in the store."""
     chain = _cut_at_store(case, _sort(case))
     last = chain[-1]
-    yielded = False
-    for bucket in (case.store.named_like_issuer_of(last, case.profile), case.store.with_subject(last)):
-        same = _same_key_as_stored(case, chain, bucket)
-        if same is not None:
-            index, stored = same
-            yield Path(certificates=(*chain[:index], stored), trusted=index, anchored=True)
-            yielded = True
-            continue
-        for anchor in bucket:
-            if _same_name(case, last, anchor) and _may_issue(case, last, anchor):
-                yield Path(certificates=(*chain, anchor), trusted=len(chain), anchored=True)
-                yielded = True
-    if not yielded:
+    found = list(_onto_stored(case, chain, case.store.named_like_issuer_of(last, case.profile)))
+    yield from found
+    if not last.self_issued and all(_unsettled(case, path) for path in found):
+        again = list(_onto_stored(case, chain, case.store.with_subject(last)))
+        yield from again
+        found += again
+    if not found:
         yield _ended(case, Path(certificates=tuple(chain), trusted=len(chain), anchored=False))
 
 
+def _onto_stored(case: Case, chain: list[Certificate], bucket: list[Certificate]) -> Iterator[Path]:
+    same = _same_key_as_stored(chain, bucket)
+    if same is not None:
+        index, stored = same
+        yield _linked(case, Path(certificates=(*chain[:index], stored), trusted=index, anchored=True))
+        return
+    for anchor in bucket:
+        if _same_name(case, chain[-1], anchor) and _may_issue(case, chain[-1], anchor):
+            yield _linked(case, Path(certificates=(*chain, anchor), trusted=len(chain), anchored=True))
+
+
+def _linked(case: Case, path: Path) -> Path:
+    """The path, or its part below the first gap, when what was sent came in several pieces."""
+    certificates = path.certificates
+    for index in range(1, len(certificates)):
+        below, above = certificates[index - 1 : index + 1]
+        if not (_same_name(case, below, above) and _may_issue(case, below, above)):
+            return _ended(case, Path(certificates=certificates[:index], trusted=index, anchored=False))
+    return path
+
+
+def _unsettled(case: Case, path: Path) -> bool:
+    """Whether GnuTLS would look further: the first failure from the anchor down is one of date or strength."""
+    first = next(failures(case, path), None)
+    return first is not None and first.check in ("dates", "key-strength", "signature-strength")
+
+
 def _sort(case: Case) -> list[Certificate]:
-    sent = list(case.chain) + [c for c in case.sent.certificates if c not in case.chain]
-    if len(sent) > MAX_SORTED:
-        return list(dict.fromkeys(sent))
-    chain = [sent[0]]
-    while len(chain) <= len(sent):
-        top = chain[-1]
-        above = next(
-            (c for c in sent[1:] if c is not top and _same_name(case, top, c) and _may_issue(case, top, c)), None
-        )
-        if above is None or above in chain:
+    """What was sent, segment by segment: each starts where the last one ended and follows the first issuers found.
+
+    It stops as soon as the store holds the issuer of a segment's end; else everything sent is kept.
+    """
+    rest = [*case.chain, *(c for c in case.sent.certificates if c not in case.chain)]
+    if len(rest) > MAX_SORTED:
+        return rest
+    chain: list[Certificate] = []
+    while rest:
+        segment = [rest.pop(0)]
+        while True:
+            top = segment[-1]
+            above = next((c for c in rest if _same_name(case, top, c) and _may_issue(case, top, c)), None)
+            if above is None:
+                break
+            segment.append(above)
+            rest.remove(above)
+        chain += [segment[0], *(c for c in segment[1:] if c not in chain)]
+        if _stored_issuers(case, chain[-1]):
             break
-        chain.append(above)
     return chain
 
 
@@ -289,14 +320,12 @@ def _cut_at_store(case: Case, chain: list[Certificate]) -> list[Certificate]:
     if len(chain) > 1 and _self_signed(case, chain[-1]):
         chain = chain[:-1]
     for index in range(1, len(chain)):
-        if chain[index] in case.store:
+        if chain[index].self_issued and chain[index] in case.store:
             return chain[: index + 1]
     return chain
 
 
-def _same_key_as_stored(
-    case: Case, chain: list[Certificate], bucket: list[Certificate]
-) -> tuple[int, Certificate] | None:
+def _same_key_as_stored(chain: list[Certificate], bucket: list[Certificate]) -> tuple[int, Certificate] | None:
     for index, certificate in enumerate(chain):
         for stored in bucket:
             if stored == certificate:

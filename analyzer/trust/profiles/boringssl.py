@@ -12,7 +12,7 @@ from typing import Final
 
 from analyzer.trust.constraints import ConstraintRules
 from analyzer.trust.names import HostRules
-from analyzer.trust.profile import Stage
+from analyzer.trust.profile import Stage, Strength
 from analyzer.trust.profiles import openssl
 
 _TEXTS: Final = {
@@ -67,7 +67,9 @@ PROFILE: Final = replace(
     stages=(
         Stage(direction="up", checks=("unreadable", "critical", "ca", "eku", "leaf-key-usage", "path-length")),
         Stage(direction="once", checks=("host",)),
-        Stage(direction="down", checks=("explicit-curve", "algorithm-match", "signature", "dates")),
+        Stage(
+            direction="down", checks=("explicit-curve", "algorithm-match", "signature-strength", "signature", "dates")
+        ),
         Stage(direction="down", checks=("name-constraints",)),
     ),
     skipped={
@@ -75,7 +77,6 @@ PROFILE: Final = replace(
         for role in ("anchor", "pinned")
     },
     refused_unreadable=openssl.CACHED_EXTENSIONS,
-    reads_late=True,
     unreadable_means_no_issuer=frozenset(),
     constraints=ConstraintRules(
         kinds=frozenset({"dns", "email", "uri", "dirname"}),
@@ -83,6 +84,7 @@ PROFILE: Final = replace(
         self_issued_exempt=True,
         san_required=True,
     ),
+    strength=Strength(families=frozenset({"rsa", "rsa-pss", "ec", "ed25519"})),
     host=HostRules(cn="no-san"),
     errors={reason: _LINE + text for reason, text in _TEXTS.items()},
 )

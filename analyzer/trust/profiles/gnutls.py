@@ -86,15 +86,17 @@ PROFILE: Final = Profile(
         "2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.18", "2.5.29.19", "2.5.29.30", "2.5.29.31", "2.5.29.32",
         "2.5.29.35", "2.5.29.37", "2.5.29.54", "1.3.6.1.5.5.7.1.14", "1.3.6.1.5.5.7.1.1", "1.3.6.1.5.5.7.1.24",
     }),
-    refused_unreadable=frozenset({"2.5.29.17", "alt-name-form"}),
-    anchor_without_constraints=frozenset({"v1", "key-usage"}),
+    refused_at_once=frozenset({"2.5.29.17", "alt-name-form"}),
+    anchor_without_constraints=frozenset({"self-issued"}),
     leaf_eku_any=True,
+    empty_eku="any",
     strength=Strength(
         rsa_leaf=1024, rsa_ca=1024, ec=160, dsa=1024, curves=_CURVES,
         hashes=frozenset({"sha224", "sha256", "sha384", "sha512", "none"}),
     ),
     constraints=ConstraintRules(
-        kinds=frozenset({"dns", "ip", "email"}), cn_is_host="any", subject=False, leaf_only=False, case_sensitive=True
+        kinds=frozenset({"dns", "ip", "email"}), cn_is_host="any", subject=False, leaf_only=True, case_sensitive=True,
+        networks_as_names=True, other_kinds="excluded", refused_kinds=frozenset({"other", "x400", "edi", "rid", "wrong"}),
     ),
     host=HostRules(cn="no-host-san", partial="end"),
     errors=ERRORS,

@@ -60,7 +60,7 @@ PROFILE: Final = Profile(
     stages=(
         Stage(direction="up", checks=("unreadable", "critical", "dates")),
         Stage(direction="once", checks=("host",)),
-        Stage(direction="up", checks=("signature-strength", "signature", "ca", "path-length", "name-constraints")),
+        Stage(direction="up", checks=("signature-strength", "key-strength", "signature", "ca", "path-length", "name-constraints")),
         Stage(direction="up", checks=("eku",)),
         Stage(direction="once", checks=("policies",)),
     ),
@@ -69,7 +69,7 @@ PROFILE: Final = Profile(
         "2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.30", "2.5.29.31", "2.5.29.32", "2.5.29.33", "2.5.29.36",
         "2.5.29.37", "2.5.29.54",
     }),
-    refused_unreadable=frozenset({
+    refused_at_once=frozenset({
         "2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.30", "2.5.29.31", "2.5.29.32", "2.5.29.33",
         "2.5.29.35", "2.5.29.36", "2.5.29.37", "1.3.6.1.5.5.7.1.1", "duplicate", "serial", "serial-negative",
         "serial-padded", "alt-name-address", "alt-name-uri", "alt-name-ascii", "explicit-curve", "unknown-curve",
@@ -78,12 +78,17 @@ PROFILE: Final = Profile(
     }),
     anchor_without_constraints=frozenset({"v1"}),
     ca_eku="any-counts",
+    empty_eku="any",
+    empty_key_usage_is_none=True,
+    critical_san_needs_host=True,
     leaf_eku_any=True,
     path_length_counts_self_issued=True,
     policies="evaluate",
-    strength=Strength(hashes=frozenset({"sha224", "sha256", "sha384", "sha512", "none"})),
+    strength=Strength(
+        rsa_ca=1024, families=frozenset({"rsa", "ec", "ed25519"}), hashes=frozenset({"sha224", "sha256", "sha384", "sha512", "none"}),
+    ),
     constraints=ConstraintRules(
-        kinds=frozenset({"dns", "ip", "email", "uri"}), other_kinds="ignore", subject=False
+        kinds=frozenset({"dns", "ip", "email", "uri"}), other_kinds="critical", subject=False, wildcard_names="widen", limit=1 << 40
     ),
     host=HostRules(labels_after=1, final_dot=True),
     errors=ERRORS,

@@ -78,7 +78,7 @@ PROFILE: Final = Profile(
             checks=("key-strength", "signature-strength", "ca", "path-length", "name-constraints"),
         ),
         Stage(direction="once", checks=("policies",)),
-        Stage(direction="down", checks=("dates", "signature", "critical")),
+        Stage(direction="down", checks=("dates", "searched-anchor-dates", "signature", "critical")),
         Stage(direction="down", checks=("anchor-ca",)),
         Stage(direction="up", checks=("leaf-key-usage", "eku")),
         Stage(direction="once", checks=("host",)),
@@ -95,7 +95,7 @@ PROFILE: Final = Profile(
         "2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.30", "2.5.29.31", "2.5.29.32", "2.5.29.33", "2.5.29.36",
         "2.5.29.37", "2.5.29.54", "2.16.840.1.113730.1.1",
     }),
-    refused_unreadable=frozenset({"explicit-curve", "issuer-empty"}),
+    refused_at_once=frozenset({"explicit-curve", "issuer-empty"}),
     anchor_without_constraints=frozenset({"v1"}),
     ca_eku="ignore",
     leaf_eku_any=True,
@@ -105,7 +105,10 @@ PROFILE: Final = Profile(
     strength=Strength(
         rsa_leaf=1024, rsa_ca=1024, ec=224, dsa=1024, hashes=frozenset({"sha1", "sha224", "sha256", "sha384", "sha512", "none"})
     ),
-    constraints=ConstraintRules(subject_email="no-san", self_issued_exempt=True),
+    constraints=ConstraintRules(
+        cn_is_host="last", subject_email="no-san", self_issued_exempt=True, wildcard_names="widen",
+        networks_as_names=True,
+    ),
     host=HostRules(cn="no-dns", partial="anywhere", final_dot=True, underscore=False),
     errors=ERRORS,
 )  # fmt: skip

@@ -38,7 +38,7 @@ PROFILE: Final = Profile(
         "2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.18", "2.5.29.19", "2.5.29.30", "2.5.29.31", "2.5.29.32",
         "2.5.29.33", "2.5.29.35", "2.5.29.36", "2.5.29.37", "2.5.29.46", "2.5.29.54", "1.3.6.1.5.5.7.1.1",
     }),
-    anchor_without_constraints=frozenset({"v1", "key-usage"}),
+    anchor_without_constraints=frozenset({"self-issued-v1", "key-usage"}),
     ca_eku="any-counts",
     leaf_eku_any=True,
     gated_crypto=True,

@@ -51,6 +51,20 @@ ERRORS: Final = {
     "unreadable": _LINE + "BadEncoding",
 }
 
+_REFUSED: Final = frozenset(
+    {
+        "2.5.29.15",
+        "2.5.29.17",
+        "2.5.29.19",
+        "2.5.29.30",
+        "2.5.29.37",
+        "alt-name-form",
+        "eku-empty",
+        "trailing",
+        "duplicate",
+    }
+)
+
 _CURVES: Final = frozenset({"1.2.840.10045.3.1.7", "1.3.132.0.34"})
 
 PROFILE: Final = Profile(
@@ -71,10 +85,8 @@ PROFILE: Final = Profile(
         "leaf": frozenset({"key-strength"}),
     },
     known_critical=frozenset({"2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.30", "2.5.29.31", "2.5.29.37"}),
-    refused_unreadable=frozenset({
-        "2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.30", "2.5.29.37", "alt-name-form", "eku-empty", "trailing",
-        "duplicate",
-    }),
+    refused_at_once=_REFUSED,
+    refused_unreadable=_REFUSED,
     ca_key_usage=False,
     leaf_may_be_ca=False,
     version_1_leaf=False,
@@ -85,7 +97,7 @@ PROFILE: Final = Profile(
         families=frozenset({"rsa", "ec", "ed25519"}),
         ca_curves=_CURVES,
     ),
-    constraints=ConstraintRules(kinds=frozenset({"dns", "ip"})),
+    constraints=ConstraintRules(kinds=frozenset({"dns", "ip"}), wildcard_names="widen"),
     host=HostRules(final_dot=True),
     errors=ERRORS,
 )  # fmt: skip
