@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -134,14 +134,15 @@ def refused(case: Case) -> dict[str, Match]:
         return {}
     if case.trust.revoked is not None:
         return {"revoked": _revoked(case, left)}
-    rejecting = [verdict for verdict in case.trust.verdicts if not verdict.accepted and verdict.problems]
+    rejecting = [verdict for verdict in map(_answerable(case, left), case.trust.verdicts) if verdict is not None]
     if not rejecting:
         return {}
     preferred = _preferred(case, left)
-    considered = [verdict for verdict in case.trust.verdicts if verdict.profile in preferred]
-    decisive = Counter(_decisive(verdict, left.alert).code for verdict in considered if not verdict.accepted)
+    considered = [verdict for verdict in rejecting if verdict.profile in preferred]
+    decisive = Counter(_decisive(verdict, left.alert).code for verdict in considered)
     if not decisive:
-        considered = list(case.trust.verdicts)
+        preferred = {verdict.profile for verdict in case.trust.verdicts}
+        considered = rejecting
         decisive = Counter(_decisive(verdict, left.alert).code for verdict in rejecting)
     leader, _ = max(decisive.items(), key=lambda item: item[1])
     found: dict[str, Match] = {}
@@ -150,7 +151,8 @@ def refused(case: Case) -> dict[str, Match]:
             if problem.code in found or problem.code not in SERVER_CERTIFICATE_CODES:
                 continue
             leads = problem.code == leader
-            confidence = _confidence(case, left, problem.code, considered) if leads else POSSIBLE
+            asked = len([v for v in case.trust.verdicts if v.profile in preferred])
+            confidence = _confidence(case, left, problem.code, considered, asked) if leads else POSSIBLE
             found[problem.code] = _match(case, left, verdict, problem, confidence, leads=leads)
     return found
 
@@ -185,24 +187,42 @@ def _decisive(verdict: TrustVerdict, alert: int | None) -> TrustProblem:
     return next((problem for problem in verdict.problems if problem.code in named), verdict.problems[0])
 
 
-def _confidence(case: Case, left: Refusal, code: str, considered: list[TrustVerdict]) -> str:
-    """How sure: certain only when the verdicts agree, the inputs are the gateway's own, and the wire fits."""
+def _confidence(case: Case, left: Refusal, code: str, considered: list[TrustVerdict], asked: int) -> str:
+    """How sure: certain only when the verdicts agree, the inputs are the gateway's own, and the wire fits.
+
+    `considered` are those of the `asked` profiles that refuse.
+    """
     named = SPECIFIC.get(left.alert) if left.alert is not None else None
     if code in _NEED_STORE and not case.trust.store_given:
         return LIKELY if named is not None and code in named else POSSIBLE
-    agree = all(not v.accepted and _decisive(v, left.alert).code == code for v in considered)
+    agree = len(considered) == asked and all(_decisive(v, left.alert).code == code for v in considered)
     contradicted = named is not None and code not in named
     doubts = (
         (not agree)
+        + (2 * len(considered) < asked)
         + contradicted
         + left.after_handshake
         + left.unprompted
+        + (left.alert is None and not case.trust.store_given)
         + (left.alert is not None and left.alert not in CERTIFICATE_ALERTS)
     )
     if doubts == 0:
         return CERTAIN
-    rejecting = sum(not v.accepted for v in considered)
-    return LIKELY if doubts == 1 or (rejecting == len(considered) and not left.unprompted) else POSSIBLE
+    return LIKELY if doubts == 1 or (len(considered) == asked and not left.unprompted) else POSSIBLE
+
+
+def _answerable(case: Case, left: Refusal) -> Callable[[TrustVerdict], TrustVerdict | None]:
+    """Verdicts that refuse, without what an unknown store cannot answer (unless the alert says that it is the store)."""
+
+    def reduce(verdict: TrustVerdict) -> TrustVerdict | None:
+        if verdict.accepted or not verdict.problems:
+            return None
+        if case.trust.store_given or left.alert == AlertDescription.UNKNOWN_CA:
+            return verdict
+        problems = tuple(problem for problem in verdict.problems if problem.code not in _NEED_STORE)
+        return replace(verdict, problems=problems) if problems else None
+
+    return reduce
 
 
 def _match(

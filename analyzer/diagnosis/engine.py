@@ -63,7 +63,10 @@ def diagnose(case: Case) -> Outcome:
         return Outcome(outcome="completed", aborted_by=None, abort_packet=None, abort_act=None, cause=None)
     matches = [(cause, match) for cause in catalogue().values() if (match := cause.look(case)) is not None]
     if progress.handshake_done:
-        matches = [(cause, match) for cause, match in matches if cause.fails_after_handshake]
+        # What only might be is no ground to call a connection failed whose handshake completed.
+        matches = [
+            (cause, match) for cause, match in matches if cause.fails_after_handshake and match.confidence != POSSIBLE
+        ]
     covered = {code for cause, match in matches if match.confidence != POSSIBLE for code in cause.covers}
     matches = [(cause, match) for cause, match in matches if cause.code not in covered]
     matches.sort(key=lambda pair: (_RANK[pair[1].confidence], pair[1].weight), reverse=True)

@@ -32,11 +32,14 @@ def look(case: Case) -> Match | None:
         packet = connection.last_packet
     if not reasons:
         return None
+    blind = any(not connection.halves[side].packets for side in Side) or not (
+        connection.from_start or connection.hellos
+    )
     return Match(
-        confidence=CERTAIN if case.ending is None else POSSIBLE,
+        confidence=CERTAIN if case.ending is None or blind else POSSIBLE,
         explanation=f"The handshake cannot be judged: {'; '.join(reasons)}.",
         evidence=tuple(Evidence(packet, reason) for reason in reasons),
-        weight=0,
+        weight=1 if blind else 0,
     )
 
 

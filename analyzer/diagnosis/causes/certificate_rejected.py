@@ -6,6 +6,7 @@ from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
 from analyzer.diagnosis.certificate import refusal
+from analyzer.tls.connection import Side
 from analyzer.trust.model import Fix
 
 
@@ -35,7 +36,9 @@ def look(case: Case) -> Match | None:
         return Match(confidence=LIKELY, explanation=text, evidence=tuple(evidence), weight=2)
     missing = supply(case)
     text = f"The client {left.text}. To say why, supply {missing}."
-    confidence = CERTAIN if about_certificates else (POSSIBLE if left.unprompted else LIKELY)
+    silent_reset = left.alert is None and case.ended_by(Side.CLIENT, "rst")
+    doubtful = left.unprompted or silent_reset
+    confidence = CERTAIN if about_certificates else (POSSIBLE if doubtful else LIKELY)
     return Match(confidence=confidence, explanation=text, evidence=tuple(evidence), weight=1)
 
 

@@ -16,8 +16,10 @@ def look(case: Case) -> Match | None:
     """The client closed or reset during the handshake, without a fatal alert."""
     if not case.ended_by(Side.CLIENT, "fin", "rst", "alert") or case.progress.handshake_done:
         return None
-    if case.fatal_alert is not None or not case.connection.is_tls:
+    if case.fatal_alert is not None or not case.connection.hellos:
         return None
+    if not case.connection.halves[Side.SERVER].packets:
+        return None  # one direction only: what the server did is not known
     ending = case.ending
     packet = ending.packet if ending is not None else None
     evidence = [Evidence(packet, f"the client {case.leaving_text}")]

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, Cause, Evidence, Match
 from analyzer.tls.connection import Side
+
+
+_IDLE_NS: Final = 2_000_000_000
+"""Clients send their hello at once; a connection without one for this long was not opened to be used."""
 
 
 def look(case: Case) -> Match | None:
     """The server's FIN came first, before the handshake was done."""
     if not case.ended_by(Side.SERVER, "fin") or case.progress.handshake_done:
         return None
+    if not case.connection.hellos and (not case.connection.from_start or (case.waited_ns or 0) > _IDLE_NS):
+        return None  # begun before the capture, or a spare connection on which the client never spoke
     ending = case.ending
     packet = ending.packet if ending is not None else None
     place = "after the ClientHello" if case.connection.hellos else "before any ClientHello was sent"

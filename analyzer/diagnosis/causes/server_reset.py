@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, Cause, Evidence, Match
 from analyzer.tls.connection import EventKind, Side
+
+
+_IDLE_NS: Final = 2_000_000_000
+"""Clients send their hello at once; a connection without one for this long was not opened to be used."""
 
 
 def look(case: Case) -> Match | None:
@@ -13,6 +19,8 @@ def look(case: Case) -> Match | None:
         return None
     if case.connection.from_start and not case.events(EventKind.SYN_ACK):
         return None
+    if not case.connection.hellos and (not case.connection.from_start or (case.waited_ns or 0) > _IDLE_NS):
+        return None  # begun before the capture, or a spare connection on which the client never spoke
     ending = case.ending
     packet = ending.packet if ending is not None else None
     place = "after the ClientHello" if case.connection.hellos else "before any ClientHello was sent"
