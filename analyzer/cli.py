@@ -1,7 +1,7 @@
 """The command line: arguments in, a rendered report out. All work is done by the library.
 
-Exit status: 0, no handshake failed; 1, at least one failed; 2, wrong usage or an input that could not be read (whole or in
-part; what could be analysed is still reported); 3, a fault of ours in some connection. Diagnostics go to standard
+Exit status: 0, no handshake failed; 1, at least one failed; 2, wrong usage or an input that could not be read (whole or
+in part; what could be analysed is still reported); 3, a fault of ours in some connection. Diagnostics go to standard
 error, the report to standard output.
 """
 
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from analyzer.errors import InputError
 
@@ -40,13 +40,8 @@ _LATER_COMMANDS: Final = ("diff", "archive", "watch", "bundle")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; `arguments` without the program's name. Returns the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    command = words[0] if words else ""
     try:
-        if command in _LATER_COMMANDS:
-            raise InputError(command, "this command is not in this version")
-        if command in _COMMANDS:
-            return _COMMANDS[command](words[1:])
-        return _analyze(words)
+        return _run(words)
     except InputError as error:
         _say(f"error: {error}")
         return 2
@@ -55,6 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _run(words: list[str]) -> int:
+    command = words[0] if words else ""
+    if command in _LATER_COMMANDS:
+        raise InputError(command, "this command is not in this version")
+    if command in _COMMANDS:
+        return _COMMANDS[command](words[1:])
+    return _analyze(words)
 
 
 def _analyze(words: list[str]) -> int:
@@ -131,8 +135,8 @@ def _main_parser() -> _Parser:
 
     parser = _Parser(
         prog="hsanalyze",
-        description="Says why a TLS handshake in a packet capture was aborted: who left, at which packet, for which cause, "
-        "on what evidence, and what repairs it.",
+        description="Says why a TLS handshake in a packet capture was aborted: who left, at which packet, for which "
+        "cause, on what evidence, and what repairs it.",
         epilog="Further commands: hsanalyze explain [CODE]. Exit status: 0 no handshake failed, 1 at least one failed, "
         "2 wrong usage or an unreadable input, 3 a fault of our own.",
         allow_abbrev=False,
@@ -271,7 +275,7 @@ class _Progress:
         self._task: Any = None
         self._wanted = sys.stderr.isatty()
 
-    def __enter__(self) -> _Progress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -45,11 +45,11 @@ def analyze(
 ) -> Report:
     """Read captures and say of each TLS connection what became of it, and why.
 
-    `captures`: a path, several, or an open binary file; `-` is standard input. `truststore`, `client_ca` and `candidate`
-    are paths of stores (or the words `system`, `mozilla`), `at` an aware datetime to validate at instead of the time of
-    the packet that carried the chain, `progress` is called with (bytes read, bytes in all or 0). Raises `InputError` when
-    there is nothing to work with: no readable capture, an unknown profile. What can be used in part is used, and the
-    rest is in the report's problems.
+    `captures`: a path, several, or an open binary file; `-` is standard input. `truststore`, `client_ca` and
+    `candidate` are paths of stores (or the words `system`, `mozilla`), `at` an aware datetime to validate at instead of
+    the time of the packet that carried the chain, `progress` is called with (bytes read, bytes in all or 0). Raises
+    `InputError` when there is nothing to work with: no readable capture, an unknown profile. What can be used in part
+    is used, and the rest is in the report's problems.
     """
     from analyzer.capture import CaptureReader
     from analyzer.net.decode import SegmentDecoder
@@ -65,7 +65,9 @@ def analyze(
         candidate=candidate,
         at=at,
     )
-    sources = [captures] if isinstance(captures, (str, Path)) or hasattr(captures, "read") else list(captures)
+    sources: list[Source] = (
+        list(captures) if isinstance(captures, Sequence) and not isinstance(captures, str) else [captures]
+    )
     reader = CaptureReader(sources, progress)
     decoder = SegmentDecoder()
     flows = _flows()

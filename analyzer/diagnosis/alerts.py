@@ -1,10 +1,10 @@
 """What an alert says about the cause, and about who sent it: data, with its sources.
 
-`SPECIFIC` holds alerts whose definition names a class of certificate faults (RFC 8446 section 6.2, RFC 5246 section
-7.2.2). Alerts that any fault may carry (bad_certificate, certificate_unknown, handshake_failure, internal_error) are not
-in it: several stacks send one of them for everything. `SENDERS` are the validators behind an alert that only some
-stacks send, as measured on ten client stacks (OpenSSL 3.0, curl, Python, HAProxy, nginx, Node, Go 1.19, Java 17,
-GnuTLS 3.7, wget): a preference among profiles, never proof.
+`SPECIFIC` holds alerts whose definition names a class of certificate faults (RFC 8446 section 6.2, RFC 5246
+section 7.2.2). Alerts that any fault may carry (bad_certificate, certificate_unknown, handshake_failure,
+internal_error) are not in it: several stacks send one of them for everything. `SENDERS` are the validators behind an
+alert that only some stacks send, as measured on ten client stacks (OpenSSL 3.0, curl, Python, HAProxy, nginx, Node,
+Go 1.19, Java 17, GnuTLS 3.7, wget): a preference among profiles, never proof.
 """
 
 from __future__ import annotations

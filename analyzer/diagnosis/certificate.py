@@ -1,9 +1,9 @@
 """Server-certificate causes: the client's leaving and the validators' verdicts, weighed together.
 
-All these causes share one test. The client must have left at a moment at which clients refuse a certificate: right after
-the server's flight, or after a completed handshake without sending data (nginx, Node, wget, and curl for the host name
-look at the verdict only then). The verdict then says which cause; an alert that names a class of faults picks among
-several problems; the confidence is what is left after everything that speaks against it.
+All these causes share one test. The client must have left at a moment at which clients refuse a certificate: right
+after the server's flight, or after a completed handshake without sending data (nginx, Node, wget, and curl for the
+host name look at the verdict only then). The verdict then says which cause; an alert that names a class of faults
+picks among several problems; the confidence is what is left after everything that speaks against it.
 """
 
 from __future__ import annotations
@@ -190,7 +190,8 @@ def _decisive(verdict: TrustVerdict, alert: int | None) -> TrustProblem:
 def _confidence(case: Case, left: Refusal, code: str, considered: list[TrustVerdict], asked: int) -> str:
     """How sure: certain only when the verdicts agree, the inputs are the gateway's own, and the wire fits.
 
-    `considered` are those of the `asked` profiles that refuse.
+    `considered` are those of the `asked` profiles that refuse. After an alert about certificates the others are out:
+    the client did refuse.
     """
     named = SPECIFIC.get(left.alert) if left.alert is not None else None
     if code in _NEED_STORE and not case.trust.store_given:
@@ -199,7 +200,7 @@ def _confidence(case: Case, left: Refusal, code: str, considered: list[TrustVerd
     contradicted = named is not None and code not in named
     doubts = (
         (not agree)
-        + (2 * len(considered) < asked)
+        + (2 * len(considered) < asked and left.alert not in CERTIFICATE_ALERTS)
         + contradicted
         + left.after_handshake
         + left.unprompted
@@ -212,7 +213,7 @@ def _confidence(case: Case, left: Refusal, code: str, considered: list[TrustVerd
 
 
 def _answerable(case: Case, left: Refusal) -> Callable[[TrustVerdict], TrustVerdict | None]:
-    """Verdicts that refuse, without what an unknown store cannot answer (unless the alert says that it is the store)."""
+    """Verdicts that refuse, without what an unknown store cannot answer (unless the alert says it is the store)."""
 
     def reduce(verdict: TrustVerdict) -> TrustVerdict | None:
         if verdict.accepted or not verdict.problems:
@@ -220,7 +221,7 @@ def _answerable(case: Case, left: Refusal) -> Callable[[TrustVerdict], TrustVerd
         if case.trust.store_given or left.alert == AlertDescription.UNKNOWN_CA:
             return verdict
         problems = tuple(problem for problem in verdict.problems if problem.code not in _NEED_STORE)
-        return replace(verdict, problems=problems) if problems else None
+        return replace(verdict, problems=problems, error=None) if problems else None
 
     return reduce
 
@@ -236,7 +237,7 @@ def _match(
             Evidence(chain.packet, f"the server's Certificate message: {count} certificate{'s' if count != 1 else ''}")
         )
     evidence.append(Evidence(None, problem.text))
-    if verdict.error and (case.trust.store_given or problem.code not in _NEED_STORE):
+    if verdict.error and problem is verdict.problems[0]:
         evidence.append(Evidence(None, f"the {verdict.profile} validator, run on this chain, says: {verdict.error}"))
     evidence += _alert_evidence(left, problem.code)
     against = [v.profile for v in case.trust.verdicts if v.accepted]

@@ -1,8 +1,9 @@
 """How far a handshake came, and which event ended it.
 
 Takes a `Connection`, gives a `Progress`. The first of fatal alert, FIN, RST and silence ends a handshake; what follows
-are echoes. A close_notify ends it too: who sends it will send nothing more (RFC 8446 section 6.1). Finished: up to TLS 1.2 a side's ChangeCipherSpec and an encrypted handshake record; in TLS 1.3 the record that
-is as long as a Finished (RFC 8446 sections 4.4.4 and 5.2: 4 + hash length + 1 + tag, Java adds 16 bytes of padding).
+are echoes. A close_notify ends it too: who sends it will send nothing more (RFC 8446 section 6.1). Finished: up to
+TLS 1.2 a side's ChangeCipherSpec and an encrypted handshake record; in TLS 1.3 the record that is as long as a Finished
+(RFC 8446 sections 4.4.4 and 5.2: 4 + hash length + 1 + tag, Java adds 16 bytes of padding).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _TICKET_BYTES: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The event that ended a connection. `act` is `alert`, `fin`, `rst` or `silence` (then `side` and `packet` are None).
+    """The event that ended a connection. `act` is `alert`, `fin` or `rst`.
 
     `encrypted` marks an alert of which only the record's length is known.
     """

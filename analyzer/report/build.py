@@ -241,11 +241,11 @@ def _timeline(seen: wire.Connection) -> tuple[TimelineEntry, ...]:
             data[event.side] += 1
             if data[event.side] > _MAX_ROWS_OF_DATA:
                 continue
-        words = _words(seen, event)
+        what = _words(seen, event)
         if lines and lines[-1][0] == event.packet and lines[-1][2] is event.side:
-            lines[-1][3].append(words)
+            lines[-1][3].append(what)
         else:
-            lines.append((event.packet, event.time_ns, event.side, [words]))
+            lines.append((event.packet, event.time_ns, event.side, [what]))
     shown = lines if len(lines) <= _MAX_TIMELINE else lines[: _MAX_TIMELINE // 2] + lines[-_MAX_TIMELINE // 2 :]
     entries = []
     for packet, time_ns, side, words in shown:
@@ -269,14 +269,10 @@ def _words(seen: wire.Connection, event: wire.Event) -> str:
     if kind is EventKind.ENCRYPTED_HANDSHAKE:
         return "Encrypted Handshake Message"
     if kind is EventKind.APPLICATION_DATA:
-        hidden = " (TLS 1.3 hides handshake messages in these)" if is_tls13(seen.version) else ""
-        return (
-            f"Application Data, {event.number} bytes{hidden}"
-            if not hidden
-            else f"Encrypted record, {event.number} bytes"
-        )
+        kind_of_record = "Encrypted record" if is_tls13(seen.version) else "Application Data"
+        return f"{kind_of_record}, {event.number} bytes"
     if kind in (EventKind.FIN, EventKind.RST):
-        return kind.value + (",ACK" if event.number & 0x10 else "")
+        return f"{kind.value},ACK" if event.number & 0x10 else kind.value
     if kind is EventKind.ICMP:
         return f"ICMP error (type {event.number >> 8 & 0xFF}, code {event.number & 0xFF}) about this connection"
     if kind is EventKind.RETRANSMISSION:
@@ -289,7 +285,7 @@ def _words(seen: wire.Connection, event: wire.Event) -> str:
         return f"not TLS: “{text}”"
     if kind is EventKind.DAMAGED:
         return "bytes that are no TLS record"
-    return kind.value
+    return str(kind.value)
 
 
 def _message_words(seen: wire.Connection, event: wire.Event) -> str:

@@ -17,7 +17,8 @@ def look(case: Case) -> Match | None:
     offered = ", ".join(alpn_name(protocol) for protocol in hello.alpn) if hello is not None else ""
     return Match(
         confidence=CERTAIN,
-        explanation=f"The {ending.side.value} sent the alert {case.alert_text()}; the client offered {offered or 'none'}.",
+        explanation=f"The {ending.side.value} sent the alert {case.alert_text()}; the client offered "
+        f"{offered or 'no protocol'}.",
         evidence=(Evidence(ending.packet, f"the {ending.side.value} sent the alert {case.alert_text()}"),),
         weight=2,
     )

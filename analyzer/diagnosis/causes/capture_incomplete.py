@@ -50,7 +50,8 @@ def fixes(case: Case) -> tuple[Fix, ...]:
         (
             Fix(
                 action="capture-again",
-                text="Capture both directions, whole packets, from before the connection is opened until after it ends:",
+                text="Capture both directions, whole packets, from before the connection is opened until after "
+                "it ends:",
                 commands=(f"tcpdump -i any -s 0 -w again.pcap 'host {server.address} and port {server.port}'",),
             ),
         )

@@ -30,8 +30,8 @@ def look(case: Case) -> Match | None:
             )
         )
         text = (
-            f"The client {left.text}, which says that it refuses the certificate; but this store would have accepted the "
-            "chain. Is it the store that the client really uses, with the profile and host name that it really has?"
+            f"The client {left.text}, which says that it refuses the certificate; but this store would have accepted "
+            "the chain. Is it the store that the client really uses, with the profile and host name that it really has?"
         )
         return Match(confidence=LIKELY, explanation=text, evidence=tuple(evidence), weight=2)
     missing = supply(case)

@@ -22,8 +22,8 @@ def look(case: Case) -> Match | None:
         return None
     return Match(
         confidence=LIKELY if alert in CERTIFICATE_ALERTS else POSSIBLE,
-        explanation=f"After the client's certificate the server {case.leaving_text}. Supply the store by which the server "
-        "checks clients (--client-ca) to see why.",
+        explanation=f"After the client's certificate the server {case.leaving_text}. Supply the store by which the "
+        "server checks clients (--client-ca) to see why.",
         evidence=(
             Evidence(sent.packet, f"the client's Certificate message: {len(sent.chain)} certificates"),
             Evidence(ending.packet, f"the server {case.leaving_text}"),

@@ -29,8 +29,9 @@ def look(case: Case) -> Match | None:
         if event.number & ~0xFF in _ICMP_UNREACHABLE:
             return Match(
                 confidence=CERTAIN,
-                explanation=f"A router or firewall answered the SYN with an ICMP error (type {event.number >> 8 & 0xFF}, "
-                f"code {event.number & 0xFF}): {connection.server} cannot be reached.",
+                explanation="A router or firewall answered the SYN with an ICMP error "
+                f"(type {event.number >> 8 & 0xFF}, code {event.number & 0xFF}): {connection.server} cannot be "
+                f"reached.",
                 evidence=(Evidence(event.packet, "ICMP destination unreachable in answer to the SYN"),),
                 weight=2,
                 aborted_by="network",

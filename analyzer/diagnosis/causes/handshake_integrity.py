@@ -31,12 +31,15 @@ def look(case: Case) -> Match | None:
     if ending is None or ending.side is None or alert not in _ALERTS:
         return None
     evidence = [Evidence(ending.packet, f"the {ending.side.value} sent the alert {case.alert_text()}")]
-    for broken in case.connection.malformed[:3]:
-        evidence.append(Evidence(broken.packet, f"a message of the {broken.side.value} is malformed: {broken.text}"))
+    evidence += [
+        Evidence(broken.packet, f"a message of the {broken.side.value} is malformed: {broken.text}")
+        for broken in case.connection.malformed[:3]
+    ]
     return Match(
         confidence=CERTAIN if case.connection.malformed else LIKELY,
-        explanation=f"The {ending.side.value} sent the alert {case.alert_text()}: what it received breaks the protocol, or "
-        "does not verify. Either a peer is faulty, or a box in between rewrites the handshake.",
+        explanation=f"The {ending.side.value} sent the alert {case.alert_text()}: what it received breaks the "
+        f"protocol, "
+        "or does not verify. Either a peer is faulty, or a box in between rewrites the handshake.",
         evidence=tuple(evidence),
         weight=1,
     )

@@ -31,8 +31,9 @@ def look(case: Case) -> Match | None:
     specific = alert == Alert.INSUFFICIENT_SECURITY
     return Match(
         confidence=CERTAIN if specific else LIKELY,
-        explanation=f"The {ending.side.value} answered the hello with the alert {case.alert_text()}: by the RFC it found no "
-        f"acceptable set of security parameters.{offered}",
+        explanation=f"The {ending.side.value} answered the hello with the alert {case.alert_text()}: by the RFC "
+        f"it found "
+        f"no acceptable set of security parameters.{offered}",
         evidence=(Evidence(ending.packet, f"the {ending.side.value} sent the alert {case.alert_text()}"),),
         weight=2,
     )

@@ -25,7 +25,6 @@ def look(case: Case) -> Match | None:
         same = {again.position for again in repeats}
         if len(repeats) >= 2 and len(same) == 1 and half.acknowledged is not None and half.acknowledged <= min(same):
             return _match(
-                case,
                 side,
                 repeats[0].packet,
                 f"a segment of {repeats[0].length} bytes was sent "
@@ -37,7 +36,6 @@ def look(case: Case) -> Match | None:
         stuck = half.acknowledged is not None and hole is not None and half.acknowledged <= hole.position
         if hole is not None and stuck and peer.packets:
             return _match(
-                case,
                 side,
                 hole.packet,
                 f"{hole.size} bytes are missing and were never acknowledged, while later small segments arrived",
@@ -51,12 +49,12 @@ def _too_big(quoted: int) -> bool:
     return quoted == (4 << 16 | 3 << 8 | 4) or quoted >> 8 == (6 << 8 | 2)
 
 
-def _match(case: Case, side: Side, packet: int, what: str, told: bool) -> Match:
+def _match(side: Side, packet: int, what: str, told: bool) -> Match:
     flight = "server's certificate flight" if side is Side.SERVER else "client's messages"
     return Match(
         confidence=CERTAIN if told else LIKELY,
-        explanation=f"The {flight} did not get through: {what}. Packets of full size are dropped on the path and nobody "
-        "says so to the sender (a tunnel or VPN with a smaller MTU, and ICMP filtered).",
+        explanation=f"The {flight} did not get through: {what}. Packets of full size are dropped on the path and "
+        "nobody says so to the sender (a tunnel or VPN with a smaller MTU, and ICMP filtered).",
         evidence=(Evidence(packet, what),),
         weight=3,
         aborted_by="network",

@@ -8,7 +8,6 @@ from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, Cause, Evidence, Match
 from analyzer.tls.connection import EventKind, Side
 
-
 _IDLE_NS: Final = 2_000_000_000
 """Clients send their hello at once; a connection without one for this long was not opened to be used."""
 
