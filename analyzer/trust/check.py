@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -115,7 +116,7 @@ class Checker:
         refused = _refused_reading(chain, profile)
         if refused is not None:
             return _verdict_of_unreadable(profile, chain, refused)
-        readable = tuple(c for c in chain if not c.malformed)
+        readable = tuple(_as_read(c, profile) for c in chain if not c.malformed)
         case = Case(
             chain=readable,
             sent=Pool((*readable[1:], *self._intermediates)),
@@ -175,6 +176,14 @@ def _refused_reading(chain: tuple[Certificate, ...], profile: Profile) -> Failur
                 facts={"detail": detail, "subject": printable(str(certificate.subject))},
             )
     return None
+
+
+def _as_read(certificate: Certificate, profile: Profile) -> Certificate:
+    """JSSE drops an alternative name extension in which one name is malformed, and goes on without it."""
+    odd = {"2.5.29.17", "alt-name-form"}
+    if profile.drops_odd_names and not odd.isdisjoint(certificate.unreadable):
+        return replace(certificate, alt_names=None)
+    return certificate
 
 
 def _verdict_of_unreadable(profile: Profile, chain: tuple[Certificate, ...], failure: Failure) -> TrustVerdict:

@@ -305,9 +305,14 @@ def _signature_strength(case: Case, path: Path, index: int) -> Iterator[Failure]
     if path.role(index) in ("anchor", "pinned"):
         return
     digest, strength = hash_name(certificate), case.profile.strength
-    if digest is not None and digest not in strength.hashes:
-        text = f"the {position(path, index)} {certificate.title} is signed with {digest}, which this validator refuses"
-        yield _failure("weak-signature", "weak-signature", path, index, text, digest=digest)
+    family = signature_family(certificate)
+    start = f"the {position(path, index)} {certificate.title} is signed with"
+    if family is not None and family not in strength.families:
+        text = f"{start} {family.upper()}, which this validator does not know"
+        yield _failure("weak-signature", "algorithm", path, index, text)
+    elif digest is not None and digest not in strength.hashes:
+        text = f"{start} {digest.upper()}, which this validator refuses"
+        yield _failure("weak-signature", "weak-signature", path, index, text)
 
 
 def _signature(case: Case, path: Path, index: int) -> Iterator[Failure]:
@@ -457,7 +462,16 @@ def _host(case: Case, path: Path, index: int) -> Iterator[Failure]:
     if case.wanted is None:
         return
     wanted, certificate = case.wanted, path.certificates[0]
-    match = match_host(certificate, wanted, case.profile.host)
+    rules = case.profile.host
+    constrained = any(c.name_constraints is not None for c in path.certificates[1 : path.trusted])
+    if (
+        case.profile.constraints.cn_joins_names
+        and constrained
+        and certificate.alt_names
+        and not certificate.alt_names_of("ip")
+    ):
+        rules = replace(rules, cn_for_address=True)
+    match = match_host(certificate, wanted, rules)
     if not match.reason:
         return
     host = printable(wanted.text)

@@ -45,6 +45,8 @@ class ConstraintRules:
     `case_sensitive`: names are compared as they stand. `leaf_only`: names of CA certificates are not compared.
     `wildcard_names`: `*.example.com` falls under an excluded `bar.example.com` (`widen`). `networks_as_names`: an
     address name that is a network (8 or 32 bytes, which RFC 5280 forbids) is compared as one.
+    `cn_joins_names`: after constraints were compared, an address in the CN stands among the alternative names, when
+    there are any (JSSE adds it to its cached list).
     `limit` bounds names times constraints, as engines do against crafted certificates.
     """
 
@@ -62,6 +64,7 @@ class ConstraintRules:
     bounded_refused: bool = True
     wildcard_names: Literal["as-is", "widen"] = "as-is"
     networks_as_names: bool = False
+    cn_joins_names: bool = False
     limit: int = _OPENSSL_LIMIT
 
 

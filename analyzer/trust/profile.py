@@ -87,6 +87,7 @@ class Profile:
     known_critical: frozenset[str]
     refused_unreadable: frozenset[str] = frozenset()
     refused_at_once: frozenset[str] = frozenset()
+    drops_odd_names: bool = False
     every_sent_must_parse: bool = True
     unreadable_means_no_issuer: frozenset[str] = frozenset()
     last_second: Literal["valid", "expired"] = "valid"

@@ -83,6 +83,7 @@ PROFILE: Final = Profile(
         Stage(direction="up", checks=("leaf-key-usage", "eku")),
         Stage(direction="once", checks=("host",)),
     ),
+    drops_odd_names=True,
     after_building=frozenset({"anchor-ca", "leaf-key-usage", "eku", "host"}),
     skipped={
         "anchor": frozenset({"ca", "path-length", "name-constraints", "dates", "critical", "eku", "signature-strength"}),
@@ -108,6 +109,7 @@ PROFILE: Final = Profile(
     constraints=ConstraintRules(
         cn_is_host="last", subject_email="no-san", self_issued_exempt=True, wildcard_names="widen",
         networks_as_names=True,
+        cn_joins_names=True,
     ),
     host=HostRules(cn="no-dns", partial="anywhere", final_dot=True, underscore=False),
     errors=ERRORS,
