@@ -145,8 +145,8 @@ def _main_parser() -> _Parser:
     add(
         "captures", nargs="*", metavar="CAPTURE", help="a capture file, a directory, a pattern, or - for standard input"
     )
-    add("--truststore", action="append", metavar="PATH", help="store by which the client validates the server: a file, a "
-        "directory, or the words system, mozilla (repeatable)")  # fmt: skip
+    add("--truststore", action="append", metavar="PATH", help="store by which the client validates the server: a file, "
+        "a directory, or the words system, mozilla (repeatable)")  # fmt: skip
     add(
         "--client-ca",
         action="append",
@@ -159,8 +159,8 @@ def _main_parser() -> _Parser:
         help=f"password of PKCS#12, JKS and JCEKS stores (or {_PASSWORD_VARIABLE})",
     )
     add("--host", metavar="NAME", help="name or address that the client meant to reach (default: the SNI)")
-    add("--profile", default="auto", metavar="NAME", help="validator to follow: java, openssl, openssl-partial, boringssl, "
-        "gnutls, go, dotnet, schannel, webpki; auto asks all that are measured (default)")  # fmt: skip
+    add("--profile", default="auto", metavar="NAME", help="validator to follow: java, openssl, openssl-partial, "
+        "boringssl, gnutls, go, dotnet, schannel, webpki; auto asks all that are measured (default)")  # fmt: skip
     add("--verify-depth", type=int, metavar="N", help="the validator's configured limit on intermediates")
     add(
         "--server-chain",

@@ -228,15 +228,18 @@ def _server_trust(seen: wire.Connection, settings: _Settings, chain: Sequence[by
     hello = seen.client_hello
     host = settings.host or (hello.server_name if hello is not None else None)
     store = settings.store
+    # A store of which nothing could be read says nothing of the chain.
+    usable = store is not None and store.usable
     names = ", ".join(store.sources) if store is not None else ""
     if not chain:
-        return Trust(store_given=store is not None, store_names=names, host=host, host_known=host is not None)
+        return Trust(store_given=usable, store_names=names, host=host, host_known=host is not None)
     message = seen.chain(Side.SERVER)
     at = settings.at or _moment(message.time_ns if message is not None and message.chain else seen.first_time_ns)
     verdicts = tuple(settings.checker.check(chain, host=host, at=at, profile=profile) for profile in settings.profiles)
     return Trust(
         verdicts=verdicts,
-        store_given=store is not None,
+        store_given=usable,
+        store_partial=store is not None and any(problem.severity == "error" for problem in store.problems),
         store_names=names,
         host=host,
         host_known=host is not None,

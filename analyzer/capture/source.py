@@ -281,7 +281,8 @@ def _decompressed(stream: IO[bytes], name: str) -> tuple[IO[bytes], bytes, str]:
     compression = next((kind for magic, kind in _COMPRESSIONS.items() if head.startswith(magic)), "")
     if not compression:
         return joined, head, ""
-    plain = _decompressor(compression, joined)
+    # Read in single steps, so that what was unpacked before damage is not lost with it.
+    plain = cast("IO[bytes]", _Unclosed(_decompressor(compression, joined)))
     inner = _take(plain, _HEAD, name)
     return cast("IO[bytes]", _Joined(inner, plain)), inner, compression
 

@@ -204,6 +204,7 @@ def _confidence(case: Case, left: Refusal, code: str, considered: list[TrustVerd
         + contradicted
         + left.after_handshake
         + left.unprompted
+        + (case.trust.store_partial and code in _NEED_STORE)
         + (left.alert is None and not case.trust.store_given)
         + (left.alert is not None and left.alert not in CERTIFICATE_ALERTS)
     )
@@ -258,6 +259,8 @@ def _explanation(case: Case, left: Refusal, problem: TrustProblem) -> str:
     text = text.rstrip(".") + "."
     if problem.code in _NEED_STORE and not case.trust.store_given:
         text += " No trust store was given, so this rests on the chain and the alert alone: name it with --truststore."
+    elif problem.code in _NEED_STORE and case.trust.store_partial:
+        text += " A part of the trust store could not be read, so what is missing may be in it: see the problems below."
     if left.after_handshake:
         text += (
             " On the wire this equals an idle connection that was closed; the verdict and the missing data speak for a"
