@@ -113,7 +113,8 @@ class PcapngParser:
             if length < 12 or length > _MAX_BLOCK:
                 self._damage(f"a block claims a length of {length} bytes", position + to_file, number + len(rows))
                 return position
-            if position + length > end:
+            following = position + length + (-length % 4)
+            if following > end:
                 return position
             if kind == _ENHANCED_PACKET and length >= 32:
                 index, high, low, captured, original = enhanced.unpack_from(view, position + 8)
@@ -125,7 +126,7 @@ class PcapngParser:
                     self._bad_packet(index, captured, number + len(rows), position + to_file)
             else:
                 self._other_block(kind, view[position + 8 : position + length - 4], position + 8, number)
-            position += length + (-length % 4)
+            position = following
         return position
 
     @staticmethod
