@@ -20,10 +20,10 @@ _NANO: Final = 1_000_000_000
 class Trust:
     """What the trust stage found for the server's chain of one connection.
 
-    `verdicts` has one for each profile that was asked; `store_given` is false when no trust store could be read (the check
-    then ran against an empty one, so only what does not depend on a store counts),
-    `store_partial` true when a part of it could not. `host_known` tells whether a host
-    name was there to check. `revoked` is the text of a stapled OCSP response that says so.
+    `verdicts` has one for each profile that was asked; `store_given` is false when no trust store could be read (the
+    check then ran against an empty one, so only what does not depend on a store counts), `store_partial` true when a
+    part of it could not. `host_known` tells whether a host name was there to check. `revoked` is the text of a stapled
+    OCSP response that says so.
     """
 
     verdicts: tuple[TrustVerdict, ...] = ()
