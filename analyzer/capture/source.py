@@ -284,6 +284,8 @@ def _decompressed(stream: IO[bytes], name: str) -> tuple[IO[bytes], bytes, str]:
     # Read in single steps, so that what was unpacked before damage is not lost with it.
     plain = cast("IO[bytes]", _Unclosed(_decompressor(compression, joined)))
     inner = _take(plain, _HEAD, name)
+    if not inner:
+        raise InputError(name, f"its {compression} data holds nothing, or ends before the first whole block")
     return cast("IO[bytes]", _Joined(inner, plain)), inner, compression
 
 
@@ -325,7 +327,7 @@ def _take(stream: IO[bytes], count: int, name: str) -> bytes:
             taken += more
     except _read_errors() as error:
         if not taken:
-            raise InputError(name, f"the file cannot be read: {error}") from None
+            raise InputError(name, f"the file cannot be read or unpacked: {error}") from None
     return taken
 
 
@@ -334,7 +336,12 @@ def _fill(stream: IO[bytes], target: memoryview) -> int:
     readinto = stream.readinto  # type: ignore[attr-defined]
     filled = 0
     while filled < len(target):
-        count = readinto(target[filled:])
+        try:
+            count = readinto(target[filled:])
+        except _read_errors():
+            if filled:
+                break  # the next call meets the error again
+            raise
         if not count:
             break
         filled += count
