@@ -244,6 +244,7 @@ def _server_trust(seen: wire.Connection, settings: _Settings, chain: Sequence[by
         host=host,
         host_known=host is not None,
         profile_named=settings.profile_named,
+        chain_captured=message is not None and bool(message.chain),
     )
 
 

@@ -33,6 +33,8 @@ class Trust:
     host: str | None = None
     host_known: bool = False
     profile_named: bool = False
+    chain_captured: bool = True
+    """Whether the chain was read in this very connection; else it came from elsewhere and may not be the one sent."""
     fixes: tuple[Fix, ...] = ()
     revoked: str | None = None
 

@@ -204,6 +204,7 @@ def _confidence(case: Case, left: Refusal, code: str, considered: list[TrustVerd
         + contradicted
         + left.after_handshake
         + left.unprompted
+        + (not case.trust.chain_captured)
         + (case.trust.store_partial and code in _NEED_STORE)
         + (left.alert is None and not case.trust.store_given)
         + (left.alert is not None and left.alert not in CERTIFICATE_ALERTS)
@@ -232,7 +233,9 @@ def _match(
 ) -> Match:
     evidence = [Evidence(left.packet, f"the client {left.text}")]
     chain = case.server_chain
-    if chain is not None:
+    if not case.trust.chain_captured:
+        evidence.append(Evidence(None, "the chain is not from this connection: it was supplied (--server-chain)"))
+    elif chain is not None:
         count = len(chain.chain)
         evidence.append(
             Evidence(chain.packet, f"the server's Certificate message: {count} certificate{'s' if count != 1 else ''}")
