@@ -109,6 +109,11 @@ class Name:
         """The values of commonName."""
         return self.values("2.5.4.3")
 
+    @property
+    def spaced(self) -> str:
+        """With a blank after each comma, as Java and OpenSSL print names."""
+        return _name_text(self, ", ")
+
     def __str__(self) -> str:
         return _name_text(self)
 
@@ -133,7 +138,9 @@ class GeneralName:
                 return str(ip_address(self.value))
             if len(self.value) in (8, 32):
                 half = len(self.value) // 2
-                return f"{ip_address(self.value[:half])}/{ip_address(self.value[half:])}"
+                mask = int.from_bytes(self.value[half:], "big")
+                prefix = mask.bit_count() if _masked_network(self.value) else ip_address(self.value[half:])
+                return f"{ip_address(self.value[:half])}/{prefix}"
             return self.value.hex()
         if self.kind == "dirname":
             name = read_name(self.value)
@@ -405,6 +412,8 @@ def _note_oddities(fields: dict[str, Any], unreadable: dict[str, str]) -> None:
         unreadable["explicit-curve"] = "explicit elliptic curve parameters"
     elif fields.get("curve") is not None and fields["curve"] not in _NIST_CURVES:
         unreadable["unknown-curve"] = f"the elliptic curve {fields['curve']}"
+    if fields.get("key_usage") == 0:
+        unreadable["key-usage-empty"] = "a key usage without any bit"
     if fields.get("extended_key_usage") == ():
         unreadable["eku-empty"] = "an empty extended key usage"
     for name in fields.get("alt_names") or ():
@@ -429,7 +438,8 @@ def _odd_general_name(name: GeneralName) -> tuple[str, str]:
     if name.kind == "wrong":
         return "alt-name-form", f"an alternative name with tag 0x{name.tag:02x}"
     if name.kind == "ip" and len(name.value) not in (4, 16):
-        return "alt-name-address", f"an address of {len(name.value)} bytes"
+        key = "alt-name-address" if len(name.value) in (8, 32) else "alt-name-length"
+        return key, f"an address of {len(name.value)} bytes"
     if name.kind in ("dns", "email", "uri") and not name.value.isascii():
         return "alt-name-ascii", "an alternative name that is not ASCII"
     return "", ""
@@ -767,12 +777,12 @@ _ATTRIBUTE_NAMES: Final = {
 }  # fmt: skip
 
 
-def _name_text(name: Name) -> str:
+def _name_text(name: Name, separator: str = ",") -> str:
     """RFC 4514: the last RDN first, values escaped."""
     groups: dict[int, list[str]] = {}
     for index, oid, tag, content in name.attributes:
         groups.setdefault(index, []).append(f"{_ATTRIBUTE_NAMES.get(oid, oid)}={_escape(_string(tag, content))}")
-    return ",".join("+".join(groups[index]) for index in sorted(groups, reverse=True))
+    return separator.join("+".join(groups[index]) for index in sorted(groups, reverse=True))
 
 
 def _escape(value: str) -> str:

@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from analyzer.errors import InputError
-from analyzer.trust.certificate import Certificate, instant, printable
+from analyzer.trust.certificate import Certificate, describe, instant, printable
 from analyzer.trust.model import PathAttempt, TrustProblem, TrustVerdict
 from analyzer.trust.names import reference
 from analyzer.trust.path import Budget, Case, Failure, Path, Pool
 from analyzer.trust.profile import Profile, profile_of
 from analyzer.trust.search import Attempt, Outcome, search
-from analyzer.trust.signatures import hash_name
+from analyzer.trust.signatures import hash_name, signature_family
 
 __all__ = ["Checker", "check"]
 
@@ -180,7 +180,7 @@ def _refused_reading(chain: tuple[Certificate, ...], profile: Profile) -> Failur
 
 def _as_read(certificate: Certificate, profile: Profile) -> Certificate:
     """JSSE drops an alternative name extension in which one name is malformed, and goes on without it."""
-    odd = {"2.5.29.17", "alt-name-form"}
+    odd = {"2.5.29.17", "alt-name-form", "alt-name-length"}
     if profile.drops_odd_names and not odd.isdisjoint(certificate.unreadable):
         return replace(certificate, alt_names=None)
     return certificate
@@ -209,7 +209,7 @@ def _verdict(case: Case, outcome: Outcome) -> TrustVerdict:
     return TrustVerdict(
         profile=profile.name,
         accepted=not problems,
-        error=_error(profile, best.path, best.failures[0]) if best.failures else None,
+        error=_line(case, outcome) if best.failures else None,
         path=_digests(best.path),
         problems=problems,
         attempts=tuple(
@@ -218,6 +218,23 @@ def _verdict(case: Case, outcome: Outcome) -> TrustVerdict:
         ),
         notes=tuple(notes),
     )
+
+
+def _line(case: Case, outcome: Outcome) -> str:
+    """What this validator logs: for its first failure, or for all that it reports at once."""
+    profile, best = case.profile, outcome.best
+    first = best.failures[0]
+    if outcome.budget_spent and "signature-limit" in profile.errors and not first.check:
+        return profile.errors["signature-limit"]
+    if not profile.joined_errors or first.reason not in profile.errors:
+        return _error(profile, best.path, first)
+    together = {
+        f.reason
+        for f in best.failures
+        if f is first or f.check == "host" or (f.check == "eku" and f.depth == 0)
+        or (f.check == "dates" and f.depth == first.depth)
+    }  # fmt: skip
+    return profile.joined_errors + "".join(dict.fromkeys(t for r, t in profile.errors.items() if r in together))
 
 
 def _problems(case: Case, best: Attempt) -> tuple[TrustProblem, ...]:
@@ -292,10 +309,17 @@ class _Facts(dict[str, str]):
 def _about(certificate: Certificate | None) -> dict[str, str]:
     if certificate is None:
         return {}
-    digest = hash_name(certificate) or certificate.signature_oid
+    digest = (hash_name(certificate) or certificate.signature_oid).upper()
+    family = {"rsa": "RSA", "ec": "ECDSA", "dsa": "DSA"}.get(signature_family(certificate) or "", "?")
+    names = (*certificate.subject.common_names, *certificate.subject.values("2.5.4.10"))
+    key = describe(certificate, "").key.partition(" ")[0]
     return {
         "issuer": printable(str(certificate.issuer)),
+        "subject_spaced": printable(certificate.subject.spaced),
+        "candidate": printable(names[0]) if names else f"serial:{certificate.serial}",
+        "java_algorithm": f"{digest}with{family}",
+        "go_algorithm": f"{digest}-{family}" if family != "ECDSA" else f"{family}-{digest}",
+        "key": f"{key} {certificate.key_bits} bit key used with certificate: {printable(certificate.subject.spaced)}",
         "not_after": instant(certificate.not_after),
         "not_before": instant(certificate.not_before),
-        "algorithm": digest.upper(),
     }

@@ -323,7 +323,11 @@ def _signature(case: Case, path: Path, index: int) -> Iterator[Failure]:
     outcome = case.budget.verify(certificate, issuer)
     if outcome == "good":
         return
-    facts = {"issuer": printable(str(issuer.subject))}
+    names = (*issuer.subject.common_names, *issuer.subject.values("2.5.4.10"))
+    facts = {
+        "candidate": printable(names[0]) if names else f"serial:{issuer.serial}",
+        "verification": _GO_VERIFICATION.get(key_family(issuer) or "", "x509: invalid signature"),
+    }
     if outcome == "unchecked":
         text = f"the signature of {certificate.title} was not checked: too many candidates, the search was cut short"
         yield _failure("bad-signature", "signature-limit", path, index, text, **facts)
@@ -341,6 +345,13 @@ def _signature(case: Case, path: Path, index: int) -> Iterator[Failure]:
     else:
         text = f"the signature of {certificate.title} does not verify under the key of {issuer.title}"
         yield _failure("bad-signature", "signature", path, index, text, **facts)
+
+
+_GO_VERIFICATION: Final = {
+    "rsa": "crypto/rsa: verification error",
+    "ec": "x509: ECDSA verification failure",
+    "ed25519": "x509: Ed25519 verification failure",
+}
 
 
 def _key_ids(certificate: Certificate, issuer: Certificate) -> str:
@@ -486,7 +497,8 @@ def _host(case: Case, path: Path, index: int) -> Iterator[Failure]:
             f"{host} stands in the subject's CN of the leaf only, and this validator looks at subject alternative "
             "names only"
         )
-        yield _failure("hostname-only-in-cn", f"{kind}-in-cn", path, 0, text, **facts)
+        reason = f"{kind}-in-cn" if certificate.alt_names is None else f"{kind}-without-san"
+        yield _failure("hostname-only-in-cn", reason, path, 0, text, **facts)
         return
     if match.reason == "illegal-host":
         text = f"{host} is no host name that this validator takes: it contains an underscore"

@@ -47,6 +47,7 @@ class ConstraintRules:
     address name that is a network (8 or 32 bytes, which RFC 5280 forbids) is compared as one.
     `cn_joins_names`: after constraints were compared, an address in the CN stands among the alternative names, when
     there are any (JSSE adds it to its cached list).
+    `addresses_first`: address names are compared before others, which decides what is reported.
     `limit` bounds names times constraints, as engines do against crafted certificates.
     """
 
@@ -65,6 +66,7 @@ class ConstraintRules:
     wildcard_names: Literal["as-is", "widen"] = "as-is"
     networks_as_names: bool = False
     cn_joins_names: bool = False
+    addresses_first: bool = False
     limit: int = _OPENSSL_LIMIT
 
 
@@ -95,6 +97,8 @@ def violation(certificate: Certificate, holder: Certificate, rules: ConstraintRu
     if rules.san_required and leaf and certificate.alt_names is None:
         return Violation(reason="no-san", name="", kind="")
     names = _names(certificate, rules, leaf=leaf)
+    if rules.addresses_first:
+        names.sort(key=lambda name: name.kind != "ip")
     trees = _trees(holder)
     if len(names) * trees.count > rules.limit or _comparisons(names, trees) > _WORK_LIMIT:
         return Violation(reason="too-many", name=f"{len(names)} names", kind="")

@@ -58,7 +58,9 @@ class Profile:
     `max_intermediates`: None for no limit; `max_when_searching` applies when the order sent does not lead to an anchor.
 
     Checks. `stages` in the order in which this validator makes them; `skipped` names per role (`leaf`, `issuer`,
-    `anchor`, `pinned`) the checks that it does not make. `errors`: reason -> text as logged, formatted with the facts.
+    `anchor`, `pinned`) the checks that it does not make. `errors`: reason -> text as logged, formatted with the facts;
+    with `joined_errors` as their common start, several are joined in the order of that table. `before_building` are
+    the checks of the leaf that come before the search for its issuer, `after_building` those after it has succeeded.
     """
 
     name: str
@@ -108,6 +110,8 @@ class Profile:
     constraints: ConstraintRules
     host: HostRules
     errors: Mapping[str, str]
+    joined_errors: str = ""
+    before_building: frozenset[str] = frozenset()
 
 
 @cache

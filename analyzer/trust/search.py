@@ -12,7 +12,7 @@ budget bounds signature checks and steps, so a crafted chain costs bounded time;
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from analyzer.trust.certificate import Certificate
@@ -73,7 +73,8 @@ def _judge(case: Case, path: Path) -> tuple[Failure, ...]:
     found = tuple(failures(case, path))
     if path.end is None:
         return found
-    return (path.end, *found)
+    early = tuple(f for f in found if f.depth == 0 and f.check in case.profile.before_building)
+    return (*early, path.end, *(f for f in found if f not in early))
 
 
 def _distance(attempt: Attempt) -> tuple[int, int, int]:
@@ -362,7 +363,10 @@ def _onto_anchors(case: Case, chain: tuple[Certificate, ...]) -> Iterator[Path]:
     for anchor in fitting:
         yield Path(certificates=(*chain, anchor), trusted=len(chain), anchored=True)
     if not fitting:
-        yield _ended(case, Path(certificates=chain, trusted=len(chain), anchored=False))
+        path = _ended(case, Path(certificates=chain, trusted=len(chain), anchored=False))
+        if path.end is not None:
+            path = replace(path, end=replace(path.end, reason="no-fitting-anchor"))
+        yield path
 
 
 # backtrack

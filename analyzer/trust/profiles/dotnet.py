@@ -69,6 +69,7 @@ PROFILE: Final = replace(
     engine=".NET Core 3.1 on Linux, X509Chain over OpenSSL 1.1.1",
     notes=(WORDING_NOTE,),
     issuer_needs_sign=True,
+    unreadable_means_no_issuer=openssl.CACHED_EXTENSIONS,
     match_algorithms=False,
     stages=(
         Stage(direction="up", checks=("critical", "ca", "eku", "path-length")),

@@ -13,50 +13,38 @@ from analyzer.trust.constraints import ConstraintRules
 from analyzer.trust.names import HostRules
 from analyzer.trust.profile import Profile, Stage, Strength
 
-_LINE: Final = "The certificate is NOT trusted. "
-_UNKNOWN: Final = _LINE + "The certificate issuer is unknown. "
-_OWNER: Final = _LINE + "The name in the certificate does not match the expected. "
-_CONSTRAINTS: Final = _LINE + "The certificate chain violates the signer's constraints. "
-_PURPOSE: Final = _LINE + "The certificate chain does not match the intended purpose. "
-_NOT_CA: Final = _LINE + "The certificate issuer is not a CA. "
-_INSECURE: Final = _LINE + "The certificate chain uses insecure algorithm. "
-
-ERRORS: Final = {
-    "missing-issuer": _UNKNOWN,
-    "self-signed-leaf": _UNKNOWN,
-    "self-signed-root": _UNKNOWN,
-    "stored-without-root": _UNKNOWN,
-    "too-long": _UNKNOWN,
-    "expired": _LINE + "The certificate chain uses expired certificate. ",
-    "not-yet-valid": _LINE + "The certificate chain uses not yet valid certificate. ",
-    "name": _OWNER,
-    "name-without-san": _OWNER,
-    "name-no-san": _OWNER,
-    "name-in-cn": _OWNER,
-    "illegal-host": _OWNER,
-    "address": _OWNER,
-    "address-without-san": _OWNER,
-    "address-no-san": _OWNER,
-    "address-in-cn": _OWNER,
-    "purpose": _PURPOSE,
-    "not-ca": _NOT_CA,
-    "no-cert-sign": _CONSTRAINTS,
-    "version-1-issuer": _NOT_CA,
-    "path-length": _CONSTRAINTS,
-    "critical": _LINE + "The certificate contains an unknown critical extension. ",
-    "constraint-permitted": _CONSTRAINTS,
-    "constraint-excluded": _CONSTRAINTS,
-    "constraint-unsupported": _CONSTRAINTS,
-    "constraint-syntax": _CONSTRAINTS,
-    "signature": _LINE + "The signature in the certificate is invalid. ",
-    "algorithm": _INSECURE,
-    "weak-signature": _INSECURE,
-    "weak-leaf-key": _INSECURE,
-    "weak-ca-key": _INSECURE,
-    "unsupported-key": _INSECURE,
-    "explicit-curve": _INSECURE,
-    "unreadable": "ASN1 parser: Error in DER parsing.",
+_STATUS: Final = {
+    "issuer": "The certificate issuer is unknown. ",
+    "ca": "The certificate issuer is not a CA. ",
+    "insecure": "The certificate chain uses insecure algorithm. ",
+    "constraints": "The certificate chain violates the signer's constraints. ",
+    "purpose": "The certificate chain does not match the intended purpose. ",
+    "future": "The certificate chain uses not yet valid certificate. ",
+    "expired": "The certificate chain uses expired certificate. ",
+    "signature": "The signature in the certificate is invalid. ",
+    "owner": "The name in the certificate does not match the expected. ",
+    "critical": "The certificate contains an unknown critical extension. ",
 }
+"""In the order in which gnutls_certificate_verification_status_print puts them."""
+
+_REASONS: Final = {
+    "issuer": ("missing-issuer", "self-signed-leaf", "self-signed-root", "stored-without-root", "too-long"),
+    "ca": ("not-ca", "version-1-issuer"),
+    "insecure": ("algorithm", "weak-signature", "weak-leaf-key", "weak-ca-key", "unsupported-key", "explicit-curve"),
+    "constraints": (
+        "no-cert-sign", "path-length", "constraint-permitted", "constraint-excluded", "constraint-unsupported",
+        "constraint-syntax", "constraint-too-many",
+    ),
+    "purpose": ("purpose",),
+    "future": ("not-yet-valid",),
+    "expired": ("expired",),
+    "signature": ("signature",),
+    "owner": (
+        "name", "name-without-san", "name-no-san", "name-in-cn", "illegal-host", "address", "address-without-san",
+        "address-no-san", "address-in-cn",
+    ),
+    "critical": ("critical",),
+}  # fmt: skip
 
 _CURVES: Final = frozenset({
     "1.2.840.10045.3.1.1", "1.3.132.0.33", "1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35",
@@ -99,5 +87,6 @@ PROFILE: Final = Profile(
         networks_as_names=True, other_kinds="excluded", refused_kinds=frozenset({"other", "x400", "edi", "rid", "wrong"}),
     ),
     host=HostRules(cn="no-host-san", partial="end"),
-    errors=ERRORS,
+    errors={reason: _STATUS[status] for status, reasons in _REASONS.items() for reason in reasons},
+    joined_errors="The certificate is NOT trusted. ",
 )  # fmt: skip

@@ -13,6 +13,8 @@ from analyzer.trust.names import HostRules
 from analyzer.trust.profile import Profile, Stage, Strength
 
 _UNKNOWN: Final = "x509: certificate signed by unknown authority"
+_HINT: Final = ' (possibly because of "{}" while trying to verify candidate authority certificate "{{candidate}}")'
+_NO_PARENT: Final = "x509: invalid signature: parent certificate cannot sign this kind of certificate"
 _DATES: Final = "x509: certificate has expired or is not yet valid: current time {at} is "
 
 ERRORS: Final = {
@@ -21,12 +23,12 @@ ERRORS: Final = {
     "self-signed-root": _UNKNOWN,
     "stored-without-root": _UNKNOWN,
     "too-long": _UNKNOWN,
-    "signature": _UNKNOWN,
-    "not-ca": _UNKNOWN,
-    "no-cert-sign": _UNKNOWN,
+    "signature": _UNKNOWN + _HINT.format("{verification}"),
+    "not-ca": _UNKNOWN + _HINT.format(_NO_PARENT),
+    "no-cert-sign": _UNKNOWN + _HINT.format(_NO_PARENT),
+    "algorithm": _UNKNOWN + _HINT.format("x509: cannot verify signature: algorithm unimplemented"),
     "version-1-issuer": "x509: certificate is not authorized to sign other certificates",
-    "weak-signature": 'x509: certificate signed by unknown authority (possibly because of "x509: cannot verify '
-    'signature: insecure algorithm {algorithm}" while trying to verify candidate authority certificate "{issuer}")',
+    "weak-signature": _UNKNOWN + _HINT.format("x509: cannot verify signature: insecure algorithm {go_algorithm}"),
     "signature-limit": "x509: signature check attempts limit reached while verifying certificate chain",
     "expired": _DATES + "after {not_after}",
     "not-yet-valid": _DATES + "before {not_before}",
@@ -37,7 +39,7 @@ ERRORS: Final = {
     "address": "x509: certificate is valid for {names}, not {host}",
     "address-without-san": "x509: cannot validate certificate for {host} because it doesn't contain any IP SANs",
     "address-no-san": "x509: cannot validate certificate for {host} because it doesn't contain any IP SANs",
-    "address-in-cn": "x509: cannot validate certificate for {host} because it doesn't contain any IP SANs",
+    "address-in-cn": "x509: certificate relies on legacy Common Name field, use SANs instead",
     "purpose": "x509: certificate specifies an incompatible key usage",
     "path-length": "x509: too many intermediates for path length constraint",
     "critical": "x509: unhandled critical extension",
@@ -57,6 +59,7 @@ PROFILE: Final = Profile(
     search="backtrack",
     pinned_leaf="yes",
     max_signature_checks=100,
+    before_building=frozenset({"unreadable", "critical", "dates", "host"}),
     stages=(
         Stage(direction="up", checks=("unreadable", "critical", "dates")),
         Stage(direction="once", checks=("host",)),
@@ -88,7 +91,8 @@ PROFILE: Final = Profile(
         rsa_ca=1024, families=frozenset({"rsa", "ec", "ed25519"}), hashes=frozenset({"sha224", "sha256", "sha384", "sha512", "none"}),
     ),
     constraints=ConstraintRules(
-        kinds=frozenset({"dns", "ip", "email", "uri"}), other_kinds="critical", subject=False, wildcard_names="widen", limit=1 << 40
+        kinds=frozenset({"dns", "ip", "email", "uri"}), other_kinds="critical", subject=False, wildcard_names="widen",
+        addresses_first=True, limit=1 << 40
     ),
     host=HostRules(labels_after=1, final_dot=True),
     errors=ERRORS,

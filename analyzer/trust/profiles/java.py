@@ -44,8 +44,8 @@ ERRORS: Final = {
     "leaf-key-usage": "KeyUsage does not allow digital signatures",
     "not-ca": _VALIDATION + "basic constraints check failed: this is not a CA certificate",
     "version-1-issuer": _VALIDATION + "basic constraints check failed: this is not a CA certificate",
-    "anchor-not-ca": _ANCHOR + '"{subject}" is not a CA certificate',
-    "anchor-no-cert-sign": _ANCHOR + '"{subject}" does not have keyCertSign bit set in KeyUsage extension',
+    "anchor-not-ca": _ANCHOR + '"{subject_spaced}" is not a CA certificate',
+    "anchor-no-cert-sign": _ANCHOR + '"{subject_spaced}" does not have keyCertSign bit set in KeyUsage extension',
     "no-cert-sign": _VALIDATION + "CA key usage check failed: keyCertSign bit is not set",
     "path-length": _VALIDATION
     + "basic constraints check failed: pathLenConstraint violated - this cert must be the last cert in the "
@@ -57,7 +57,7 @@ ERRORS: Final = {
     "constraint-syntax": _VALIDATION + "name constraints check failed",
     "signature": _VALIDATION + "signature check failed",
     "policy": _VALIDATION + "non-null policy tree required and policy tree is null",
-    "weak-signature": _VALIDATION + "Algorithm constraints check failed on signature algorithm: {algorithm}",
+    "weak-signature": _VALIDATION + "Algorithm constraints check failed on signature algorithm: {java_algorithm}",
     "weak-leaf-key": _VALIDATION + "Algorithm constraints check failed on keysize limits: {key}",
     "weak-ca-key": _VALIDATION + "Algorithm constraints check failed on keysize limits: {key}",
     "explicit-curve": "java.io.IOException: Only named ECParameters supported",

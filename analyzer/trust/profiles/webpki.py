@@ -73,6 +73,7 @@ PROFILE: Final = Profile(
     engine="rustls-webpki 0.102 with ring",
     search="backtrack",
     max_intermediates=6,
+    before_building=frozenset({"unreadable", "critical", "leaf-form", "dates", "ca", "eku"}),
     every_sent_must_parse=False,
     stages=(
         Stage(direction="up", checks=("unreadable", "critical", "leaf-form", "dates", "ca", "path-length", "eku")),
