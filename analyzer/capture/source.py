@@ -84,11 +84,13 @@ class CaptureReader:
         self._sources = sources
         self._progress = progress
         self._total = 0
+        self._several = False
 
     def batches(self) -> Iterator[PacketBatch]:
         """All packets of all files, in batches; a batch is valid until the next is asked for."""
         sources = expand(self._sources)
-        if len(sources) > 1:
+        self._several = len(sources) > 1
+        if self._several:
             sources = sorted(sources, key=_first_time)
         self._total = sum(_size(source) for source in sources)
         failures: list[InputError] = []
@@ -105,19 +107,25 @@ class CaptureReader:
 
     def _read(self, source: Source) -> Iterator[PacketBatch]:
         name = source_name(source)
+        before = self.packets
         with _open(source, name) as opened:
             stream, head, compression = _decompressed(opened, name)
             parser = _recognise(head, name)
             self.files.append(name)
             self.formats.append(parser.name + (f" ({compression})" if compression else ""))
             yield from self._chunks(stream, parser, name)
-        several = f"{name}: " if len(self._sources) > 1 else ""
-        self.problems += [
-            CaptureProblem(code=p.code, text=several + p.text, packet=p.packet, severity=p.severity)
-            for p in parser.problems
-        ]
+        self.problems += [self._located(problem, name, before) for problem in parser.problems]
         if isinstance(parser, PcapngParser):
             self.secrets += parser.secrets
+
+    def _located(self, problem: CaptureProblem, name: str, before: int) -> CaptureProblem:
+        """A problem of one file among several: its text counts in the file and names it, `packet` counts over all."""
+        return CaptureProblem(
+            code=problem.code,
+            text=f"{name}: {problem.text}" if self._several else problem.text,
+            packet=None if problem.packet is None else problem.packet + before,
+            severity=problem.severity,
+        )
 
     def _chunks(self, stream: IO[bytes], parser: _Parser, name: str) -> Iterator[PacketBatch]:
         size = _CHUNK
@@ -404,9 +412,17 @@ def _is_capture(path: Path) -> bool:
     )
 
 
+def _is_stream(source: Source) -> bool:
+    """Whether what is read is gone: a stream, standard input, a named pipe (which a shell's `<(...)` is too)."""
+    if not isinstance(source, (str, Path)) or str(source) == "-":
+        return True
+    path = Path(source)
+    return path.exists() and not path.is_file()
+
+
 def _first_time(source: Source) -> int:
     """Time of a file's first packet in nanoseconds; files without one come last, streams first."""
-    if not isinstance(source, (str, Path)) or str(source) == "-":
+    if _is_stream(source):
         return -1
     name = str(source)
     try:
@@ -423,10 +439,10 @@ def _first_time(source: Source) -> int:
 
 def _size(source: Source) -> int:
     """Bytes of a file, 0 where that is unknown (a stream, a compressed file)."""
-    if not isinstance(source, (str, Path)) or str(source) == "-":
+    if _is_stream(source):
         return 0
     try:
-        with Path(source).open("rb") as stream:
+        with Path(cast("str | Path", source)).open("rb") as stream:
             head = stream.read(6)
             compressed = any(head.startswith(magic) for magic in _COMPRESSIONS)
             return 0 if compressed else os.fstat(stream.fileno()).st_size
