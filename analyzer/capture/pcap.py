@@ -77,7 +77,7 @@ class PcapParser:
                 return [], start
             self._file_header(bytes(data[start : start + _FILE_HEADER]))
             position += _FILE_HEADER
-        offsets, position, bad_length = self._walk(memoryview(data), position, end)
+        offsets, position, bad_length = self._walk(memoryview(data.data), position, end)
         batches = [self._batch(data, offsets, number)] if offsets else []
         following = number + len(offsets)
         if bad_length is not None:
@@ -85,7 +85,8 @@ class PcapParser:
             self._stop(
                 "damaged-capture",
                 f"packet {following} claims {bad_length} captured bytes (at byte {place} of the file; at most "
-                f"{MAX_PACKET} are believed): the file is damaged from here on and was read up to packet {following - 1}",
+                f"{MAX_PACKET} are believed): the file is damaged from here on and was read up to packet "
+                f"{following - 1}",
                 following,
             )
         elif final and position < end:

@@ -71,7 +71,7 @@ class PcapngParser:
     ) -> tuple[list[PacketBatch], int]:
         """Read whole blocks from `data[start:end]`; see `PcapParser.parse`."""
         self._rows = []
-        position = self._walk(memoryview(data), start, end, number, file_offset - start)
+        position = self._walk(memoryview(data.data), start, end, number, file_offset - start)
         following = number + len(self._rows)
         if final and not self.stopped and position < end:
             self._stop(
@@ -211,7 +211,8 @@ class PcapngParser:
     def _damage(self, what: str, place: int, packet: int) -> None:
         self._stop(
             "damaged-capture",
-            f"{what} (at byte {place} of the file): the file is damaged from here on and was read up to packet {packet - 1}",
+            f"{what} (at byte {place} of the file): the file is damaged from here on and was read up to packet "
+            f"{packet - 1}",
             packet,
         )
 

@@ -10,6 +10,7 @@ import glob
 import io
 import os
 import select
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -199,12 +200,16 @@ def expand(sources: Sequence[Source]) -> list[Source]:
             found.append(source)
             continue
         path = Path(source)
-        if path.is_dir():
-            inside = [p for p in sorted(path.iterdir()) if p.is_file() and _is_capture(p)]
+        mode = _mode(path)
+        if stat.S_ISDIR(mode):
+            try:
+                inside = [p for p in sorted(path.iterdir()) if p.is_file() and _is_capture(p)]
+            except OSError as error:
+                raise InputError(str(path), f"the directory cannot be read: {error.strerror or error}") from None
             if not inside:
                 raise InputError(str(path), "the directory holds no capture", hint="Name the capture file itself")
             found += inside
-        elif not path.exists() and glob.has_magic(str(path)):
+        elif not mode and glob.has_magic(str(path)):
             matches = sorted(glob.glob(str(path)))  # noqa: PTH207 - Path.glob takes no absolute pattern
             if not matches:
                 raise InputError(str(path), "no file matches this pattern")
@@ -233,8 +238,8 @@ def _open(source: Source, name: str) -> IO[bytes]:
         return Path(source).open("rb", buffering=0)
     except FileNotFoundError:
         raise InputError(name, "there is no such file") from None
-    except OSError as error:
-        raise InputError(name, f"the file cannot be opened: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(name, f"the file cannot be opened: {getattr(error, 'strerror', None) or error}") from None
 
 
 class _Unclosed(io.RawIOBase):
@@ -416,8 +421,16 @@ def _is_stream(source: Source) -> bool:
     """Whether what is read is gone: a stream, standard input, a named pipe (which a shell's `<(...)` is too)."""
     if not isinstance(source, (str, Path)) or str(source) == "-":
         return True
-    path = Path(source)
-    return path.exists() and not path.is_file()
+    mode = _mode(Path(source))
+    return mode != 0 and not stat.S_ISREG(mode)
+
+
+def _mode(path: Path) -> int:
+    """What kind of file a path is, as `stat` has it; 0 when there is none, or none that we may look at."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def _first_time(source: Source) -> int:
@@ -433,7 +446,9 @@ def _first_time(source: Source) -> int:
             filled = _fill(stream, memoryview(buffer.data)[: 1 << 18])
             batches, _ = parser.parse(buffer, 0, filled, 1, 0, False)
             return int(batches[0].time_ns[0]) if batches else sys.maxsize
-    except (InputError, *_read_errors()):
+    except InputError:
+        return sys.maxsize
+    except _read_errors():
         return sys.maxsize
 
 
@@ -446,5 +461,5 @@ def _size(source: Source) -> int:
             head = stream.read(6)
             compressed = any(head.startswith(magic) for magic in _COMPRESSIONS)
             return 0 if compressed else os.fstat(stream.fileno()).st_size
-    except OSError:
+    except (OSError, ValueError):
         return 0
