@@ -9,6 +9,7 @@ terminal cells (Unicode Standard Annex 11: wide characters take two, combining m
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
 
 __all__ = ["ELLIPSIS", "cells", "clean", "shorten", "split_cells"]
 
@@ -61,6 +62,7 @@ def _visible(character: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+@cache
 def _character_cells(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me"):
         return 0

@@ -205,7 +205,7 @@ def _completed(report: Report, limit: int) -> list[Block]:
         tls = item.tls
         return (*_common_cells(report, item), (tls and tls.version) or "-", (tls and tls.cipher) or "-")
 
-    columns = (*_COMMON_COLUMNS, Column("version"), Column("cipher", 10))
+    columns = (*_COMMON_COLUMNS, Column("version", 7), Column("cipher", 10))
     return [heading, *_table(columns, completed, row, limit)]
 
 
@@ -227,7 +227,7 @@ def _incomplete(report: Report) -> list[Block]:
         Heading(level=1, text=("Incomplete connections",)),
         Paragraph(text=(f"{count(len(incomplete), 'connection')} cannot be judged. {first}".strip(),)),
         Table(
-            columns=(Column("count"), Column("code"), Column("reason", 20), Column("tcp.stream", 10)),
+            columns=(Column("count"), Column("code", 8), Column("reason", 20), Column("tcp.stream", 10)),
             rows=tuple(rows),
         ),
     ]
@@ -291,7 +291,7 @@ def _digests(connections: Iterable[Connection]) -> list[Block]:
     )
     return [
         Heading(level=2, text=("Full SHA-256 of the certificates",)),
-        Table(columns=(Column("SHA-256"), Column("certificate", 10)), rows=rows),
+        Table(columns=(Column("SHA-256"), Column("name", 6)), rows=rows),
     ]
 
 

@@ -71,8 +71,9 @@ def example(finding: Finding, by_id: Mapping[int, Connection]) -> Connection | N
 
 def sentence(finding: Finding, connection: Connection | None) -> str:
     """Say the finding in one sentence: its own, or one made of the connection's fields."""
-    if finding.text:
-        text = finding.text.strip()
+    # The finding's own text counts its connections; so does what follows this sentence, for the whole capture.
+    text = (finding.cause.headline or finding.text).strip()
+    if text:
         return text if text.endswith((".", "!", "?")) else f"{text}."
     if connection is None:
         return f"{finding.cause.title}."
@@ -307,7 +308,7 @@ def _verdicts(connection: Connection) -> list[Block]:
             )
             for verdict in verdicts
         )
-        columns = (Column("validator"), Column("verdict"), Column("problems", 20))
+        columns = (Column("validator", 9), Column("verdict"), Column("problems", 20))
         blocks += [Heading(level=2, text=("Verdict by validator",)), Table(columns=columns, rows=rows)]
     if errors:
         title = "What the validator itself would log" if len(verdicts) == 1 else "What each validator itself would log"

@@ -14,10 +14,11 @@ import dataclasses
 import ipaddress
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
-from analyzer.report.model import CertificateInfo, Report
+from analyzer.report.model import Capture, CertificateInfo, Report
 from analyzer.report.public_authorities import PUBLIC_CAS, PUBLIC_ORGANISATIONS
 
 __all__ = ["redact"]
@@ -27,7 +28,7 @@ def redact(report: Report) -> Report:
     """Put pseudonyms into the report for what is private."""
     names = _Pseudonyms()
     names.collect(report)
-    result = _redacted(report, "", names)
+    result = _Walk(names).redacted(report)
     assert isinstance(result, Report)  # noqa: S101  (tells the type checker what a walk over any type returns)
     return result
 
@@ -66,10 +67,12 @@ CHUNK_WORDS = 100
 _HOST = re.compile(r"(?:\*\.)?[\w-]+(?:\.[\w-]+)+")
 _TOKEN = re.compile(
     r"\[[0-9A-Fa-f:.]+(?:%\w+)?\]"  # an address in brackets, as before a port
+    r"|(?<!\w)(?:[0-9A-Fa-f]{40,}|(?:[0-9A-Fa-f]{2}:){15,}[0-9A-Fa-f]{2})(?!\w)"  # a digest or a key identifier
     r"|(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,8}[0-9A-Fa-f:.]*[0-9A-Fa-f](?:%\w+)?(?![\w:])"  # like IPv6
     r"|(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)"  # like IPv4
     r"|(?<![\w.-])(?:[\w.+%-]{1,64}@)?(?:\*\.)?[\w-]{1,63}(?:\.[\w-]{1,63})+"  # like a host or an e-mail
 )
+_IDENTIFIER = re.compile(r"(?:[0-9A-Fa-f]{2}:?){16,}[0-9A-Fa-f]?")
 _PEM = re.compile(r"-----BEGIN [^-]*-----.*?(?:-----END [^-]*-----|\Z)", re.DOTALL)
 _WORD = re.compile(r"[^\W_]+|[\W_]", re.DOTALL)
 _DN_PART = re.compile(r"(?:\\.|[^,+\\])+|[,+\\]", re.DOTALL)
@@ -138,10 +141,11 @@ class _Pseudonyms:
         self._named: dict[str, str] = {}
         self._serials: dict[str, None] = {}
         self._digests: dict[str, None] = {}
+        self._public_digests: set[str] = set()
         self._files: dict[str, str] = {}
         self._names = _Words()
         self._all = _Words()
-        self._done: dict[str, str] = {}
+        self._noted: set[CertificateInfo] = set()
 
     def collect(self, report: Report) -> None:
         """Find what is private, then fill the tries: a pseudonym must not equal a private value."""
@@ -170,10 +174,7 @@ class _Pseudonyms:
 
     def text(self, text: str) -> str:
         """Replace what is private in a sentence, a command or any other text."""
-        known = self._done.get(text)
-        if known is None:
-            known = self._done[text] = self._replaced(_PEM.sub("[certificate removed]", text))
-        return known
+        return self._replaced(_PEM.sub("[certificate removed]", text))
 
     def endpoint(self, endpoint: str) -> str:
         """`client-1:52214` for `10.1.2.3:52214`."""
@@ -244,7 +245,11 @@ class _Pseudonyms:
         return self._pseudonym("file", path, kind, suffix) + (self.text(f"{bracket}{rest}") if bracket else "")
 
     def _note_certificate(self, certificate: CertificateInfo) -> None:
+        if certificate in self._noted:
+            return
+        self._noted.add(certificate)
         if _public(certificate.subject) and _public(certificate.issuer):
+            self._public_digests.add(certificate.sha256)
             return
         self._digests.setdefault(certificate.sha256)
         if certificate.serial:
@@ -304,10 +309,7 @@ class _Pseudonyms:
                 self._all.add(form, self.serial(serial))
                 self._names.add(form, self.serial(serial))
         for digest in self._digests:
-            pseudonym = self.digest(digest)
-            colons = ":".join(digest[index : index + 2] for index in range(0, 64, 2))
-            for form, stand_in in ((digest, pseudonym), (digest[:16], pseudonym[:16]), (colons, pseudonym)):
-                self._all.add(form, stand_in)
+            self._all.add(digest[:16], self.digest(digest)[:16])
         for host in self._hosts:
             if _telling(host) and ("." in host or not _generic(host)):
                 self._all.add(host, self.host(host))
@@ -330,6 +332,8 @@ class _Pseudonyms:
         return "".join([*result, self._rest_replaced(text[done:])])
 
     def _token(self, token: str) -> str | None:
+        if _IDENTIFIER.fullmatch(token):
+            return self._identifier(token, token.lower().replace(":", ""))
         bare = token.strip("[]")
         if _parsed_address(bare) is not None:
             if re.match(r"2\.5\.(4|29)\.", token) and token not in self._addresses:
@@ -340,6 +344,13 @@ class _Pseudonyms:
         if host in self._hosts or ".".join(host.rsplit(".", 2)[-2:]) in self._suffixes:
             return self._name(token, "name") if "@" in token else self.host(token)
         return None
+
+    def _identifier(self, token: str, digits: str) -> str:
+        if digits in self._public_digests:
+            return token
+        if digits in self._digests:
+            return self.digest(digits)
+        return self._pseudonym("identifier", digits, "identifier")
 
     def _rest_replaced(self, text: str) -> str:
         return "".join(piece for piece, _ in self._all.pieces(text, strict=False))
@@ -375,52 +386,71 @@ class _Pseudonyms:
         return self._given[key]
 
 
-def _redacted(value: Any, field: str, names: _Pseudonyms) -> Any:
-    if isinstance(value, str):
-        return _by_field(field, names)(value)
-    if isinstance(value, tuple):
-        return tuple(_redacted(item, field, names) for item in value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        owner = type(value).__name__
-        return type(value)(
-            **{
-                item.name: _redacted(getattr(value, item.name), f"{owner}.{item.name}", names)
-                for item in dataclasses.fields(value)
-            }
-        )
-    return value
+class _Walk:
+    """Goes through a report and replaces field by field; equal strings and certificates are worked out once."""
+
+    def __init__(self, names: _Pseudonyms) -> None:
+        digest, endpoint, name = (_once(change) for change in (names.digest, names.endpoint, names.distinguished_name))
+        host, file = _once(names.host), _once(names.file)
+        self._text = _once(names.text)
+        self._file = file
+        self._changes: dict[str, Callable[[str], str]] = {
+            **dict.fromkeys(("sha256", "certificate", "path"), digest),
+            **dict.fromkeys(("client", "server", "servers"), endpoint),
+            **dict.fromkeys(("subject", "issuer"), name),
+            **dict.fromkeys(("sni", "host"), host),
+            **dict.fromkeys(("source", "sources"), file),
+            **dict.fromkeys(KEPT, str),
+            "names": _once(names.alternative_name),
+            "serial": names.serial,
+        }
+        self._plans: dict[type, list[tuple[str, Callable[[str], str]]]] = {}
+        self._certificates: dict[CertificateInfo, CertificateInfo] = {}
+
+    def redacted(self, value: Any, change: Callable[[str], str] = str) -> Any:
+        if isinstance(value, str):
+            return change(value)
+        if isinstance(value, tuple):
+            return tuple([self.redacted(item, change) for item in value])
+        if not dataclasses.is_dataclass(value):
+            return value
+        if not isinstance(value, CertificateInfo):
+            return self._fields_redacted(value)
+        known = self._certificates.get(value)
+        if known is None:
+            known = self._certificates[value] = self._fields_redacted(value)
+        return known
+
+    def _fields_redacted(self, value: Any) -> Any:
+        kind = type(value)
+        plan = self._plans.get(kind) or self._plans.setdefault(kind, self._plan(kind))
+        return kind(**{name: self.redacted(getattr(value, name), change) for name, change in plan})
+
+    def _plan(self, kind: type) -> list[tuple[str, Callable[[str], str]]]:
+        """How the strings of each field are redacted; a field that is not known is text."""
+        names = [item.name for item in dataclasses.fields(kind)]
+        plan = [(name, self._changes.get(name, self._text)) for name in names]
+        return [(name, self._file if kind is Capture and name == "files" else change) for name, change in plan]
 
 
-def _by_field(field: str, names: _Pseudonyms) -> Callable[[str], str]:
-    """How a string of this field is redacted; a field that is not known is text."""
-    owner, _, name = field.partition(".")
-    if name in KEPT:
-        return str
-    known: dict[str, Callable[[str], str]] = {
-        "sha256": names.digest,
-        "certificate": names.digest,
-        "path": names.digest,
-        "client": names.endpoint,
-        "server": names.endpoint,
-        "servers": names.endpoint,
-        "subject": names.distinguished_name,
-        "issuer": names.distinguished_name,
-        "serial": names.serial,
-        "sni": names.host,
-        "host": names.host,
-        "names": names.alternative_name,
-        "source": names.file,
-        "sources": names.file,
-    }
-    if field == "Capture.files":
-        return names.file
-    return known.get(name, names.text) if owner else names.text
+def _once(change: Callable[[str], str]) -> Callable[[str], str]:
+    """Remember the results of a replacement for as long as the walk lasts."""
+    done: dict[str, str] = {}
+
+    def remembered(value: str) -> str:
+        known = done.get(value)
+        if known is None:
+            known = done[value] = change(value)
+        return known
+
+    return remembered
 
 
 def _address(endpoint: str) -> str:
     return (endpoint.rpartition(":")[0].strip("[]") or endpoint).lower()
 
 
+@lru_cache(maxsize=4096)
 def _parsed_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text)
@@ -438,6 +468,7 @@ def _generic(value: str) -> bool:
     return all(word in GENERIC_WORDS for word in re.split(r"[\s._-]+", value) if word) or value in GENERIC_WORDS
 
 
+@lru_cache(maxsize=4096)
 def _public(name: str) -> bool:
     """Whether all of an RFC 4514 name is a well-known CA's."""
     attributes = _attributes(name)
@@ -463,6 +494,8 @@ def _kept_attribute(kind: str, value: str) -> bool:
 
 def _unescaped(value: str) -> str:
     """Give an attribute value without its RFC 4514 escapes."""
+    if "\\" not in value:
+        return value.strip()
     text = re.sub(r"((?:\\[0-9A-Fa-f]{2})+)", lambda match: _from_hex(match[0]), value)
     return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL).strip()
 

@@ -14,30 +14,33 @@ from importlib import resources
 from operator import attrgetter
 from typing import Any
 
-from analyzer.report.model import Capture, CertificateInfo, InputProblem, Report, Truststore
+from analyzer.report.model import Capture, InputProblem, Report, Truststore
 
 __all__ = ["json_schema", "to_json", "to_ndjson"]
+
+_PLANS: dict[type, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {}
+"""The names of a data class's fields in JSON, and a function that reads their values: looked up once."""
 
 
 def to_json(report: Report) -> str:
     """Write the whole report: one JSON object, ended by a newline."""
-    walk = _walker()
+    encode = _encoder()
     parts = [
-        f'"schema": {_text(report.schema)}',
-        f'"capture": {_text(_capture(report.capture, walk))}',
-        f'"truststore": {_text(_truststore(report.truststore, walk))}',
-        f'"connections": {_lines(walk(item) for item in report.connections)}',
-        f'"findings": {_lines(walk(item) for item in report.findings)}',
-        f'"summary": {_text(walk(report.summary))}',
+        f'"schema": {encode(report.schema)}',
+        f'"capture": {encode(_capture(report.capture))}',
+        f'"truststore": {encode(_truststore(report.truststore))}',
+        f'"connections": {_lines(map(encode, report.connections))}',
+        f'"findings": {_lines(map(encode, report.findings))}',
+        f'"summary": {encode(report.summary)}',
     ]
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def to_ndjson(report: Report) -> Iterator[str]:
     """Write the connections, each a JSON object on a line ended by a newline."""
-    walk = _walker()
+    encode = _encoder()
     for connection in report.connections:
-        yield f"{_text(walk(connection))}\n"
+        yield f"{encode(connection)}\n"
 
 
 def json_schema() -> str:
@@ -45,65 +48,35 @@ def json_schema() -> str:
     return resources.files("analyzer.report").joinpath("schema.json").read_text(encoding="utf-8")
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, allow_nan=False, check_circular=False)
-
-
-def _lines(values: Iterable[Any]) -> str:
-    lines = ",\n".join(map(_text, values))
+def _lines(values: Iterable[str]) -> str:
+    lines = ",\n".join(values)
     return f"[\n{lines}\n]" if lines else "[]"
 
 
-def _capture(capture: Capture, walk: Callable[[Any], Any]) -> dict[str, Any]:
+def _capture(capture: Capture) -> dict[str, Any]:
     problems = [_problem(item, "packet", "source") for item in capture.problems]
-    return {**walk(capture), "problems": problems}
+    return {**_fields(capture), "problems": problems}
 
 
-def _truststore(store: Truststore | None, walk: Callable[[Any], Any]) -> dict[str, Any] | None:
+def _truststore(store: Truststore | None) -> dict[str, Any] | None:
     if store is None:
         return None
-    return {**walk(store), "problems": [_problem(item, "source") for item in store.problems]}
+    return {**_fields(store), "problems": [_problem(item, "source") for item in store.problems]}
 
 
 def _problem(problem: InputProblem, *places: str) -> dict[str, Any]:
-    names = ("code", "text", *places)
-    return {name: getattr(problem, name) for name in names}
+    return {name: getattr(problem, name) for name in ("code", "text", *places)}
 
 
-def _walker() -> Callable[[Any], Any]:
-    """Make a function from the model to what `json` takes; it looks at the fields of each class once.
-
-    Connections to one server share its certificates, so each of those is converted once.
-    """
-    plans: dict[type, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {}
-    seen: dict[int, tuple[Any, dict[str, Any]]] = {}
-
-    def walk(value: Any) -> Any:
-        kind = type(value)
-        if kind in _SCALARS:
-            return value
-        if kind is tuple:
-            return [item if type(item) in _SCALARS else walk(item) for item in value]
-        if kind is dict:
-            return {name: walk(item) for name, item in value.items()}
-        if isinstance(value, str | int | float):
-            return value
-        known = seen.get(id(value))
-        if known is not None:
-            return known[1]
-        plan = plans.get(kind) or plans.setdefault(kind, _plan(kind))
-        names, read = plan
-        result = {
-            name: item if type(item) in _SCALARS else walk(item) for name, item in zip(names, read(value), strict=True)
-        }
-        if kind is CertificateInfo:
-            seen[id(value)] = (value, result)
-        return result
-
-    return walk
+def _encoder() -> Callable[[Any], str]:
+    """Make the encoder: `json` walks by itself, and asks only for the fields of each data class."""
+    return json.JSONEncoder(default=_fields, allow_nan=False, check_circular=False).encode
 
 
-_SCALARS = frozenset({str, int, float, bool, type(None)})
+def _fields(value: Any) -> dict[str, Any]:
+    kind = type(value)
+    names, read = _PLANS.get(kind) or _PLANS.setdefault(kind, _plan(kind))
+    return dict(zip(names, read(value), strict=True))
 
 
 def _plan(kind: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:

@@ -41,9 +41,10 @@ TABLE_ROWS = 200
 # A word of these characters means itself, wherever it stands but at the head of a line.
 _HARMLESS = re.compile(r"""(?:[^\W_]|[-.,;'"()=/%+?!…]|[^\x00-\x7f]|(?<=\d):(?=\d)|(?<=-)>)*:?""")
 # `www.`, and what looks like a host name: some hosts of tickets make links of these.
-_HOST = re.compile(r"www\.|[^\W\d_]{2,}\.[^\W_]{2,}|[^\W_]{2,}\.[^\W\d_]{2,}", re.IGNORECASE)
+_HOST = re.compile(r"www\.|[^\W\d_]{2}\.[^\W_]{2}|[^\W_]{2}\.[^\W\d_]{2}", re.IGNORECASE)
 _LINE_START = re.compile(r"[-+=]+|\d+[.)]")
-_AROUND = re.compile(r"""(['"(]*)(.*?)([)'".,;:?!]*)""", re.DOTALL)
+_OPENING = "'\"("
+_CLOSING = ")'\".,;:?!"
 
 
 def to_markdown(report: Report, *, all_connections: bool = False) -> str:
@@ -175,9 +176,9 @@ def _piece(piece: Inline, *, first: bool) -> str:
 def _word(word: str) -> str:
     if not word or (_HARMLESS.fullmatch(word) and not _HOST.search(word)):
         return word
-    around = _AROUND.fullmatch(word)
-    before, core, after = around.groups() if around else ("", word, "")
-    return f"{before}{_code(core)}{after}"
+    tail = word.lstrip(_OPENING)
+    core = tail.rstrip(_CLOSING)
+    return f"{word[: len(word) - len(tail)]}{_code(core)}{tail[len(core) :]}"
 
 
 def _code(text: str) -> str:

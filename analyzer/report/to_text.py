@@ -7,6 +7,7 @@ SGR sequences; without it no control character but the newline occurs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import singledispatch
 
@@ -59,8 +60,7 @@ STYLES = {
 Line = tuple[tuple[str, str], ...]
 """Pieces of a line, each with the name of its style; the empty name is plain."""
 
-_FILLER = "\ufdd0"
-"""Stands beside a wide character while tabulate counts characters; `clean` lets none through from outside."""
+_STAND_IN = re.compile("[\U000f0000-\U0010ffff]\ue000*")
 
 
 def to_text(report: Report, *, all_connections: bool = False, width: int = 100, colour: bool = False) -> str:
@@ -207,29 +207,31 @@ def _step(number: int, step: Step, width: int) -> list[Line]:
 def _table(block: Table, width: int) -> list[Line]:
     import tabulate
 
-    # tabulate sets two cells beside each heading; without wcwidth it counts characters, not cells.
+    # tabulate sets two cells beside each heading.
     least = [cells(column.name) + 2 for column in block.columns]
     texts = [[plain((cell,)) for cell in row] for row in block.rows]
     widths = [max([least[index], *(cells(row[index]) for row in texts)]) for index, _ in enumerate(block.columns)]
     floors = [max(least[index], column.floor or widths[index]) for index, column in enumerate(block.columns)]
     _shrink(widths, floors, width - 2 - 2 * (len(widths) - 1))
-    fill = not tabulate.WIDE_CHARS_MODE
-    body = [[_filled(_folded(cell, widths[index]), fill=fill) for index, cell in enumerate(row)] for row in texts]
+    stand_ins = _StandIns()
+    body = [
+        ["\n".join(map(stand_ins.of, _folded(cell, widths[index]))) for index, cell in enumerate(row)] for row in texts
+    ]
     text = tabulate.tabulate(
         body, headers=[column.name for column in block.columns], tablefmt="simple", disable_numparse=True
     )
-    drawn = [f"  {line}".replace(_FILLER, "") for line in text.split("\n")]
+    drawn = [f"  {stand_ins.resolved(line)}" for line in text.split("\n")]
     return [((line, "label" if index < 2 else ""),) for index, line in enumerate(drawn)]
 
 
-def _folded(text: str, width: int) -> str:
+def _folded(text: str, width: int) -> list[str]:
     """Fold a cell on as many lines as it needs, up to `CELL_LINES`."""
     if cells(text) <= width:
-        return text
+        return [text]
     lines = [_unpainted(line).rstrip() for line in _wrapped((text,), width)]
     if len(lines) > CELL_LINES:
         lines[CELL_LINES - 1 :] = [shorten(f"{lines[CELL_LINES - 1]}{ELLIPSIS}", width)]
-    return "\n".join(lines)
+    return lines
 
 
 def _shrink(widths: list[int], floors: Sequence[int], room: int) -> None:
@@ -242,10 +244,25 @@ def _shrink(widths: list[int], floors: Sequence[int], room: int) -> None:
         widths[widest] -= 1
 
 
-def _filled(text: str, *, fill: bool) -> str:
-    if not fill or text.isascii():
-        return text
-    return "".join(character + _FILLER if cells(character) > 1 else character for character in text)
+class _StandIns:
+    """Text of one character per cell for tabulate, which counts characters.
+
+    A line of a cell with other than ASCII characters is stood in for by private-use characters, as many as it has
+    cells; `clean` lets none of these through from outside.
+    """
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+
+    def of(self, text: str) -> str:
+        width = cells(text)
+        if text.isascii() or not width or len(self._texts) > 0x1FFFF:
+            return text
+        self._texts.append(text)
+        return chr(0xF0000 + len(self._texts) - 1) + "\ue000" * (width - 1)
+
+    def resolved(self, line: str) -> str:
+        return line if line.isascii() else _STAND_IN.sub(lambda match: self._texts[ord(match[0][0]) - 0xF0000], line)
 
 
 def _wrapped(text: Text, width: int, *, first: Line = (), indent: str = "", style: str = "") -> list[Line]:
