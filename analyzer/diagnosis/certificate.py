@@ -20,6 +20,7 @@ from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence,
 from analyzer.registry import AlertDescription, alert_name
 from analyzer.tls.connection import Side
 from analyzer.tls.messages import is_tls13
+from analyzer.trust.certificate import Certificate, printable
 from analyzer.trust.model import TrustProblem, TrustVerdict
 
 __all__ = ["SERVER_CERTIFICATE_CODES", "Refusal", "certificate_cause", "refusal", "refused"]
@@ -63,6 +64,7 @@ _NEED_STORE: Final = frozenset(
     }
 )
 """Causes that only the gateway's own store or settings decide."""
+_NAME_AN_ISSUER: Final = frozenset({"missing-root", "missing-intermediate", "root-key-mismatch"})
 _GENERIC: Final = ("certificate-rejected", "client-closed", "unexplained")
 _PROMPT_NS: Final = 3_000_000_000
 """Validators answer within this time; who leaves later may have waited for something else."""
@@ -159,11 +161,12 @@ def refused(case: Case) -> dict[str, Match]:
 
 def certificate_cause(code: str, title: str, *, covers: tuple[str, ...] = ()) -> Cause:
     """A cause whose test is the shared one."""
-    return Cause(code=code, title=title, look=_look_for(code), covers=(*_GENERIC, *covers), fails_after_handshake=True)
 
+    def look(case: Case) -> Match | None:
+        match = refused(case).get(code)
+        return None if match is None else replace(match, headline=_headline(case, code, title))
 
-def _look_for(code: str) -> Callable[[Case], Match | None]:
-    return lambda case: refused(case).get(code)
+    return Cause(code=code, title=title, look=look, covers=(*_GENERIC, *covers), fails_after_handshake=True)
 
 
 def _left(case: Case) -> str:
@@ -253,7 +256,6 @@ def _match(
         explanation=_explanation(case, left, problem),
         evidence=tuple(evidence),
         weight=weight + leads,
-        headline=_headline(case, problem),
     )
 
 
@@ -272,10 +274,24 @@ def _explanation(case: Case, left: Refusal, problem: TrustProblem) -> str:
     return text
 
 
-def _headline(case: Case, problem: TrustProblem) -> str:
+def _headline(case: Case, code: str, title: str) -> str:
     connection = case.connection
     name = f"{case.trust.host} ({connection.server})" if case.trust.host else str(connection.server)
-    return f"The client {connection.client.address} refused the certificate of {name}: {problem.text.rstrip('.')}."
+    issuer = _last_issuer(case, code) if code in _NAME_AN_ISSUER else ""
+    fault = f"{title[:1].lower()}{title[1:]}" + (f" “{issuer}”" if issuer else "")
+    return f"The client {connection.client.address} refused the certificate of {name}: {fault}."
+
+
+def _last_issuer(case: Case, code: str) -> str:
+    """Common name of the issuer at which the path ends, by the first verdict with this code."""
+    chain = case.server_chain
+    ends = [v.path[-1] for v in case.trust.verdicts if v.path and any(p.code == code for p in v.problems)]
+    for der in chain.chain if chain is not None else ():
+        certificate = Certificate.parse(der)
+        if ends and certificate.sha256 == ends[0]:
+            names = certificate.issuer.common_names
+            return printable(names[0]) if names else ""
+    return ""
 
 
 def _alert_evidence(left: Refusal, code: str) -> list[Evidence]:

@@ -57,8 +57,8 @@ def connection_report(case: Case, outcome: Outcome, *, chain: Sequence[bytes], c
         abort_packet=outcome.abort_packet,
         abort_act=outcome.abort_act,
         stage=case.progress.stage,
-        cause=_diagnosis(outcome),
-        other_causes=tuple(_as_diagnosis(other) for other in outcome.others),
+        cause=_diagnosis(outcome, seen),
+        other_causes=tuple(_as_diagnosis(other, seen) for other in outcome.others),
         evidence=_evidence(outcome),
         timeline=_timeline(seen),
         tls=_tls(seen),
@@ -159,23 +159,28 @@ def _finding(name: str, members: list[Connection]) -> Finding:
     )
 
 
-def _diagnosis(outcome: Outcome) -> Diagnosis | None:
-    return None if outcome.cause is None else _as_diagnosis(outcome.cause)
+def _diagnosis(outcome: Outcome, seen: wire.Connection) -> Diagnosis | None:
+    return None if outcome.cause is None else _as_diagnosis(outcome.cause, seen)
 
 
-def _as_diagnosis(pair: tuple[Cause, Match]) -> Diagnosis:
+def _as_diagnosis(pair: tuple[Cause, Match], seen: wire.Connection) -> Diagnosis:
     cause, match = pair
     return Diagnosis(
         code=cause.code,
         confidence=match.confidence,
         title=cause.title,
         explanation=match.explanation,
-        headline=match.headline or _first_sentence(match.explanation),
+        headline=match.headline or _first_sentence(match.explanation, seen),
     )
 
 
-def _first_sentence(text: str) -> str:
-    return re.split(r"(?<=[.!?]) ", text, maxsplit=1)[0]
+def _first_sentence(text: str, seen: wire.Connection) -> str:
+    """The first sentence of an explanation, with the addresses of those it speaks of."""
+    sentence = re.split(r"(?<=[.!?]) ", text, maxsplit=1)[0]
+    for who, address in (("server", str(seen.server)), ("client", seen.client.address)):
+        if address not in sentence:
+            sentence = re.sub(rf"\b([Tt]he {who})\b(?!')", rf"\1 {address}", sentence, count=1)
+    return sentence
 
 
 def _evidence(outcome: Outcome) -> tuple[Evidence, ...]:

@@ -33,13 +33,20 @@ def look(case: Case) -> Match | None:
             f"The client {left.text}, which says that it refuses the certificate; but this store would have accepted "
             "the chain. Is it the store that the client really uses, with the profile and host name that it really has?"
         )
-        return Match(confidence=LIKELY, explanation=text, evidence=tuple(evidence), weight=2)
+        return Match(confidence=LIKELY, explanation=text, evidence=tuple(evidence), weight=2, headline=_headline(case))
     missing = supply(case)
     text = f"The client {left.text}. To say why, supply {missing}."
     silent_reset = left.alert is None and case.ended_by(Side.CLIENT, "rst")
     doubtful = left.unprompted or silent_reset
     confidence = CERTAIN if about_certificates else (POSSIBLE if doubtful else LIKELY)
-    return Match(confidence=confidence, explanation=text, evidence=tuple(evidence), weight=1)
+    return Match(confidence=confidence, explanation=text, evidence=tuple(evidence), weight=1, headline=_headline(case))
+
+
+def _headline(case: Case) -> str:
+    connection = case.connection
+    name = f"{case.trust.host} ({connection.server})" if case.trust.host else str(connection.server)
+    said = f" with the alert {case.alert_text()}" if case.fatal_alert is not None else ""
+    return f"The client {connection.client.address} refused the certificate of {name}{said}; why is not known yet."
 
 
 def supply(case: Case) -> str:
