@@ -155,8 +155,17 @@ def _finding(name: str, members: list[Connection]) -> Finding:
         servers=tuple(dict.fromkeys(member.server for member in members)),
         first_at=times[0],
         last_at=times[-1],
-        text=cause.headline if len(members) == 1 else f"{cause.headline} {count} to {name} failed this way.",
+        text=_headline(example, members, cause) + (f" {count} to {name} failed this way." if len(members) > 1 else ""),
     )
+
+
+def _headline(example: Connection, members: list[Connection], cause: Diagnosis) -> str:
+    """The example's headline, with the number of clients where there are several."""
+    address = example.client.rpartition(":")[0].strip("[]")
+    clients = {member.client.rpartition(":")[0] for member in members}
+    if len(clients) == 1:
+        return cause.headline
+    return cause.headline.replace(f"The client {address} ", f"{len(clients)} clients ", 1)
 
 
 def _diagnosis(outcome: Outcome, seen: wire.Connection) -> Diagnosis | None:
@@ -286,7 +295,7 @@ def _words(seen: wire.Connection, event: wire.Event) -> str:
         return f"{event.number} bytes missing in the capture from here on"
     if kind is EventKind.PLAIN_TEXT:
         plain = seen.halves[event.side].plain
-        text = printable(plain.data.split(b"\n")[0][:60]) if plain is not None else ""
+        text = printable(plain.data.split(b"\n")[0].rstrip(b"\r")[:60]) if plain is not None else ""
         return f"not TLS: “{text}”"
     if kind is EventKind.DAMAGED:
         return "bytes that are no TLS record"

@@ -18,7 +18,7 @@ def look(case: Case) -> Match | None:
     server = connection.halves[Side.SERVER]
     if not connection.hellos or server.is_tls or server.plain is None:
         return None
-    text = printable(server.plain.data.split(b"\n")[0][:_SHOWN])
+    text = printable(server.plain.data.split(b"\n")[0].rstrip(b"\r")[:_SHOWN])
     kind = protocol_of(server.plain.data)
     return Match(
         confidence=CERTAIN,
