@@ -156,7 +156,8 @@ def _finding(report: Report, number: int, finding: Finding, connection: Connecti
         lead = f"{layout_connection.sentence(finding, connection)} {_frequency(report, finding)}"
         blocks += [Heading(level=1, text=title), Paragraph(text=(lead,))]
     if connection is not None:
-        blocks += layout_connection.in_full(report, connection)
+        said = layout_connection.sentence(finding, connection)
+        blocks += layout_connection.in_full(report, connection, said=said)
     others = [item for item in finding.connections if connection is None or item != connection.id]
     if others:
         streams, left = layout_connection.stream_filter(others)

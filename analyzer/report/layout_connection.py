@@ -115,11 +115,11 @@ def stream_filter(connections: Sequence[int]) -> tuple[str, int]:
     return _filter("tcp.stream", connections)
 
 
-def in_full(report: Report, connection: Connection) -> list[Block]:
-    """Lay out everything about one connection."""
+def in_full(report: Report, connection: Connection, *, said: str = "") -> list[Block]:
+    """Lay out everything about one connection; `said` is the sentence that opened it and need not come twice."""
     blocks: list[Block] = [_facts(connection)]
     cause = connection.cause
-    if cause is not None and cause.explanation:
+    if cause is not None and cause.explanation.strip() not in said:
         blocks.append(Paragraph(text=(cause.explanation,)))
     if connection.fault:
         text = ("hsanalyze itself broke on this connection, so it may be incomplete: ", connection.fault)
@@ -160,6 +160,8 @@ def _facts(connection: Connection) -> Facts:
 def _ended(connection: Connection) -> str:
     who = {"client": "the client", "server": "the server", "network": "neither end (the network)"}
     act = _alert_name(connection) or ACTS.get(connection.abort_act or "", connection.abort_act or "")
+    if connection.stage == "tcp":
+        act = act.removesuffix(" without an alert")
     packet = f"packet #{connection.abort_packet}" if connection.abort_packet is not None else ""
     stage = STAGES.get(connection.stage, connection.stage)
     parts = [who.get(connection.aborted_by or "", "unknown"), packet, act]

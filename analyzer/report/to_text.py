@@ -281,12 +281,12 @@ def _wrapped(text: Text, width: int, *, first: Line = (), indent: str = "", styl
             used += 1
         for piece, own in word:
             while piece:
-                head, piece = _parted(piece, max(width - used, 1))
-                line.append((head, style or own))
-                used += cells(head)
-                if piece:
+                if used >= width:
                     lines.append(tuple(line))
                     line, used = [(indent, "")], len(indent)
+                head, piece = _parted(piece, width - used)
+                line.append((head, style or own))
+                used = width if piece else used + cells(head)
         empty = False
     lines.append(tuple(line))
     return lines

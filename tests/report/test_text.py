@@ -129,6 +129,25 @@ def test_incomplete_connections_are_counted_with_their_reason(mixed: Report) -> 
     assert re.search(r"1 +capture-incomplete +The packets that would tell are not in the capture +9", to_text(mixed))
 
 
+def test_an_explanation_that_the_verdict_gave_in_full_does_not_come_twice(playbook: Report) -> None:
+    cause = replace(playbook.findings[0].cause, headline="Nothing listens there.", explanation="Nothing listens there.")
+    members = tuple(replace(item, cause=cause) if item.outcome == "failed" else item for item in playbook.connections)
+    report = replace(playbook, connections=members, findings=(replace(playbook.findings[0], cause=cause),))
+    assert to_text(report).count("Nothing listens there.") == 1
+
+
+def test_the_headline_of_a_cause_leads_and_the_count_is_said_once(playbook: Report) -> None:
+    finding = playbook.findings[0]
+    told = replace(
+        finding,
+        cause=replace(finding.cause, headline="The client refused it."),
+        text="The client refused it. 12 connections to api.backend.example failed this way.",
+    )
+    head = " ".join(to_text(replace(playbook, findings=(told,))).split("\n\n")[0].split())
+    assert head.startswith("The client refused it. 12 of 14 connections failed this way, between")
+    assert head.count("failed this way") == 1
+
+
 def test_a_fault_of_our_own_is_not_hidden(mixed: Report) -> None:
     text = to_text(mixed)
     assert "hsanalyze itself broke on 1 connection" in text
