@@ -136,15 +136,15 @@ def test_an_explanation_that_the_verdict_gave_in_full_does_not_come_twice(playbo
     assert to_text(report).count("Nothing listens there.") == 1
 
 
-def test_the_headline_of_a_cause_leads_and_the_count_is_said_once(playbook: Report) -> None:
+def test_the_text_of_a_finding_leads_and_the_count_is_said_once(playbook: Report) -> None:
     finding = playbook.findings[0]
     told = replace(
         finding,
-        cause=replace(finding.cause, headline="The client refused it."),
-        text="The client refused it. 12 connections to api.backend.example failed this way.",
+        cause=replace(finding.cause, headline="The client 10.1.2.3 refused it."),
+        text="3 clients refused it. 12 connections to api.backend.example failed this way.",
     )
     head = " ".join(to_text(replace(playbook, findings=(told,))).split("\n\n")[0].split())
-    assert head.startswith("The client refused it. 12 of 14 connections failed this way, between")
+    assert head.startswith("3 clients refused it. 12 of 14 connections failed this way, between")
     assert head.count("failed this way") == 1
 
 
