@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha1, sha256
 from ipaddress import ip_address
 from types import MappingProxyType
@@ -118,6 +118,10 @@ class Name:
         return _name_text(self)
 
 
+def _no_name() -> Name:
+    return Name(der=b"0\x00", attributes=(), canonical=b"")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneralName:
     """A GeneralName (RFC 5280 section 4.2.1.6). `tag` is the identifier octet as it stands.
@@ -222,11 +226,11 @@ class Certificate:
     inner_signature: bytes = b""
     outer_signature: bytes = b""
     signature: bytes = b""
-    issuer: Name = field(default_factory=lambda: _EMPTY_NAME)
-    subject: Name = field(default_factory=lambda: _EMPTY_NAME)
+    issuer: Name = field(default_factory=_no_name)
+    subject: Name = field(default_factory=_no_name)
     not_before: int | None = None
     not_after: int | None = None
-    time_tags: tuple[int, int] = (der.UTC_TIME, der.UTC_TIME)
+    time_tags: tuple[int, int] = (0x17, 0x17)
     spki: bytes = b""
     key_oid: str = ""
     key_parameters: bytes = b""
@@ -375,8 +379,8 @@ def _read_certificate(data: bytes, unreadable: dict[str, str]) -> dict[str, Any]
         "inner_signature": data[inner_algorithm.start : inner_algorithm.end],
         "outer_signature": data[algorithm.start : algorithm.end],
         "signature": data[signature.start + 1 : signature.end],
-        "issuer": _soft(unreadable, "issuer", lambda: _read_name(data[issuer.header : issuer.end]), _EMPTY_NAME),
-        "subject": _soft(unreadable, "subject", lambda: _read_name(data[subject.header : subject.end]), _EMPTY_NAME),
+        "issuer": _soft(unreadable, "issuer", lambda: _read_name(data[issuer.header : issuer.end]), _no_name()),
+        "subject": _soft(unreadable, "subject", lambda: _read_name(data[subject.header : subject.end]), _no_name()),
         "spki": data[spki.header : spki.end],
     }
     if not serial_bytes:
@@ -386,15 +390,16 @@ def _read_certificate(data: bytes, unreadable: dict[str, str]) -> dict[str, Any]
         raise DerError(f"{len(times)} times in the validity")
     fields["time_tags"] = (times[0].tag, times[1].tag)
     for name, time in zip(("not_before", "not_after"), times, strict=True):
-        fields[name] = _soft(unreadable, name, lambda t=time: der.time_value(t.tag, data[t.start : t.end]), None)
-    fields.update(_soft(unreadable, "key", lambda: _read_key(data, spki), {}))
-    fields["extensions"] = extensions = _soft(
-        unreadable, "extensions", lambda: _read_extensions(data, spki.end, tbs.end, unreadable), ()
-    )
+        fields[name] = _soft(unreadable, name, partial(der.time_value, time.tag, data[time.start : time.end]), None)
+    no_fields: dict[str, Any] = {}
+    fields.update(_soft(unreadable, "key", lambda: _read_key(data, spki), no_fields))
+    none: tuple[Extension, ...] = ()
+    extensions = _soft(unreadable, "extensions", lambda: _read_extensions(data, spki.end, tbs.end, unreadable), none)
+    fields["extensions"] = extensions
     for extension in extensions:
         reader = _EXTENSIONS.get(extension.oid)
         if reader is not None:
-            fields.update(_soft(unreadable, extension.oid, lambda r=reader, e=extension: r(e.value), {}))
+            fields.update(_soft(unreadable, extension.oid, partial(reader, extension.value), no_fields))
     _note_oddities(fields, unreadable)
     return fields
 
@@ -417,32 +422,36 @@ def _note_oddities(fields: dict[str, Any], unreadable: dict[str, str]) -> None:
     if fields.get("extended_key_usage") == ():
         unreadable["eku-empty"] = "an empty extended key usage"
     for name in fields.get("alt_names") or ():
-        key, why = _odd_general_name(name)
-        if key:
-            unreadable.setdefault(key, why)
-    constraints = fields.get("name_constraints")
-    if constraints is not None:
-        if not constraints.permitted and not constraints.excluded:
-            unreadable["name-constraints-empty"] = "name constraints without any subtree"
-        for tree in constraints.permitted + constraints.excluded:
-            if tree.base.kind == "wrong":
-                unreadable["name-constraint-form"] = f"a name constraint with tag 0x{tree.base.tag:02x}"
-            elif tree.base.kind == "ip" and not _masked_network(tree.base.value):
-                unreadable["name-constraint-address"] = f"an address constraint {tree.base.value[:32].hex()}"
+        unreadable.update(_odd_general_name(name))
+    if fields.get("name_constraints") is not None:
+        unreadable.update(_odd_constraints(fields["name_constraints"]))
     for extension in fields["extensions"]:
         if extension.critical and extension.oid in (AIA, AUTHORITY_KEY_ID, SUBJECT_KEY_ID):
             unreadable[f"critical-{extension.oid}"] = f"the extension {extension.oid} marked critical"
 
 
-def _odd_general_name(name: GeneralName) -> tuple[str, str]:
+def _odd_constraints(constraints: NameConstraints) -> dict[str, str]:
+    odd = {}
+    trees = constraints.permitted + constraints.excluded
+    if not trees:
+        odd["name-constraints-empty"] = "name constraints without any subtree"
+    for tree in trees:
+        if tree.base.kind == "wrong":
+            odd["name-constraint-form"] = f"a name constraint with tag 0x{tree.base.tag:02x}"
+        elif tree.base.kind == "ip" and not _masked_network(tree.base.value):
+            odd["name-constraint-address"] = f"an address constraint {tree.base.value[:32].hex()}"
+    return odd
+
+
+def _odd_general_name(name: GeneralName) -> dict[str, str]:
     if name.kind == "wrong":
-        return "alt-name-form", f"an alternative name with tag 0x{name.tag:02x}"
+        return {"alt-name-form": f"an alternative name with tag 0x{name.tag:02x}"}
     if name.kind == "ip" and len(name.value) not in (4, 16):
         key = "alt-name-address" if len(name.value) in (8, 32) else "alt-name-length"
-        return key, f"an address of {len(name.value)} bytes"
+        return {key: f"an address of {len(name.value)} bytes"}
     if name.kind in ("dns", "email", "uri") and not name.value.isascii():
-        return "alt-name-ascii", "an alternative name that is not ASCII"
-    return "", ""
+        return {"alt-name-ascii": "an alternative name that is not ASCII"}
+    return {}
 
 
 def _masked_network(value: bytes) -> bool:
@@ -497,10 +506,8 @@ def _canonical_value(tag: int, content: bytes) -> bytes:
     """Strings as OpenSSL and Java compare them: UTF-8, ASCII lower case, inner white space as one blank."""
     if tag not in _STRING_TAGS:
         return bytes([tag]) + len(content).to_bytes(4, "big") + content
-    text = _string(tag, content)
-    folded = " ".join(text.split(" " if not text.isascii() else None)).lower() if text.isascii() else text.strip()
-    if not text.isascii():
-        folded = "".join(c.lower() if c.isascii() else c for c in " ".join(folded.split()))
+    text = " ".join(_string(tag, content).split())
+    folded = text.lower() if text.isascii() else "".join(c.lower() if c.isascii() else c for c in text)
     encoded = folded.encode("utf-8", "surrogatepass")
     return b"\x0c" + len(encoded).to_bytes(4, "big") + encoded
 
@@ -527,9 +534,6 @@ def read_name(data: bytes) -> Name | None:
         return _read_name(data)
     except DerError:
         return None
-
-
-_EMPTY_NAME: Final = Name(der=b"0\x00", attributes=(), canonical=b"")
 
 
 def _read_key(data: bytes, spki: Element) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from analyzer.errors import InputError
 from analyzer.trust.certificate import Certificate, describe, instant, printable
 from analyzer.trust.model import PathAttempt, TrustProblem, TrustVerdict
 from analyzer.trust.names import reference
-from analyzer.trust.path import Budget, Case, Failure, Path, Pool
+from analyzer.trust.path import Budget, Case, Failure, Path, Pool, Purpose
 from analyzer.trust.profile import Profile, profile_of
 from analyzer.trust.search import Attempt, Outcome, search
 from analyzer.trust.signatures import hash_name, signature_family
 
-__all__ = ["Checker", "check"]
+__all__ = ["Checker", "check", "judge", "policy_of", "seconds_of"]
 
 MAX_STEPS: Final = 4000
 """Steps of one search: some ten times what the deepest sane chain with cross-signs takes."""
@@ -81,19 +81,26 @@ class Checker:
         return self._store.certificates
 
     def check(
-        self, chain: Sequence[bytes], *, host: str | None = None, at: datetime | None = None, profile: str = "openssl"
+        self,
+        chain: Sequence[bytes],
+        *,
+        host: str | None = None,
+        at: datetime | None = None,
+        profile: str = "openssl",
+        purpose: Purpose = "server",
     ) -> TrustVerdict:
-        """The verdict on one chain; see `check`."""
-        policy = _policy(profile)
+        """The verdict on one chain; see `check`. `purpose` is `client` for a client's certificate."""
+        policy = policy_of(profile)
         if not chain:
             raise InputError("the chain", "it holds no certificate")
-        seconds = _seconds(at)
+        seconds = seconds_of(at)
         certificates = tuple(Certificate.parse(data) for data in chain[:MAX_CHAIN])
         own = _edges(certificates)
         key = (
             tuple(c.sha256 for c in certificates),
             host,
             profile,
+            purpose,
             _between(self._moments, seconds),
             _between(own, seconds),
         )
@@ -106,38 +113,66 @@ class Checker:
         if known is not None:
             self._cache.move_to_end(exact)
             return known
-        verdict = self._judge(certificates, host, seconds, policy)
+        verdict = judge(
+            certificates,
+            store=self._store,
+            intermediates=self._intermediates,
+            host=host,
+            seconds=seconds,
+            profile=policy,
+            verify_depth=self._verify_depth,
+            purpose=purpose,
+        )
         self._cache[key if verdict.accepted else exact] = verdict
         if len(self._cache) > self._CACHED:
             self._cache.popitem(last=False)
         return verdict
 
-    def _judge(self, chain: tuple[Certificate, ...], host: str | None, seconds: int, profile: Profile) -> TrustVerdict:
-        refused = _refused_reading(chain, profile)
-        if refused is not None:
-            return _verdict_of_unreadable(profile, chain, refused)
-        readable = tuple(_as_read(c, profile) for c in chain if not c.malformed)
-        case = Case(
-            chain=readable,
-            sent=Pool((*readable[1:], *self._intermediates)),
-            store=self._store,
-            wanted=None if host is None else reference(host),
-            at=seconds,
-            profile=profile,
-            verify_depth=self._verify_depth,
-            budget=Budget(signatures=profile.max_signature_checks, steps=MAX_STEPS),
-        )
-        return _verdict(case, search(case))
+
+def judge(
+    chain: tuple[Certificate, ...],
+    *,
+    store: Pool,
+    intermediates: tuple[Certificate, ...] = (),
+    host: str | None,
+    seconds: int,
+    profile: Profile,
+    verify_depth: int | None = None,
+    purpose: Purpose = "server",
+    vouched: frozenset[str] = frozenset(),
+) -> TrustVerdict:
+    """The verdict on certificates that have been read; `seconds` is the moment, since 1970.
+
+    `vouched` are digests of certificates whose signature is taken for good: a repair supposes them reissued.
+    """
+    refused = _refused_reading(chain, profile)
+    if refused is not None:
+        return _verdict_of_unreadable(profile, chain, refused)
+    readable = tuple(_as_read(c, profile) for c in chain if not c.malformed)
+    case = Case(
+        chain=readable,
+        sent=Pool((*readable[1:], *intermediates)),
+        store=store,
+        wanted=None if host is None else reference(host),
+        at=seconds,
+        profile=profile,
+        verify_depth=verify_depth,
+        purpose=purpose,
+        budget=Budget(signatures=profile.max_signature_checks, steps=MAX_STEPS, vouched=vouched),
+    )
+    return _verdict(case, search(case))
 
 
-def _policy(profile: str) -> Profile:
+def policy_of(profile: str) -> Profile:
+    """The profile of that name. Raises `InputError` that lists the known ones."""
     try:
         return profile_of(profile)
     except ValueError as error:
         raise InputError("the profile", str(error)) from None
 
 
-def _seconds(at: datetime | None) -> int:
+def seconds_of(at: datetime | None) -> int:
+    """A moment as seconds since 1970, rounded down; now for None. Raises `InputError` for a naive one."""
     if at is None:
         at = datetime.now(UTC)
     if at.tzinfo is None:
@@ -169,7 +204,7 @@ def _refused_reading(chain: tuple[Certificate, ...], profile: Profile) -> Failur
             text = f"certificate {depth + 1} of the chain cannot be read by this validator: {detail}"
             return Failure(
                 code="malformed-certificate",
-                reason="unreadable",
+                reason="unparsable",
                 depth=depth,
                 certificate=certificate,
                 text=text,

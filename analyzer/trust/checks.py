@@ -12,10 +12,12 @@ from typing import Final
 
 from analyzer.trust.certificate import (
     ANY_EKU,
+    CLIENT_AUTH,
     NAME_CONSTRAINTS,
     SERVER_AUTH,
     SUBJECT_ALT_NAME,
     Certificate,
+    PolicyConstraints,
     instant,
     printable,
 )
@@ -200,9 +202,10 @@ def _extended_usage(case: Case, path: Path, index: int) -> Iterator[Failure]:
     certificate = path.certificates[index]
     usages = certificate.extended_key_usage
     profile = case.profile
-    if usages is None or SERVER_AUTH in usages or (not usages and profile.empty_eku == "any"):
+    needed = SERVER_AUTH if case.purpose == "server" else CLIENT_AUTH
+    if usages is None or needed in usages or (not usages and profile.empty_eku == "any"):
         return
-    if profile.gated_crypto and any(oid in usages for oid in _GATED):
+    if case.purpose == "server" and profile.gated_crypto and any(oid in usages for oid in _GATED):
         return
     if index == 0:
         if profile.leaf_eku_any and ANY_EKU in usages:
@@ -212,7 +215,7 @@ def _extended_usage(case: Case, path: Path, index: int) -> Iterator[Failure]:
     listed = ", ".join(_EKU_NAMES.get(oid, oid) for oid in usages) or "empty"
     text = (
         f"the extended key usage of the {position(path, index)} {certificate.title} is {listed}; "
-        "a TLS server needs serverAuth"
+        f"a TLS {case.purpose} needs {case.purpose}Auth"
     )
     yield _failure("wrong-key-usage", "purpose", path, index, text, usage=listed)
 
@@ -260,8 +263,10 @@ def _dates(case: Case, path: Path, index: int) -> Iterator[Failure]:
 
 
 def _searched_anchor_dates(case: Case, path: Path, index: int) -> Iterator[Failure]:
-    """JSSE's builder minds the dates of an anchor unless it issued the leaf itself (its selector is kept from the
-    first intermediate on); the validator of chains in order never does."""
+    """JSSE's builder minds the dates of an anchor unless that issued the leaf itself.
+
+    Its selector is kept, with a date, from the first intermediate on; the validator of chains in order never minds.
+    """
     if path.searched and index > 1 and path.role(index) == "anchor":
         yield from _dates(case, path, index)
 
@@ -295,7 +300,10 @@ def _key_strength(case: Case, path: Path, index: int) -> Iterator[Failure]:
     elif family == "ec":
         curves = strength.curves if index == 0 or strength.ca_curves is None else strength.ca_curves
         if curves is not None and certificate.curve not in curves:
-            text = f"the key of the {role} {certificate.title} is on the curve {certificate.curve}, which this validator does not take"
+            text = (
+                f"the key of the {role} {certificate.title} is on the curve {certificate.curve}, "
+                "which this validator does not take"
+            )
             yield _failure("weak-key", "unsupported-key", path, index, text, bits=str(bits))
 
 
@@ -408,20 +416,15 @@ def _constraint_text(certificate: Certificate, holder: Certificate, found: Viola
     return start + tail[found.reason]
 
 
-def _policies(case: Case, path: Path, index: int) -> Iterator[Failure]:
+def _policies(_: Case, path: Path, index: int) -> Iterator[Failure]:
     """RFC 5280 section 6.1.3 (d) to (f), with the set of valid policies in place of the tree."""
     below = path.certificates[: path.trusted] if path.anchored else path.certificates
     explicit = inhibit_any = inhibit_mapping = len(below) + 1
-    valid: set[str] = {_ANY_POLICY}
+    valid = {_ANY_POLICY}
     for depth in range(len(below) - 1, -1, -1):
         certificate = below[depth]
-        stated = set(certificate.policies or ())
-        if certificate.policies is None:
-            valid = set()
-        else:
-            everything = _ANY_POLICY in stated and (inhibit_any > 0 or (depth > 0 and certificate.self_issued))
-            named = {p for p in stated if p != _ANY_POLICY and (p in valid or _ANY_POLICY in valid)}
-            valid = named | (valid if everything else set())
+        any_counts = inhibit_any > 0 or (depth > 0 and certificate.self_issued)
+        valid = _still_valid(valid, certificate, any_counts=any_counts)
         if explicit == 0 and not valid:
             yield _policy_failure(path, depth)
             return
@@ -430,24 +433,29 @@ def _policies(case: Case, path: Path, index: int) -> Iterator[Failure]:
         for source, target in certificate.policy_mappings:
             if source in valid:
                 valid.discard(source)
-                if inhibit_mapping > 0:
-                    valid.add(target)
+                valid.update({target} if inhibit_mapping > 0 else ())
         if not certificate.self_issued:
             explicit, inhibit_any, inhibit_mapping = (max(n - 1, 0) for n in (explicit, inhibit_any, inhibit_mapping))
-        constraints = certificate.policy_constraints
-        if constraints is not None:
-            if constraints.require_explicit is not None:
-                explicit = min(explicit, constraints.require_explicit)
-            if constraints.inhibit_mapping is not None:
-                inhibit_mapping = min(inhibit_mapping, constraints.inhibit_mapping)
-        if certificate.inhibit_any_policy is not None:
-            inhibit_any = min(inhibit_any, certificate.inhibit_any_policy)
+        constraints = certificate.policy_constraints or PolicyConstraints(require_explicit=None, inhibit_mapping=None)
+        explicit = _least(explicit, constraints.require_explicit)
+        inhibit_mapping = _least(inhibit_mapping, constraints.inhibit_mapping)
+        inhibit_any = _least(inhibit_any, certificate.inhibit_any_policy)
     explicit = max(explicit - 1, 0)
-    constraints = path.certificates[0].policy_constraints
-    if constraints is not None and constraints.require_explicit == 0:
+    last = path.certificates[0].policy_constraints
+    if last is not None and last.require_explicit == 0:
         explicit = 0
     if explicit == 0 and not valid:
         yield _policy_failure(path, index)
+
+
+def _still_valid(valid: set[str], certificate: Certificate, *, any_counts: bool) -> set[str]:
+    stated = set(certificate.policies or ())
+    named = {p for p in stated if p != _ANY_POLICY and (p in valid or _ANY_POLICY in valid)}
+    return named | (valid if _ANY_POLICY in stated and any_counts else set())
+
+
+def _least(current: int, stated: int | None) -> int:
+    return current if stated is None else min(current, max(stated, 0))
 
 
 _ANY_POLICY: Final = "2.5.29.32.0"
@@ -462,14 +470,14 @@ def _policy_failure(path: Path, depth: int) -> Failure:
     return _failure("wrong-key-usage", "policy", path, depth, text)
 
 
-def _explicit_curve(case: Case, path: Path, index: int) -> Iterator[Failure]:
+def _explicit_curve(_: Case, path: Path, index: int) -> Iterator[Failure]:
     certificate = path.certificates[index]
     if certificate.curve == "explicit" and len(path.certificates) > 1:
         text = f"the EC key of {certificate.title} has explicit parameters instead of a named curve"
         yield _failure("malformed-certificate", "explicit-curve", path, index, text)
 
 
-def _host(case: Case, path: Path, index: int) -> Iterator[Failure]:
+def _host(case: Case, path: Path, _: int) -> Iterator[Failure]:
     if case.wanted is None:
         return
     wanted, certificate = case.wanted, path.certificates[0]
@@ -514,7 +522,7 @@ def _host(case: Case, path: Path, index: int) -> Iterator[Failure]:
     yield _failure("hostname-mismatch", reason, path, 0, text, **facts)
 
 
-def _algorithm_match(case: Case, path: Path, index: int) -> Iterator[Failure]:
+def _algorithm_match(_: Case, path: Path, index: int) -> Iterator[Failure]:
     """The signature algorithm named inside the signed part must be the one outside of it."""
     certificate = path.certificates[index]
     if certificate.inner_signature != certificate.outer_signature:

@@ -1,4 +1,4 @@
-"""Name constraints (RFC 5280 section 4.2.1.10): may a CA that carries these issue for these names?
+"""Name constraints (RFC 5280 section 4.2.1.10): may a CA that carries these issue for a name.
 
 `violation` compares one certificate's names with one CA's subtrees under a profile's `ConstraintRules`. Engines
 disagree on the kinds they know, on whether the CN counts as a host name, and on what they do with what they do
@@ -16,10 +16,9 @@ from analyzer.trust.certificate import (
     GeneralName,
     NameConstraints,
     Subtree,
-    read_name,
     printable,
+    read_name,
 )
-
 from analyzer.trust.names import reference
 
 __all__ = ["ConstraintRules", "Violation", "violation"]
@@ -34,19 +33,20 @@ _WORK_LIMIT: Final = 1 << 17
 class ConstraintRules:
     """How a validator applies name constraints.
 
-    `kinds` are the kinds of names that it compares; of another kind, constraints are `ignore`d, `presented` (refused
+    `kinds` are the kinds of names that it compares. Constraints of another kind are `ignore`d, `presented` (refused
     when the certificate presents a name of that kind), likewise when they are `excluded` trees only, or make a
-    `critical` extension an unknown one. Trees of `refused_kinds` are refused whatever is presented. `cn_is_host`: the leaf's CN counts
-    as a DNS name when there is no DNS alternative name (`name-like` CNs only, or `any`); `last`: the last CN of any
-    certificate, as an address or a DNS name, when there is no alternative name of that kind (JSSE). `subject`: the subject is a
-    directory name that constraints apply to. `subject_email`: `always`, `no-san`, or `never`. `san_required`: a leaf
-    below constraints needs alternative names. `self_issued_exempt`: self-issued CA certificates are not checked.
-    `leading_dot`: `.example.com` covers names below (`below`), or nothing but literal suffixes after a dot (`literal`).
-    `case_sensitive`: names are compared as they stand. `leaf_only`: names of CA certificates are not compared.
+    `critical` extension an unknown one. Trees of `refused_kinds` are refused whatever is presented.
+    `cn_is_host`: the leaf's CN counts as a DNS name when there is no DNS alternative name (`name-like` CNs only, or
+    `any`); `last`: the last CN of any certificate, as an address or a DNS name, when there is no alternative name of
+    that kind (JSSE). `cn_joins_names`: once constraints were compared, an address in the CN stands among the
+    alternative names, when there are any (JSSE adds it to its cached list).
+    `subject`: the subject is a directory name that constraints apply to. `subject_email`: `always`, `no-san`, `never`.
+    `san_required`: a leaf below constraints needs alternative names. `self_issued_exempt`: self-issued CA certificates
+    are not checked. `leaf_only`: names of CA certificates are not compared.
+    `leading_dot`: `.example.com` covers the names below (`below`), or nothing (`literal`), or itself too (`same`).
+    `case_sensitive`: names are compared as they stand. `bounded_refused`: trees with a minimum or maximum are refused.
     `wildcard_names`: `*.example.com` falls under an excluded `bar.example.com` (`widen`). `networks_as_names`: an
     address name that is a network (8 or 32 bytes, which RFC 5280 forbids) is compared as one.
-    `cn_joins_names`: after constraints were compared, an address in the CN stands among the alternative names, when
-    there are any (JSSE adds it to its cached list).
     `addresses_first`: address names are compared before others, which decides what is reported.
     `limit` bounds names times constraints, as engines do against crafted certificates.
     """
@@ -99,7 +99,7 @@ def violation(certificate: Certificate, holder: Certificate, rules: ConstraintRu
     names = _names(certificate, rules, leaf=leaf)
     if rules.addresses_first:
         names.sort(key=lambda name: name.kind != "ip")
-    trees = _trees(holder)
+    trees = _trees(constraints)
     if len(names) * trees.count > rules.limit or _comparisons(names, trees) > _WORK_LIMIT:
         return Violation(reason="too-many", name=f"{len(names)} names", kind="")
     for kind in rules.refused_kinds & trees.kinds:
@@ -129,8 +129,7 @@ class _Trees:
 
 
 @lru_cache(maxsize=1024)
-def _trees(holder: Certificate) -> _Trees:
-    constraints = holder.name_constraints or NameConstraints(permitted=(), excluded=())
+def _trees(constraints: NameConstraints) -> _Trees:
     grouped: tuple[dict[str, list[Subtree]], dict[str, list[Subtree]]] = ({}, {})
     for group, trees in zip(grouped, (constraints.permitted, constraints.excluded), strict=True):
         for tree in trees:
@@ -181,7 +180,7 @@ def _names(certificate: Certificate, rules: ConstraintRules, *, leaf: bool) -> l
 
 
 def _last_common_name(certificate: Certificate) -> list[GeneralName]:
-    """JSSE: the most specific CN, when it reads as an address or as a DNS name and no such alternative name is there."""
+    """JSSE: the most specific CN that reads as an address or a DNS name, when no such alternative name is there."""
     for cn in certificate.subject.common_names[-1:]:
         address = reference(cn).address
         if address is not None:

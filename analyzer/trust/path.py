@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 from analyzer.trust.certificate import Certificate
 from analyzer.trust.model import TrustProblem
@@ -12,7 +13,10 @@ from analyzer.trust.names import Reference
 from analyzer.trust.profile import Profile
 from analyzer.trust.signatures import verify
 
-__all__ = ["Budget", "Case", "Failure", "Path", "Pool"]
+__all__ = ["Budget", "Case", "Failure", "Path", "Pool", "Purpose"]
+
+Purpose = Literal["server", "client"]
+"""What the leaf is for: a TLS server's certificate, or a TLS client's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +97,10 @@ class Pool:
 class Budget:
     """A bound on the work of one check: signature checks and steps. `spent` once it is used up."""
 
-    __slots__ = ("signatures", "spent", "steps")
+    __slots__ = ("signatures", "spent", "steps", "vouched")
 
-    def __init__(self, signatures: int, steps: int) -> None:
+    def __init__(self, signatures: int, steps: int, vouched: frozenset[str] = frozenset()) -> None:
+        self.vouched = vouched
         self.signatures = signatures
         self.steps = steps
         self.spent = False
@@ -117,6 +122,8 @@ class Budget:
         if self.signatures < 0:
             self.spent = True
             return "unchecked"
+        if certificate.sha256 in self.vouched:
+            return "good"
         return verify(certificate, issuer)
 
 
@@ -133,6 +140,7 @@ class Case:
     profile: Profile
     verify_depth: int | None
     budget: Budget
+    purpose: Purpose = "server"
 
     @property
     def leaf(self) -> Certificate:

@@ -252,8 +252,10 @@ def _ended(case: Case, path: Path, *, too_long: bool = False) -> Path:
 
 
 def _sorted(case: Case) -> Iterator[Path]:
-    """GnuTLS: first the stored issuers of the last certificate; only when none of them is there, or they have
-    expired or are weak, the last certificate itself in the store."""
+    """GnuTLS: first the stored issuers of the last certificate, then that certificate itself in the store.
+
+    The second only when no stored issuer is there, or those that are have expired or are weak.
+    """
     chain = _cut_at_store(case, _sort(case))
     last = chain[-1]
     found = list(_onto_stored(case, chain, case.store.named_like_issuer_of(last, case.profile)))

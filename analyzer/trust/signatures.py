@@ -88,7 +88,7 @@ def signature_family(certificate: Certificate) -> str | None:
 
 def verify(certificate: Certificate, issuer: Certificate) -> Outcome:
     """Whether `issuer`'s key made the signature on `certificate`."""
-    return _verify(certificate, issuer.spki)
+    return _verify(certificate.der, issuer.spki)
 
 
 def key_problem(certificate: Certificate) -> str | None:
@@ -110,46 +110,45 @@ def _load_key(spki: bytes) -> Any:
 
 
 @lru_cache(maxsize=32768)
-def _verify(certificate: Certificate, spki: bytes) -> Outcome:
+def _verify(data: bytes, spki: bytes) -> Outcome:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 
-    family = signature_family(certificate)
-    digest = hash_name(certificate)
+    certificate = Certificate.parse(data)
+    family, digest = signature_family(certificate), hash_name(certificate)
     if family is None or digest is None:
         return "unsupported"
     key = _load_key(spki)
     if key is None:
         return "no-key"
     try:
-        if isinstance(key, rsa.RSAPublicKey):
-            if family != "rsa":
-                return "mismatch"
-            if key.key_size > _MAX_RSA_BITS:
-                return "unsupported"
-            return _verify_rsa(key, certificate, digest)
-        if isinstance(key, ec.EllipticCurvePublicKey):
-            if family != "ec":
-                return "mismatch"
-            key.verify(certificate.signature, certificate.tbs, ec.ECDSA(_hash(digest)))
-        elif isinstance(key, ed25519.Ed25519PublicKey):
-            if family != "ed25519":
-                return "mismatch"
-            key.verify(certificate.signature, certificate.tbs)
-        elif isinstance(key, ed448.Ed448PublicKey):
-            if family != "ed448":
-                return "mismatch"
-            key.verify(certificate.signature, certificate.tbs)
-        elif isinstance(key, dsa.DSAPublicKey):
-            if family != "dsa":
-                return "mismatch"
-            key.verify(certificate.signature, certificate.tbs, _hash(digest))
-        else:
-            return "mismatch"
+        return _verify_with(key, family, certificate, digest)
     except InvalidSignature:
         return "bad"
     except (UnsupportedAlgorithm, ValueError, TypeError):
         return "unsupported"
+
+
+def _verify_with(key: Any, family: str, certificate: Certificate, digest: str) -> Outcome:
+    from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+
+    types: dict[str, type[Any]] = {
+        "rsa": rsa.RSAPublicKey,
+        "ec": ec.EllipticCurvePublicKey,
+        "dsa": dsa.DSAPublicKey,
+        "ed25519": ed25519.Ed25519PublicKey,
+        "ed448": ed448.Ed448PublicKey,
+    }
+    expected = types[family]
+    if not isinstance(key, expected):
+        return "mismatch"
+    if family == "rsa":
+        return _verify_rsa(key, certificate, digest) if key.key_size <= _MAX_RSA_BITS else "unsupported"
+    if family == "ec":
+        key.verify(certificate.signature, certificate.tbs, ec.ECDSA(_hash(digest)))
+    elif family == "dsa":
+        key.verify(certificate.signature, certificate.tbs, _hash(digest))
+    else:
+        key.verify(certificate.signature, certificate.tbs)
     return "good"
 
 
@@ -171,7 +170,7 @@ def _verify_rsa(key: Any, certificate: Certificate, digest: str) -> Outcome:
 def _hash(name: str) -> Any:
     from cryptography.hazmat.primitives import hashes
 
-    table = {
+    table: dict[str, Any] = {
         "md5": hashes.MD5,
         "sha1": hashes.SHA1,
         "sha224": hashes.SHA224,

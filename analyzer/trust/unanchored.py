@@ -7,6 +7,7 @@ key), what else was sent that does not link, and whether some stored root looks 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from analyzer.trust.certificate import Certificate, Name, printable
@@ -14,11 +15,13 @@ from analyzer.trust.path import Case, Failure, Path
 
 __all__ = ["dead_end"]
 
-_GENERIC: Final = frozenset(
-    "ca root int intermediate issuing issuer sub subordinate authority certificate certification certificates trust "
-    "trusted server tls ssl rsa ecc ecdsa class secure test of the and inc ltd gmbh llc corp com org net co "
-    "global g1 g2 g3 g4 g5 r1 r2 r3 r4 x1 x2 x3 v1 v2 v3 sha256 sha384 2048 4096".split()
-)
+_GENERIC: Final = frozenset({
+    "ca", "root", "int", "intermediate", "issuing", "issuer", "sub", "subordinate", "authority", "certificate",
+    "certification", "certificates", "trust", "trusted", "server", "tls", "ssl", "rsa", "ecc", "ecdsa", "class",
+    "secure", "test", "of", "the", "and", "inc", "ltd", "gmbh", "llc", "corp", "com", "org", "net", "co", "global",
+    "g1", "g2", "g3", "g4", "g5", "r1", "r2", "r3", "r4", "x1", "x2", "x3", "v1", "v2", "v3", "sha256", "sha384", "2048", "4096",
+})  # fmt: skip
+"""Words in the names of CAs that say nothing about whose they are."""
 
 
 def dead_end(case: Case, path: Path, *, too_long: bool = False) -> Failure:
@@ -113,16 +116,20 @@ def _compare(sent: Certificate, stored: Certificate) -> str:
 def _missing_issuer(case: Case, path: Path) -> Failure:
     top, depth = path.certificates[-1], len(path.certificates) - 1
     issuer = printable(str(top.issuer))
+    above = [c for c in case.sent.certificates if c.self_issued and _issued(case, top, c) and c != top]
+    if above:
+        end = replace(path, certificates=(*path.certificates, above[0]))
+        return replace(_self_issued_end(case, end), reason="missing-issuer", depth=depth)
     stored = [c for c in case.store.certificates if c.subject.canonical == top.issuer.canonical]
     if stored:
-        wanted = top.authority_key_id.key_id if top.authority_key_id else None
-        held = stored[0].subject_key_id
+        wanted, held = _key_id(top), _own_key_id(stored[0])
+        good = any(_issued(case, top, c) for c in stored)
         text = (
-            f'the store holds a certificate named "{issuer}", but it is not the issuer of {top.title}: '
-            f"wanted key id {wanted.hex() if wanted else 'not given'}, "
-            f"stored key id {held.hex() if held else 'not given'}"
+            f'the store holds a certificate named "{issuer}", but '
+            f"{'this validator does not take it for' if good else 'it is not'} the issuer of {top.title}: "
+            f"wanted key id {wanted}, stored key id {held}"
         )
-        return _failure("root-key-mismatch", "missing-issuer", depth, top, text)
+        return _failure("missing-root" if good else "root-key-mismatch", "missing-issuer", depth, top, text)
     if case.leaf in case.store and depth == 0:
         text = f"the leaf {top.title} itself is in the store, but this validator does not take it as an anchor"
         return _failure("anchor-not-self-signed", "missing-issuer", depth, top, text)
@@ -131,12 +138,26 @@ def _missing_issuer(case: Case, path: Path) -> Failure:
     ]
     if in_sent:
         other = in_sent[0]
-        text = (
-            f"{other.title} was sent and bears the name of the issuer of {top.title}, but it is not taken for it: "
-            f"wanted key id {_key_id(top)}, its key id {other.subject_key_id.hex() if other.subject_key_id else 'not given'}"
-        )
+        if any(_issued(case, top, c) for c in in_sent):
+            text = (
+                f"{other.title} was sent and its key verifies the signature of {top.title}, but this validator does not "
+                f"take it for the issuer: wanted key id {_key_id(top)}, its key id {_own_key_id(other)}"
+            )
+            return _failure("missing-intermediate", "missing-issuer", depth, top, text)
+        text = f"the signature of {top.title} does not verify under the key of {other.title}, which was sent with it"
         return _failure("bad-signature", "missing-issuer", depth, top, text)
     return _absent_issuer(case, path)
+
+
+def _issued(case: Case, certificate: Certificate, issuer: Certificate) -> bool:
+    """Whether the name and the signature say so."""
+    return (
+        certificate.issuer.canonical == issuer.subject.canonical and case.budget.verify(certificate, issuer) == "good"
+    )
+
+
+def _own_key_id(certificate: Certificate) -> str:
+    return certificate.subject_key_id.hex() if certificate.subject_key_id is not None else "not given"
 
 
 def _key_id(certificate: Certificate) -> str:

@@ -68,7 +68,10 @@ PROFILE: Final = Profile(
     ),
     skipped={
         "anchor": frozenset({"eku"}),
-        "pinned": frozenset({"critical", "ca", "path-length", "signature-strength", "key-strength", "name-constraints"}),
+        "pinned": frozenset({
+            "critical", "ca", "path-length", "signature-strength", "key-strength",
+            "name-constraints",
+        }),
     },
     known_critical=frozenset({
         "2.5.29.14", "2.5.29.15", "2.5.29.17", "2.5.29.18", "2.5.29.19", "2.5.29.30", "2.5.29.31", "2.5.29.32",
@@ -84,9 +87,11 @@ PROFILE: Final = Profile(
     ),
     constraints=ConstraintRules(
         kinds=frozenset({"dns", "ip", "email"}), cn_is_host="any", subject=False, leaf_only=True, case_sensitive=True,
-        networks_as_names=True, other_kinds="excluded", refused_kinds=frozenset({"other", "x400", "edi", "rid", "wrong"}),
+        networks_as_names=True, other_kinds="excluded",
+        refused_kinds=frozenset({"other", "x400", "edi", "rid", "wrong"}),
     ),
     host=HostRules(cn="no-host-san", partial="end"),
-    errors={reason: _STATUS[status] for status, reasons in _REASONS.items() for reason in reasons},
+    errors={reason: _STATUS[status] for status, reasons in _REASONS.items() for reason in reasons}
+    | {"unparsable": "ASN1 parser: Error in DER parsing."},
     joined_errors="The certificate is NOT trusted. ",
 )  # fmt: skip

@@ -18,6 +18,7 @@ _NO_PARENT: Final = "x509: invalid signature: parent certificate cannot sign thi
 _DATES: Final = "x509: certificate has expired or is not yet valid: current time {at} is "
 
 ERRORS: Final = {
+    "unparsable": "tls: failed to parse certificate from server: x509: {detail}",
     "missing-issuer": _UNKNOWN,
     "self-signed-leaf": _UNKNOWN,
     "self-signed-root": _UNKNOWN,
@@ -63,7 +64,10 @@ PROFILE: Final = Profile(
     stages=(
         Stage(direction="up", checks=("unreadable", "critical", "dates")),
         Stage(direction="once", checks=("host",)),
-        Stage(direction="up", checks=("signature-strength", "key-strength", "signature", "ca", "path-length", "name-constraints")),
+        Stage(
+            direction="up",
+            checks=("signature-strength", "key-strength", "signature", "ca", "path-length", "name-constraints"),
+        ),
         Stage(direction="up", checks=("eku",)),
         Stage(direction="once", checks=("policies",)),
     ),
@@ -88,7 +92,8 @@ PROFILE: Final = Profile(
     path_length_counts_self_issued=True,
     policies="evaluate",
     strength=Strength(
-        rsa_ca=1024, families=frozenset({"rsa", "ec", "ed25519"}), hashes=frozenset({"sha224", "sha256", "sha384", "sha512", "none"}),
+        rsa_ca=1024, families=frozenset({"rsa", "ec", "ed25519"}),
+        hashes=frozenset({"sha224", "sha256", "sha384", "sha512", "none"}),
     ),
     constraints=ConstraintRules(
         kinds=frozenset({"dns", "ip", "email", "uri"}), other_kinds="critical", subject=False, wildcard_names="widen",

@@ -22,6 +22,7 @@ _BUILDING: Final = (
 )
 
 ERRORS: Final = {
+    "unparsable": "java.security.cert.CertificateException: Unable to initialize, {detail}",
     "searched": _BUILDING,
     "missing-issuer": _BUILDING,
     "self-signed-leaf": _BUILDING,
@@ -86,7 +87,10 @@ PROFILE: Final = Profile(
     drops_odd_names=True,
     after_building=frozenset({"anchor-ca", "leaf-key-usage", "eku", "host"}),
     skipped={
-        "anchor": frozenset({"ca", "path-length", "name-constraints", "dates", "critical", "eku", "signature-strength"}),
+        "anchor": frozenset({
+            "ca", "path-length", "name-constraints", "dates", "critical", "eku",
+            "signature-strength",
+        }),
         "pinned": frozenset({
             "key-strength", "signature-strength", "ca", "path-length", "name-constraints", "policies", "dates",
             "signature", "critical", "leaf-key-usage", "eku",
@@ -104,7 +108,8 @@ PROFILE: Final = Profile(
     leaf_key_usage=(0,),
     policies="evaluate",
     strength=Strength(
-        rsa_leaf=1024, rsa_ca=1024, ec=224, dsa=1024, hashes=frozenset({"sha1", "sha224", "sha256", "sha384", "sha512", "none"})
+        rsa_leaf=1024, rsa_ca=1024, ec=224, dsa=1024,
+        hashes=frozenset({"sha1", "sha224", "sha256", "sha384", "sha512", "none"})
     ),
     constraints=ConstraintRules(
         cn_is_host="last", subject_email="no-san", self_issued_exempt=True, wildcard_names="widen",

@@ -25,6 +25,7 @@ CACHED_EXTENSIONS: Final = frozenset({
 """Extensions that OpenSSL reads when it looks for an issuer (x509v3_cache_extensions)."""
 
 ERRORS: Final = {
+    "unparsable": "error:0688010A:asn1 encoding routines::nested asn1 error",
     "missing-issuer": "error 20 at {depth} depth lookup: unable to get local issuer certificate",
     "stored-without-root": "error 2 at {depth} depth lookup: unable to get issuer certificate",
     "self-signed-leaf": "error 18 at {depth} depth lookup: self-signed certificate",

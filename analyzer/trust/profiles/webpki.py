@@ -48,6 +48,7 @@ ERRORS: Final = {
     "constraint-excluded": _LINE + "Other(OtherError(NameConstraintViolation))",
     "constraint-unsupported": _LINE + "Other(OtherError(NameConstraintViolation))",
     "constraint-syntax": _LINE + "Other(OtherError(MalformedNameConstraint))",
+    "unparsable": _LINE + "BadEncoding",
     "unreadable": _LINE + "BadEncoding",
 }
 
