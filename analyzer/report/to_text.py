@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import singledispatch
+from itertools import groupby
+from operator import itemgetter
 
 from analyzer.report import layout
 from analyzer.report.characters import ELLIPSIS, cells, shorten, split_cells
@@ -341,8 +343,9 @@ def _painter() -> Callable[[Line], str]:
     styles = {name: Style.parse(definition) for name, definition in STYLES.items()}
 
     def paint(line: Line) -> str:
+        runs = ((name, "".join(text for text, _ in run)) for name, run in groupby(line, key=itemgetter(1)))
         return "".join(
-            styles[style].render(text, color_system=ColorSystem.STANDARD) if style else text for text, style in line
+            styles[name].render(text, color_system=ColorSystem.STANDARD) if name else text for name, text in runs
         )
 
     return paint
