@@ -258,8 +258,10 @@ class _StandIns:
 
     def of(self, text: str) -> str:
         width = cells(text)
-        if text.isascii() or not width or len(self._texts) > 0x1FFFF:
+        if text.isascii() or len(self._texts) > 0x1FFFF:
             return text
+        if not width:
+            return ""  # combining marks with nothing to combine with
         self._texts.append(text)
         return chr(0xF0000 + len(self._texts) - 1) + "\ue000" * (width - 1)
 
