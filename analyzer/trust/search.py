@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
-from analyzer.trust.certificate import Certificate
+from analyzer.trust.certificate import Certificate, Name
 from analyzer.trust.checks import added_failures, failures
 from analyzer.trust.path import Case, Failure, Path
 from analyzer.trust.signatures import key_family, signature_family
@@ -258,10 +259,10 @@ def _sorted(case: Case) -> Iterator[Path]:
     """
     chain = _cut_at_store(case, _sort(case))
     last = chain[-1]
-    found = list(_onto_stored(case, chain, case.store.named_like_issuer_of(last, case.profile)))
+    found = list(_onto_stored(case, chain, _bucket_of(case, last.issuer)))
     yield from found
     if not last.self_issued and all(_unsettled(case, path) for path in found):
-        again = list(_onto_stored(case, chain, case.store.with_subject(last)))
+        again = list(_onto_stored(case, chain, _bucket_of(case, last.subject)))
         yield from again
         found += again
     if not found:
@@ -295,12 +296,33 @@ def _unsettled(case: Case, path: Path) -> bool:
     return first is not None and first.check in ("dates", "key-strength", "signature-strength")
 
 
+_BUCKETS: Final = 127
+
+
+def _bucket_of(case: Case, name: Name) -> list[Certificate]:
+    """The stored certificates that GnuTLS looks through for a name: all whose subject falls into the same bucket.
+
+    Names meet in a bucket by chance too, and then count: a stored leaf is found when its issuer's name meets it.
+    """
+    wanted = _bucket(name.der)
+    return [c for c in case.store.certificates if _bucket(c.subject.der) == wanted]
+
+
+@lru_cache(maxsize=8192)
+def _bucket(data: bytes) -> int:
+    """Bob Jenkins' adaptation of P. J. Weinberger's hash, as gnulib's hash_pjw_bare computes it on 64 bits."""
+    value = 0
+    for octet in data:
+        value = (octet + (value << 9 | value >> 55)) & 0xFFFFFFFFFFFFFFFF
+    return value % _BUCKETS
+
+
 def _sort(case: Case) -> list[Certificate]:
     """What was sent, segment by segment: each starts where the last one ended and follows the first issuers found.
 
     It stops as soon as the store holds the issuer of a segment's end; else everything sent is kept.
     """
-    rest = [*case.chain, *(c for c in case.sent.certificates if c not in case.chain)]
+    rest = list(dict.fromkeys((*case.chain, *case.sent.certificates)))
     if len(rest) > MAX_SORTED:
         return rest
     chain: list[Certificate] = []
@@ -313,7 +335,7 @@ def _sort(case: Case) -> list[Certificate]:
                 break
             segment.append(above)
             rest.remove(above)
-        chain += [segment[0], *(c for c in segment[1:] if c not in chain)]
+        chain += segment
         if _stored_issuers(case, chain[-1]):
             break
     return chain
@@ -323,7 +345,7 @@ def _cut_at_store(case: Case, chain: list[Certificate]) -> list[Certificate]:
     if len(chain) > 1 and _self_signed(case, chain[-1]):
         chain = chain[:-1]
     for index in range(1, len(chain)):
-        if chain[index].self_issued and chain[index] in case.store:
+        if chain[index] in _bucket_of(case, chain[index].issuer):
             return chain[: index + 1]
     return chain
 

@@ -19,7 +19,8 @@ _GENERIC: Final = frozenset({
     "ca", "root", "int", "intermediate", "issuing", "issuer", "sub", "subordinate", "authority", "certificate",
     "certification", "certificates", "trust", "trusted", "server", "tls", "ssl", "rsa", "ecc", "ecdsa", "class",
     "secure", "test", "of", "the", "and", "inc", "ltd", "gmbh", "llc", "corp", "com", "org", "net", "co", "global",
-    "g1", "g2", "g3", "g4", "g5", "r1", "r2", "r3", "r4", "x1", "x2", "x3", "v1", "v2", "v3", "sha256", "sha384", "2048", "4096",
+    "g1", "g2", "g3", "g4", "g5", "r1", "r2", "r3", "r4", "x1", "x2", "x3", "v1", "v2", "v3", "sha256", "sha384",
+    "2048", "4096",
 })  # fmt: skip
 """Words in the names of CAs that say nothing about whose they are."""
 
