@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,9 @@ __all__ = ["ACK", "FIN", "IPV4_HIGH", "RST", "SYN", "Segments", "address_text"]
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 
 IPV4_HIGH = (1 << 64) - 1
-"""The upper half of an address column that marks an IPv4 address; the lower half holds its 32 bits."""
+"""The upper half of an address column that marks an IPv4 address; the lower half holds its 32 bits.
+
+An IPv6 address may begin so too (none that is assigned does); its lower half then tells, being longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +60,9 @@ class Segments:
         return len(self.packet)
 
 
+@lru_cache(maxsize=4096)
 def address_text(high: int, low: int) -> str:
-    """An address of the columns as text; IPv6 without brackets."""
-    import ipaddress
-
-    if high == IPV4_HIGH:
-        return str(ipaddress.IPv4Address(low))
-    return str(ipaddress.IPv6Address(high << 64 | low))
+    """An address of the columns as text, as Wireshark writes it; IPv6 without brackets."""
+    if high == IPV4_HIGH and low < 1 << 32:
+        return socket.inet_ntop(socket.AF_INET, low.to_bytes(4, "big"))
+    return socket.inet_ntop(socket.AF_INET6, (high << 64 | low).to_bytes(16, "big"))

@@ -24,7 +24,12 @@ _CISCO_METADATA: Final = b"\x89\x09"
 _CENTRINO: Final = b"\x24\x52"
 """EtherType under which some wireless cards hand 802.11 frames to a capture on an Ethernet interface."""
 _MAX_FRAGMENT_BYTES: Final = 16 << 20
-"""Bytes of incomplete datagrams kept; the oldest go first."""
+"""Bytes of incomplete datagrams kept, bookkeeping included; the oldest go first."""
+_PIECE_OVERHEAD: Final = 400
+"""What a fragment costs beyond its bytes: about as much as a datagram of one byte takes in memory."""
+_TCP: Final = 6
+_LEAST_QUOTED: Final = 8
+_TCP_HEADER: Final = 20
 _MAX_DATAGRAM: Final = 65_535 + 40
 
 
@@ -100,6 +105,7 @@ class UncommonPackets:
         """Walk scapy's layers down to the innermost TCP header."""
         from scapy.layers.inet import ICMP, IP, TCP, IPerror, TCPerror
         from scapy.layers.inet6 import IPerror6, IPv6, IPv6ExtHdrFragment, _ICMPv6Error
+        from scapy.packet import Raw
 
         network: Any = None
         quoted = 0
@@ -116,7 +122,10 @@ class UncommonPackets:
             elif isinstance(layer, _ICMPv6Error):
                 quoted = 6 << 16 | layer.type << 8 | layer.code
             elif kind in (TCP, TCPerror) and network is not None:
-                return _segment(network, bytes(layer.original or layer), quoted)
+                header = bytes(layer.original or layer)
+                return _segment(network, _completed(header) if quoted else header, quoted)
+            elif kind is Raw and quoted and _TCP in (getattr(network, "proto", None), getattr(network, "nh", None)):
+                return _segment(network, _completed(bytes(layer)), quoted)
             layer = layer.payload
         return []
 
@@ -180,11 +189,11 @@ class _Datagram:
         if offset in self.pieces:
             return 0
         self.pieces[offset] = body
-        self.held += len(body)
-        return len(body)
+        self.held += len(body) + _PIECE_OVERHEAD
+        return len(body) + _PIECE_OVERHEAD
 
     def whole(self) -> bytes | None:
-        if self.total is None or self.held < self.total:
+        if self.total is None or self.held - _PIECE_OVERHEAD * len(self.pieces) < self.total:
             return None
         data = bytearray()
         for offset in sorted(self.pieces):
@@ -194,15 +203,25 @@ class _Datagram:
         return bytes(data[: self.total]) if len(data) >= self.total else None
 
 
+def _completed(start: bytes) -> bytes:
+    """A TCP header of which an ICMP error quotes but the beginning (RFC 792: 8 bytes); what is missing becomes 0."""
+    if not _LEAST_QUOTED <= len(start) < _TCP_HEADER:
+        return start
+    header = bytearray(start.ljust(_TCP_HEADER, b"\x00"))
+    header[12] = _TCP_HEADER // 4 << 4
+    return bytes(header)
+
+
 def _segment(network: Any, tcp: bytes, quoted: int) -> list[InnerSegment]:
-    if len(tcp) < 20:
+    if len(tcp) < _TCP_HEADER:
         return []
     if hasattr(network, "ihl"):
         header = (network.ihl or 5) * 4
         claimed = (network.len or 0) - header
         ttl, ip_id = network.ttl, network.id
     else:
-        extensions = len(bytes(network.original or network)) - 40 - len(tcp)
+        # Not from the packet's own length: a trailer of the link layer may follow it.
+        extensions = len(bytes(network.payload.original or network.payload)) - len(tcp)
         claimed = (network.plen or 0) - max(extensions, 0)
         ttl, ip_id = network.hlim, -1
     wire = claimed if claimed >= 20 else len(tcp)
