@@ -1,4 +1,52 @@
-"""The packets that would tell are not in the capture."""
+"""The packets that would tell are not in the capture.
+
+What would tell the cause is not in the capture.
+
+Aborted by: nobody known. Confidence: certain or possible.
+
+## What happened
+The recording is at fault, not the handshake: packets were cut by a snap length, dropped under load, taken in
+one direction only, or the recording began or ended in the middle of the connection. The connection may even
+have succeeded.
+
+## How we know
+- One of these: the capture begins in the middle and holds no hello; bytes of a side are missing; nothing of one
+  direction was captured; the capture ends in the middle of the handshake. The report says which.
+- Certain: nothing ended the connection in the capture, or one direction or the beginning is missing altogether.
+  Then the outcome is `incomplete`, not `failed`.
+- Possible: the connection was ended, and some bytes before it are missing. Then other causes are named first.
+- A completed handshake is never reported so.
+
+## What to do
+Capture again: whole packets, both directions, from before the connection is opened until after it has ended.
+
+    tcpdump -i any -s 0 -B 65536 -w again.pcap 'host 192.0.2.10 and port 443'
+
+1. `-s 0` takes whole packets. Old scripts with `-s 96` cut the certificate off.
+2. `-B 65536` gives a larger buffer. `packets dropped by kernel` at the end must be 0. Narrow the filter if it
+   is not.
+3. One direction only: asymmetric routing, a mirror port that copies one direction, or a filter that hits one
+   address of a NAT. Capture on the client or the server itself.
+4. TLS 1.3: the messages are there, but encrypted. That is not this code.
+5. Long-lived connections: make the client connect anew while you record.
+
+Tools: `capinfos again.pcap` shows the snap length and drops,
+`tshark -r again.pcap -Y tcp.analysis.lost_segment` what is missing.
+
+## In the log
+Nothing: this is about the capture. Times and addresses in the report help to find the connection in the logs of
+both ends, which may tell what the capture does not.
+
+## Not to be confused with
+- `path-mtu-blackhole`: bytes are missing, and the peer never acknowledged them: they really did not arrive.
+- `connect-timeout`: only SYNs, because no answer came.
+- `unexplained`: all is there, and nothing known fits.
+- `certificate-rejected`: the capture is whole; the store is what is missing.
+
+## References
+- tcpdump(1): `-s`, `-B`; capinfos(1)
+- Wireshark User's Guide: TCP analysis flags
+"""
 
 from __future__ import annotations
 

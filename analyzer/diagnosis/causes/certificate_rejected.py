@@ -1,4 +1,59 @@
-"""The client refused the server's certificate; why is not known yet."""
+"""The client refused the server's certificate; why is not known yet.
+
+The client left right after the server's certificate, and nothing at hand tells what it did not like.
+
+Aborted by: client. Confidence: certain, likely or possible.
+
+## What happened
+The client refused the server's certificate. That much the moment, or an alert, says. The reason is in the
+client's trust store, in its settings, or in a chain that TLS 1.3 hides. This is a verdict that asks for more
+input.
+
+## How we know
+- The client ended the handshake after the server's flight and before its own Finished, by an alert, a FIN or a
+  RST.
+- Certain: the alert is one about certificates, such as certificate_unknown (46) or unknown_ca (48).
+- Likely: no such alert, but the client left at once, without a message of its own.
+- Possible: it left after more than 3 seconds, after messages of its own, or by a RST without an alert.
+- A contradiction is told: the alert is about certificates, and every validator asked accepts the chain with the
+  store given. That is likely; it usually means that the client uses another store, or checks another name.
+- With a store given that would accept, and no such alert, the code is `client-closed` instead.
+
+## What to do
+Support engineer: run again with what is missing. The report names it.
+1. The client's trust store: `--truststore FILE_OR_DIRECTORY`
+2. The name that the client meant, when there is no SNI or it is not the one checked: `--host NAME`
+3. The chain, when TLS 1.3 hides it; take it from the server itself:
+
+       openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null >chain.txt
+       hsanalyze capture.pcap --server-chain chain.txt --truststore store.pem
+
+   It is the chain of now, not that of the capture.
+4. The validator that the client uses: `--profile java`, `openssl`, `go` and so on.
+
+When all of that was given and the contradiction stays: look for a second store (a JVM option, a container
+image, a secret that is mounted elsewhere), for pinning, for revocation checks, for a security level, and at the
+client's own log.
+
+## In the log
+The client's log has the reason. Look there for:
+- OpenSSL, nginx, HAProxy: `certificate verify failed`, `verify error:num=`
+- Java: `PKIX path`, `SSLHandshakeException`
+- Go: `x509:`
+- .NET: `The remote certificate is invalid according to the validation procedure`,
+  `The remote certificate was rejected by the provided RemoteCertificateValidationCallback`
+- The server's log: `alert certificate unknown:SSL alert number 46`, `remote error: tls: unknown certificate`
+
+## Not to be confused with
+- `client-closed`: the client left in the handshake, and the chain gives no reason.
+- `missing-root`: what this most often turns out to be, once the store is given.
+- `capture-incomplete`: the packets that would tell were not captured.
+- `client-cert-rejected`: the other way round, the server refuses the client's certificate.
+
+## References
+- RFC 8446 sections 4.4.2.4 and 6.2, RFC 5246 section 7.2.2: alerts about certificates
+- OpenSSL: openssl-s_client(1), `-showcerts`
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,58 @@
-"""The client's certificate is outside its validity period."""
+"""The client's certificate is outside its validity period.
+
+The client's certificate, or one above it, is outside its validity period, and the server refused it.
+
+Aborted by: server. Confidence: certain or likely.
+
+## What happened
+Mutual TLS: the client sent a certificate that is out of date, or not in force yet. The gateway's own
+certificate is easily forgotten: nobody visits it with a browser.
+
+## How we know
+- The client's Certificate holds certificates, and after it the server ended the connection before any
+  application data.
+- Certain: the alert is certificate_expired (45), and the check against `--client-ca` finds a date at fault
+  first.
+- Likely: only one of the two. Without `--client-ca` the dates are not checked; look at them in the client's
+  chain in the report.
+- The OpenSSL family sends 45 for it (HAProxy too), Go bad_certificate (42). nginx finishes the handshake and
+  answers HTTP 400 inside it.
+- In TLS 1.3 the client's certificate is encrypted: without the keys this cause cannot be seen.
+
+## What to do
+Client (gateway) operator:
+1. Look at what is sent:
+
+       openssl x509 -in client.pem -noout -subject -serial -dates
+       keytool -list -v -keystore keystore.p12 | grep -E 'Alias|Valid from'
+
+2. Renew it. The key may stay, if the CA allows. Install it with its intermediates.
+3. Make the process read it: many gateways load a key store once. Apigee: new key store, then repoint the
+   reference.
+4. The new one is installed and the old one is still sent: the reference, alias or secret points at the old one.
+
+Server operator: only if the dates are right, look at the clock of the server (`date -u`, `chronyc tracking`)
+and at the dates of the CAs in its list.
+
+## In the log
+- OpenSSL (server): `verify error:num=10:certificate has expired`
+- nginx (server): `client SSL certificate verify error: (10:certificate has expired)`; the client gets
+  `400 The SSL certificate error`
+- HAProxy (server): `SSL client certificate not trusted`
+- Go (server):
+  `tls: failed to verify client certificate: x509: certificate has expired or is not yet valid: ...`
+- curl (client): `(60) SSL certificate verification failed`, which reads as if the server's were at fault; TLS
+  1.3: `(56) ... sslv3 alert certificate expired`
+
+## Not to be confused with
+- `expired-leaf`: the server's certificate; then the client leaves.
+- `client-cert-untrusted`: the CA is not accepted.
+- `client-cert-rejected`: refused without a reason that shows.
+
+## References
+- RFC 5280 section 4.1.2.5; RFC 8446 section 6.2 and RFC 5246 section 7.2.2: certificate_expired
+- nginx: `ssl_client_certificate`; Apigee: references to key stores
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,63 @@
-"""The server wants a client certificate, and the client sent none."""
+"""The server wants a client certificate, and the client sent none.
+
+The server asked for a client certificate, the client had none to show, and the server refused.
+
+Aborted by: server. Confidence: certain or likely.
+
+## What happened
+The server wants mutual TLS. Its CertificateRequest came, and the client answered with an empty Certificate.
+Either no client certificate is configured, or the client found none that fits the CAs and algorithms that the
+request names, and then sends none without a word (Java does so).
+
+## How we know
+- Certain: the server's alert is certificate_required (116); or the request is in the capture, the client's
+  Certificate is empty or absent, and the server answered with handshake_failure (40), bad_certificate (42) or
+  no_certificate (41).
+- Likely: the same with another alert, a FIN or a RST from the server.
+- TLS 1.3 without keys: a record as long as an empty Certificate, and after the client's Finished nothing from
+  the server but a record as long as an alert. Likely.
+- In TLS 1.3 the client believes that it is done and may have sent its request: the refusal comes after the
+  handshake.
+- nginx finishes the handshake and answers HTTP 400 inside it: to this analysis such a connection is completed.
+
+## What to do
+Client (gateway) operator:
+1. Give the client a certificate and its private key, with the intermediates. nginx: `proxy_ssl_certificate`,
+   `proxy_ssl_certificate_key`. HAProxy: `crt` on the server line. Java: a key store, not only a trust store:
+
+       keytool -list -v -keystore keystore.p12 | grep -E 'Alias|Entry type|Issuer'
+
+   It must say PrivateKeyEntry, and the issuer (or one above it) must be among the CAs that the server names.
+2. See what the server accepts:
+   `openssl s_client -connect HOST:443 -servername HOST </dev/null | grep -A9 'Acceptable client'`
+3. Try it: `openssl s_client -connect HOST:443 -servername HOST -cert client.pem -key client.key -cert_chain
+   intermediates.pem`
+
+Server operator: if no client certificate was meant to be asked for, switch it off (nginx
+`ssl_verify_client off`, HAProxy `verify none`).
+
+## In the log
+- OpenSSL (server): `tls_process_client_certificate:peer did not return a certificate`
+- nginx (server): `client sent no required SSL certificate`; the client gets
+  `400 No required SSL certificate was sent`
+- HAProxy (server): `SSL handshake failure`
+- Go (server): `tls: client didn't provide a certificate`
+- Java (client): `Received fatal alert: handshake_failure`, also only `Broken pipe`; TLS 1.3:
+  `Received fatal alert: certificate_required`, also `Read timed out`
+- Go (client): `remote error: tls: handshake failure`; TLS 1.3: `remote error: tls: certificate required`
+- nginx (client): `SSL_read() failed (... certificate required:SSL alert number 116)`
+- Node (client): `ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED`
+- curl: `(35) ... sslv3 alert handshake failure`; TLS 1.3: `(56) ... tlsv13 alert certificate required`
+
+## Not to be confused with
+- `client-cert-untrusted`: a certificate was sent, and its CA is not accepted.
+- `client-cert-rejected`: a certificate was sent and refused; why is not visible.
+- `no-shared-cipher`: the same alert 40, but in direct answer to the ClientHello.
+
+## References
+- RFC 8446 sections 4.3.2, 4.4.2 and 6.2 (certificate_required); RFC 5246 sections 7.4.4 and 7.4.6
+- nginx: `ssl_verify_client`, `proxy_ssl_certificate`; HAProxy: `crt`, `verify`
+"""
 
 from __future__ import annotations
 

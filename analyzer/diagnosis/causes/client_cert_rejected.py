@@ -1,4 +1,58 @@
-"""The server refused the client's certificate; why the wire does not show."""
+"""The server refused the client's certificate; why the wire does not show.
+
+The server ended the handshake after the client's certificate, and the wire does not tell its reason.
+
+Aborted by: server. Confidence: likely or possible.
+
+## What happened
+Mutual TLS: the client sent a certificate, and the server left. It may not trust the CA, mind the dates, the
+purpose or the name, or the proof of possession may be wrong. Or it left for a reason of its own that happened
+to come then.
+
+## How we know
+- The client's Certificate holds certificates; after it, and before the handshake was done, the server ended the
+  connection.
+- Likely: the alert is one about certificates, such as bad_certificate (42), which Go sends for every fault.
+- Possible: the alert is handshake_failure (40) or decrypt_error (51), or there is none.
+- In TLS 1.3 the client's certificate is encrypted: without the keys this cause cannot be seen.
+
+## What to do
+Support engineer: run again with the store by which the server checks its clients: `--client-ca FILE`. It often
+turns this into `client-cert-untrusted` or `client-cert-expired`.
+
+Client (gateway) operator:
+1. Look at the certificate as a server does:
+
+       openssl verify -purpose sslclient -CAfile client-ca.pem -untrusted intermediates.pem client.pem
+       openssl x509 -in client.pem -noout -subject -issuer -dates -ext extendedKeyUsage
+
+   It needs clientAuth. One made for servers is refused with unsupported_certificate (43) by the OpenSSL family.
+2. Does the key belong to it? The two digests must be equal:
+
+       openssl x509 -in client.pem -noout -pubkey | openssl sha256
+       openssl pkey -in client.key -pubout | openssl sha256
+
+Server operator: the reason is in the server's log. Look also for lists of allowed subjects or fingerprints.
+
+## In the log
+- OpenSSL (server): `tls_process_client_certificate:certificate verify failed`, with `verify error:num=...`
+  before it
+- nginx (server): `client SSL certificate verify error: (26:unsuitable certificate purpose)`
+- HAProxy (server): `SSL client certificate not trusted`
+- Go (server): `tls: failed to verify client certificate: x509: certificate specifies an incompatible key usage`
+- curl (client): `(35) ... sslv3 alert bad certificate`, `(35) ... sslv3 alert unsupported certificate`
+- Go (client): `remote error: tls: bad certificate`
+
+## Not to be confused with
+- `client-cert-untrusted`: the CA is known to be the reason.
+- `client-cert-expired`: a date is known to be the reason.
+- `client-cert-missing`: the client sent no certificate.
+- `server-closed`: the server left, and no client certificate had been sent.
+
+## References
+- RFC 8446 sections 4.4.2.3, 4.4.3 and 6.2; RFC 5246 sections 7.4.6 and 7.4.8
+- OpenSSL: openssl-verify(1), `-purpose sslclient`
+"""
 
 from __future__ import annotations
 

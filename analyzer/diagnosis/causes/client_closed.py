@@ -1,4 +1,53 @@
-"""The client left in the handshake without saying why."""
+"""The client left in the handshake without saying why.
+
+The client left during the handshake without an alert, and the chain gives no reason.
+
+Aborted by: client. Confidence: likely or possible.
+
+## What happened
+The client hung up or reset. It may have run into a timeout of its own, its caller may have cancelled, its
+process may have been stopped. Load balancers' health checks and port scanners do the same on purpose. Some
+clients refuse a certificate this way, too: that is why the chain is looked at first.
+
+## How we know
+- The client's FIN, RST or close_notify was the first act that ended the connection, before the handshake was
+  done.
+- Likely: every validator asked accepts the server's chain, or no certificate had come yet. Possible: otherwise.
+- The report says how long it had waited since the server's last step. More than a second speaks for a timeout
+  or a cancelled request.
+- Where a fault of the chain, silence, plain text or vanishing packets explain the leaving, those are named
+  instead.
+
+## What to do
+Gateway operator:
+1. A round number of seconds? Look for that timeout: connect, handshake and request timeouts of the gateway, the
+   deadline of the caller behind it. Then the question is why the server was slow: compare with `server-silent`.
+2. Within milliseconds, in a steady rhythm, from a few addresses: a health check that only opens the port. Leave
+   it, or let it speak TLS.
+3. Right after the certificate: run again with the client's own store and validator, `--truststore` and
+   `--profile`. A Java SSLEngine in a gateway, Node and nginx leave without an alert when they refuse.
+4. Look at the client's log at that second: `context canceled`, a restart, a broken worker.
+
+Server operator: nothing to repair, unless the wait was long.
+
+## In the log
+- OpenSSL server: sends decode_error (50) after the client's FIN; that is an echo
+- nginx (server): `peer closed connection in SSL handshake`,
+  `client closed connection while waiting for request`
+- Go (server): `http: TLS handshake error from ...: EOF`
+- HAProxy (server): `SSL handshake failure`
+- Apigee (documented): `handshakeTimeout` at 55 s
+
+## Not to be confused with
+- `certificate-rejected`: the client left right after a certificate that it may not have liked.
+- `missing-root`: the same FIN, once the store is known.
+- `server-silent`: the client left because nothing came.
+- `server-closed`: the server's FIN was first.
+
+## References
+- RFC 8446 section 6.1: closure alerts
+- RFC 9293 section 3.6
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,47 @@
-"""The connection attempt was never answered."""
+"""The connection attempt was never answered.
+
+The SYN was sent, perhaps several times, and nothing came back.
+
+Aborted by: network. Confidence: certain or likely.
+
+## What happened
+TLS never began. The packets of the client get lost on the way there, or the answers on the way back: a firewall
+that drops silently, a security group, a wrong route, a machine that is off, a wrong address.
+
+## How we know
+- Certain: the SYN was sent more than once, and not one packet of the server is in the capture.
+- Likely: a single SYN, watched for a second or more.
+- ICMP errors about the connection make it another case.
+- If the client went on after the SYN, an answer did come: then it is the capture that lacks one direction.
+
+## What to do
+Gateway operator:
+1. Where does it end?
+
+       nc -vz -w 5 HOST 443
+       traceroute -T -p 443 HOST
+
+2. Right address? `getent ahosts HOST`. Private and public DNS may differ; so may IPv6 and IPv4.
+3. Rules on the way out: security group, network policy, egress proxy, NAT that ran out of ports.
+
+Server operator:
+1. Capture on the server: `tcpdump -ni any 'tcp[tcpflags] & tcp-syn != 0 and port 443'`
+2. The SYN does not arrive: a rule in front. It arrives, and no answer leaves: a local rule, or a full accept
+   queue (`nstat -az TcpExtListenDrops`). An answer leaves and does not arrive: the way back, often a route past
+   a stateful firewall.
+
+## In the log
+- curl: `(28) Connection timed out after ... milliseconds`
+
+## Not to be confused with
+- `connection-refused`: a RST or an ICMP error came.
+- `server-silent`: the connection was opened, and the ClientHello was not answered.
+- `capture-incomplete`: answers came, and the capture has only one direction.
+
+## References
+- RFC 9293 section 3.8.1, RFC 6298 section 2: the SYN is sent again after a second, then after twice the time
+- tcpdump(1), traceroute(8)
+"""
 
 from __future__ import annotations
 

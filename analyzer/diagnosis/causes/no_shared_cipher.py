@@ -1,4 +1,57 @@
-"""Client and server have no cipher suite, group or signature algorithm in common."""
+"""Client and server have no cipher suite, group or signature algorithm in common.
+
+Client and server found no cipher suite, group or signature algorithm on which both could agree.
+
+Aborted by: server, or client. Confidence: certain or likely.
+
+## What happened
+The lists in the hellos have nothing usable in common. It need not be the suites: an ECDSA certificate needs an
+ECDSA suite (TLS 1.2), a key exchange needs a common group, a certificate needs a signature algorithm that the
+client offered. A server that has no certificate for the name asked for may answer alike.
+
+## How we know
+- The server answered the ClientHello with handshake_failure (40): likely. The alert is the one that the RFC has
+  for it, but servers send it for other reasons too.
+- insufficient_security (71) from either side: certain.
+- From the client only before it got a certificate.
+- The report lists what the client offered. What the server would have taken is not on the wire.
+- A Java client does not offer MD5 and other disabled algorithms: a certificate signed so ends here, not at the
+  certificate.
+
+## What to do
+1. See what the server takes, and what certificate it has:
+
+       openssl s_client -connect HOST:443 -servername HOST -tls1_2 </dev/null | grep -E 'Cipher is|signature|Temp Key'
+
+2. Try with the client's list:
+   `openssl s_client -connect HOST:443 -servername HOST -cipher LIST -groups LIST -sigalgs LIST`
+3. Server operator: allow a suite that the client offers, if it is still a sound one. Give an RSA certificate
+   beside the ECDSA one for old clients.
+4. Gateway operator: look at what limits the client: nginx `proxy_ssl_ciphers`, HAProxy `ciphers`, Java
+   `jdk.tls.disabledAlgorithms`, Apigee `Ciphers` in SSLInfo, OpenSSL's security level.
+5. Did the right SNI go out? A default host may have a narrower list.
+
+## In the log
+- OpenSSL (client): `sslv3 alert handshake failure ... SSL alert number 40`
+- nginx (server): `SSL_do_handshake() failed (SSL: ... no shared cipher)`
+- Java (client): `Received fatal alert: handshake_failure`
+- Go (client): `remote error: tls: handshake failure`
+- GnuTLS (client): `Received alert [40]: Handshake failed`
+- Node (client): `EPROTO ... sslv3 alert handshake failure`
+- curl: `(35) ... sslv3 alert handshake failure`
+- HAProxy (server): `SSL handshake failure`; F5 (documented): `no shared ciphers (40)`
+
+## Not to be confused with
+- `client-cert-missing`: the same alert 40, but after the client's Certificate.
+- `protocol-version-mismatch`: alert 70.
+- `sni-rejected`: alert 112; some servers send 40 for an unknown name, which looks like this.
+- `weak-key`: a certificate was looked at and refused.
+
+## References
+- RFC 8446 sections 4.1.1, 4.2.3, 4.2.7 and 6.2; RFC 5246 sections 7.4.1 and 7.2.2
+- RFC 8422: elliptic curves in TLS 1.2
+- nginx: `ssl_ciphers`, `proxy_ssl_ciphers`
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,51 @@
-"""The server answered with something that is not TLS."""
+"""The server answered with something that is not TLS.
+
+The server answered the ClientHello with bytes that are no TLS record.
+
+Aborted by: client, or server. Confidence: certain.
+
+## What happened
+The client spoke TLS to a port that speaks something else: plain HTTP most often, or SSH, SMTP, a database. Or
+TLS was switched off there, or a proxy in between answered with an error page in plain text.
+
+## How we know
+- The capture holds a ClientHello, and the first bytes of the server do not begin a TLS record. The report
+  quotes them.
+- There is no room for doubt, so it is certain. The client usually ends the connection; a server that answers
+  400 may do so itself.
+
+## What to do
+1. See what the port speaks:
+
+       curl -v http://HOST:PORT/
+       openssl s_client -connect HOST:PORT </dev/null
+
+2. Gateway operator: is it the right port, and is `https` meant? A target with port 80 or 8080 and TLS enabled
+   is the usual mistake. In nginx `proxy_pass https://` speaks TLS, `http://` does not.
+3. Server operator: enable TLS on that port (nginx `listen 443 ssl`, HAProxy `bind ... ssl crt FILE`).
+4. A proxy on the way: the client must send CONNECT first. `curl -v -x PROXY https://HOST/` shows whether that
+   works.
+5. SMTP, IMAP, LDAP, PostgreSQL: these ask for STARTTLS or a request of their own first:
+   `openssl s_client -starttls smtp -connect HOST:25`
+
+## In the log
+- OpenSSL, nginx, Node, curl (client): `wrong version number`
+- Java (client): `Unsupported or unrecognized SSL message`
+- Go (client): `http: server gave HTTP response to HTTPS client`
+- GnuTLS (client): `An unexpected TLS packet was received`
+- The reverse, plain HTTP sent to a TLS port, is not this code: nginx logs
+  `client sent plain HTTP request to HTTPS port`
+
+## Not to be confused with
+- `protocol-version-mismatch`: both speak TLS. OpenSSL's words `wrong version number` mislead.
+- `server-closed`: the server sent no byte at all.
+- `handshake-integrity`: TLS that began, and broke.
+
+## References
+- RFC 8446 section 5.1: the record
+- RFC 9110 section 9.3.6 (CONNECT), RFC 3207 (STARTTLS)
+- nginx: `listen ... ssl`, `proxy_pass`
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,52 @@
-"""Full-size packets vanish on the way (path MTU black hole)."""
+"""Full-size packets vanish on the way (path MTU black hole).
+
+Small packets pass, full-size ones do not, so a flight of the handshake never arrives.
+
+Aborted by: network. Confidence: certain or likely.
+
+## What happened
+A link on the way (VPN, tunnel, PPPoE, overlay network) takes less than 1500 bytes. Packets that are too big are
+dropped, and the ICMP message that should say so is filtered. The TCP handshake and the ClientHello are small
+and pass; the server's certificate is not and does not. Both sides wait, until one gives up.
+
+## How we know
+- A segment of more than 600 bytes was sent three times or more from the same place and never acknowledged (seen
+  at the sender's end).
+- Or more than 600 bytes of one side are missing in the capture, were never acknowledged, and later packets of
+  that side did arrive (seen at the receiver's end).
+- Certain: an ICMP message "fragmentation needed" or "packet too big" is in the capture too. Likely: without it.
+- The client's side counts as well: a large ClientHello, a client certificate with its chain.
+
+## What to do
+1. Find the size that passes:
+
+       ping -M do -s 1472 HOST
+       ping -M do -s 1392 HOST
+       tracepath HOST
+
+   1472 bytes and 28 of headers make 1500.
+2. Network operator: let ICMP type 3 code 4 and ICMPv6 type 2 pass. That is the repair.
+3. On the tunnel or firewall, clamp the segment size:
+   `iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu`
+4. On the machine, until then: `ip link set dev eth0 mtu 1400`, or for one route
+   `ip route replace NET via GW advmss 1360`; Linux finds out by itself with
+   `sysctl -w net.ipv4.tcp_mtu_probing=1`.
+
+## In the log
+Timeouts only; no product names this cause.
+- Apigee (documented): `handshakeTimeout` at 55 s
+- Java (client): `Read timed out`
+- curl: `(28) Connection timed out after ... milliseconds`
+
+## Not to be confused with
+- `server-silent`: no byte of the server's came, and nothing of it is missing.
+- `capture-incomplete`: the bytes are missing in the capture, but the peer did acknowledge them.
+- `client-closed`: how it ends when the client gives up; the reason is here.
+
+## References
+- RFC 1191, RFC 8201: path MTU discovery; RFC 2923: its problems with TCP; RFC 4821: probing
+- RFC 792 (type 3, code 4), RFC 4443 section 3.2 (packet too big)
+"""
 
 from __future__ import annotations
 

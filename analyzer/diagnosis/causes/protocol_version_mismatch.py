@@ -1,4 +1,56 @@
-"""Client and server have no protocol version in common."""
+"""Client and server have no protocol version in common.
+
+The versions of TLS that the client offers and those that the server takes have none in common.
+
+Aborted by: server, or client. Confidence: certain.
+
+## What happened
+An old client meets a server that has switched off TLS 1.0 and 1.1, or a modern client meets an old server.
+After an upgrade of either side a connection that always worked stops.
+
+## How we know
+- A fatal alert protocol_version (70), or inappropriate_fallback (86), ended the handshake. The code rests on
+  that alert alone, so it is certain.
+- From the server: nothing that the client offered suits it. The report lists what was offered
+  (supported_versions, else the version of the ClientHello).
+- From the client: the server chose a version that the client does not want.
+- A server that cannot do better may simply close: then the report says `server-closed` or `server-reset`.
+- OpenSSL 3 clients that allow TLS 1.0 send internal_error (80) after the ServerKeyExchange instead.
+
+## What to do
+1. See what the server takes:
+
+       openssl s_client -connect HOST:443 -servername HOST -tls1_2 </dev/null
+       openssl s_client -connect HOST:443 -servername HOST -tls1_3 </dev/null
+
+2. The older side has to move. Server operator: enable TLS 1.2 at least (nginx `ssl_protocols TLSv1.2 TLSv1.3;`,
+   HAProxy `ssl-min-ver TLSv1.2`).
+3. Gateway operator: look at what limits the client. Java: `jdk.tls.client.protocols`,
+   `jdk.tls.disabledAlgorithms`. nginx: `proxy_ssl_protocols`. OpenSSL: `MinProtocol` in openssl.cnf, and the
+   security level. Apigee: `Protocols` in SSLInfo; Apigee X takes no TLS 1.0 and 1.1.
+4. inappropriate_fallback: the client tried again with a lower version after a failure. Look for the first
+   failure.
+
+## In the log
+- OpenSSL, curl (client): `tlsv1 alert protocol version`, `SSL alert number 70`
+- nginx (client): `tlsv1 alert protocol version:SSL alert number 70`; as a server:
+  `SSL routines::unsupported protocol`
+- Java (client): `Received fatal alert: protocol_version`
+- Go (client): `remote error: tls: protocol version not supported`; as a server:
+  `tls: client offered only unsupported versions: [303 302 301]`
+- GnuTLS (client): `Received alert [70]: Error in protocol version`
+- HAProxy (server): `SSL handshake failure`
+
+## Not to be confused with
+- `no-shared-cipher`: the version is agreed, the rest is not. The alert is 40.
+- `not-tls`: OpenSSL's `wrong version number` is about bytes that are no TLS at all.
+- `server-closed`: an old server that answers with a FIN.
+
+## References
+- RFC 8446 sections 4.1.3, 4.2.1 and 6.2; RFC 5246 appendix E; RFC 7507 (inappropriate_fallback)
+- RFC 8996: TLS 1.0 and 1.1 deprecated
+- nginx: `ssl_protocols`, `proxy_ssl_protocols`; Java: JSSE Reference Guide
+"""
 
 from __future__ import annotations
 

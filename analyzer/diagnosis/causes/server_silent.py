@@ -1,4 +1,51 @@
-"""The server never answered the ClientHello."""
+"""The server never answered the ClientHello.
+
+The ClientHello went out, and not one byte came back.
+
+Aborted by: client, or network. Confidence: certain or likely.
+
+## What happened
+TCP is up, TLS is not answered. The process behind the port hangs, is overloaded or waits for something itself;
+its accept queue takes connections that nobody serves; or a box in between opened the connection on the server's
+behalf and cannot reach it.
+
+## How we know
+- The connection was opened, the ClientHello was sent, and the server sent no byte of data for a second at
+  least, or the ClientHello had to be sent again.
+- Certain: the server's TCP acknowledged the ClientHello. Likely: it did not even do that.
+- Client: it gave up, and the report says after how long. Network: the capture ends in the silence.
+- The time tells who gave up: Apigee's handshake timeout is 55 s, many proxies have 60 s, curl's and Java's are
+  set by the caller.
+
+## What to do
+Server operator:
+1. Does the process answer on its own machine? `openssl s_client -connect 127.0.0.1:443 </dev/null`
+2. Is its queue full? `ss -ltn 'sport = :443'`: Recv-Q near Send-Q means that nobody accepts.
+3. All threads busy? A thread dump (`jstack PID`), or the process's load. Slow DNS or a slow key store in the
+   handshake shows there.
+4. Behind a load balancer: does the health check speak TLS, and to this port?
+
+Gateway operator:
+1. Not acknowledged: a firewall that lets small packets through and drops this one (deep inspection, a large
+   ClientHello), or a path that swallows full-size packets.
+2. Do not only raise the timeout: a server that needs more than a second for its hello is ill.
+
+## In the log
+- Apigee (documented): `handshakeTimeout` at 55 s, HTTP 502
+- Java (client): `java.net.SocketTimeoutException: Read timed out`
+- Go (client): `context deadline exceeded (Client.Timeout exceeded while awaiting headers)`
+- curl: `(28) Connection timed out after ... milliseconds`
+
+## Not to be confused with
+- `connect-timeout`: not even the SYN was answered.
+- `path-mtu-blackhole`: the server did answer, and its full-size packets vanish.
+- `server-closed`: a FIN came, without data.
+- `client-closed`: the client left before a second had passed.
+
+## References
+- RFC 6298: retransmission timer; RFC 9293 section 3.8
+- Apigee: playbook on handshake timeouts; ss(8)
+"""
 
 from __future__ import annotations
 

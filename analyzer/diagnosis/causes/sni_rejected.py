@@ -1,4 +1,52 @@
-"""The server refuses the server name, or its absence."""
+"""The server refuses the server name, or its absence.
+
+The server has no service for the name in the ClientHello, or wants a name and got none.
+
+Aborted by: server. Confidence: certain or likely.
+
+## What happened
+The client names the host it wants (SNI) in its first message. The server does not know that name, or insists on
+one. Gateways often send another name than one expects: the name of an upstream block, the address (then none at
+all), or nothing.
+
+## How we know
+- Certain: the server sent unrecognized_name (112) as a fatal alert.
+- Likely: missing_extension (109), and the ClientHello holds no server name.
+- The report shows the name that was sent. An address is never sent as a name: RFC 6066 forbids it.
+- A server may also answer with a default certificate, close, or reset: then the report says
+  `hostname-mismatch`, `server-closed` or `server-reset`.
+
+## What to do
+1. Try with and without the name:
+
+       openssl s_client -connect HOST:443 -servername HOST </dev/null
+       openssl s_client -connect HOST:443 -noservername </dev/null
+
+2. Gateway operator: let it send the name that the backend knows.
+   - nginx: `proxy_ssl_server_name on; proxy_ssl_name api.example.com;`. The default is off: no SNI.
+   - HAProxy: `sni str(api.example.com)`, for health checks `check-sni api.example.com`
+   - Java: no SNI goes out when the URL holds an address.
+   - Apigee: call the target by its name, not by its address.
+3. Server operator: add the name to the virtual host, or a default host. nginx: `ssl_reject_handshake on` in the
+   default server is what refuses; HAProxy: `strict-sni`.
+
+## In the log
+- OpenSSL, curl (client): `tlsv1 unrecognized name`, `SSL alert number 112`
+- nginx (client): `[crit] ... tlsv1 unrecognized name`; as a server: `handshake rejected while SSL handshaking`
+- Java (client): `Received fatal alert: unrecognized_name`
+- Go (client): `remote error: tls: unrecognized name`
+- GnuTLS (client): `Received alert [112]: The server name sent was not recognized`
+- Node (client): `EPROTO ... tlsv1 unrecognized name`
+
+## Not to be confused with
+- `hostname-mismatch`: the server answers, with a certificate for other names; the client refuses.
+- `no-shared-cipher`: alert 40, which some servers send for an unknown name.
+- `server-reset`: load balancers that know no such name often only reset.
+
+## References
+- RFC 6066 section 3 (server_name), RFC 8446 sections 6.2 and 9.2
+- nginx: `proxy_ssl_server_name`, `ssl_reject_handshake`; HAProxy: `sni`, `strict-sni`
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,50 @@
-"""Failed, and nothing that is known explains it."""
+"""Failed, and nothing that is known explains it.
+
+The handshake failed, and none of the known causes fits.
+
+Aborted by: client, or server. Confidence: possible.
+
+## What happened
+A side ended the handshake in a way that no other unit of this catalogue accounts for: an alert that is rare, an
+encrypted one whose meaning is hidden, an end at an unusual place. It is said openly instead of guessed.
+
+## How we know
+- A FIN, a RST or an alert ended the connection before the handshake was done, TLS was spoken, and no other
+  cause is likely.
+- It is possible at most, and never covers another cause.
+- The report names who ended it, by what, and how far the handshake had come.
+
+## What to do
+Support engineer:
+1. Read the packet walk in the report, and the packets around the end in Wireshark with the filter that the
+   report gives.
+2. Give what is not given yet: `--truststore`, `--host`, `--profile`, `--client-ca`, `--server-chain`.
+3. The alert's number and sender: look it up in RFC 8446 section 6.2. Whoever sent it has the reason in its log.
+4. TLS 1.3 with an encrypted alert: repeat the connection with the same client held to TLS 1.2 if that is
+   allowed; its alerts are in clear until the first ChangeCipherSpec.
+
+       curl -v --tls-max 1.2 https://HOST/
+       openssl s_client -connect HOST:443 -servername HOST -tls1_2 -msg </dev/null
+
+5. Compare with a connection that works: same client, same server, another time or another host.
+
+## In the log
+Whatever both ends wrote at that second. For more words:
+- Java: `-Djavax.net.debug=ssl,handshake`
+- OpenSSL: `openssl s_client -msg -trace`
+- nginx: `error_log ... info` shows what clients do in the handshake
+- curl: `-v`
+
+## Not to be confused with
+- `capture-incomplete`: something is missing in the capture.
+- `certificate-rejected`: the client left because of the certificate, for a reason not known yet.
+- `client-closed`: the client left without a word.
+- `handshake-integrity`: an alert that says that a message was broken.
+
+## References
+- RFC 8446 sections 6.1 and 6.2, RFC 5246 section 7.2: all alerts
+- IANA: TLS Alerts registry
+"""
 
 from __future__ import annotations
 
