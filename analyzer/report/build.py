@@ -118,7 +118,7 @@ def findings(connections: Sequence[Connection]) -> tuple[Finding, ...]:
             chain = tuple(info.sha256 for info in connection.server_chain)
             name = connection.host or connection.server
             groups.setdefault((connection.cause.code, name, chain), []).append(connection)
-    found = [_finding(name, members) for (_, name, _), members in groups.items()]
+    found = [_finding(members) for members in groups.values()]
     rank = {"certain": 2, "likely": 1, "possible": 0}
     found.sort(key=lambda f: (-f.count, -rank[f.cause.confidence], f.first_at))
     return tuple(found)
@@ -140,14 +140,13 @@ def summary(connections: Sequence[Connection]) -> Summary:
     )
 
 
-def _finding(name: str, members: list[Connection]) -> Finding:
+def _finding(members: list[Connection]) -> Finding:
     order = {"certain": 0, "likely": 1, "possible": 2}
     example = min(members, key=lambda m: order[m.cause.confidence] if m.cause else 3)
     cause = example.cause
     if cause is None:
         raise ValueError("a finding is made of connections that have a cause")
     times = sorted(member.started_at for member in members)
-    count = f"{len(members)} connections" if len(members) > 1 else "1 connection"
     return Finding(
         cause=cause,
         count=len(members),
@@ -155,7 +154,7 @@ def _finding(name: str, members: list[Connection]) -> Finding:
         servers=tuple(dict.fromkeys(member.server for member in members)),
         first_at=times[0],
         last_at=times[-1],
-        text=_headline(example, members, cause) + (f" {count} to {name} failed this way." if len(members) > 1 else ""),
+        text=_headline(example, members, cause),
     )
 
 
@@ -265,7 +264,12 @@ def _timeline(seen: wire.Connection) -> tuple[TimelineEntry, ...]:
     for packet, time_ns, side, words in shown:
         since = (time_ns - seen.first_time_ns) / 1e9 if time_ns else 0.0
         entries.append(
-            TimelineEntry(packet=packet, time=round(since, 6), from_=side.value, what=", ".join(dict.fromkeys(words)))
+            TimelineEntry(
+                packet=packet or seen.first_packet,
+                time=round(since, 6),
+                from_=side.value,
+                what=", ".join(dict.fromkeys(words)),
+            )
         )
     return tuple(entries)
 

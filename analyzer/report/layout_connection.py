@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from analyzer.report import layout_chain
@@ -48,8 +47,6 @@ ACTS: Mapping[str, str] = {
 FILTER_CELLS = 76
 """A display filter fits on one line, or it cannot be pasted."""
 LADDER_ROWS = 30
-_COUNT = re.compile(r" \d+ connections to \S+ failed this way\.\Z")
-"""The end of a finding's text: the sentence is followed here by the same count among all connections of the capture."""
 EVIDENCE = 20
 CAUSES = 10
 FIXES = 10
@@ -74,7 +71,7 @@ def example(finding: Finding, by_id: Mapping[int, Connection]) -> Connection | N
 
 def sentence(finding: Finding, connection: Connection | None) -> str:
     """Say the finding in one sentence: its own, or one made of the connection's fields."""
-    text = _COUNT.sub("", finding.text or finding.cause.headline).strip()
+    text = (finding.text or finding.cause.headline).strip()
     if text:
         return text if text.endswith((".", "!", "?")) else f"{text}."
     if connection is None:
