@@ -7,7 +7,7 @@ by `UncommonPackets`. IPv4: RFC 791; IPv6: RFC 8200; TCP: RFC 9293 section 3.1.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -355,4 +355,5 @@ def _merge(parts: list[Segments]) -> Segments:
 def _empty(data: NDArray[np.uint8]) -> Segments:
     none = np.zeros(0, dtype=np.int64)
     halves = ("source_high", "source_low", "target_high", "target_low")
-    return Segments(data=data, **{name: none.astype(np.uint64) if name in halves else none for name in _COLUMNS})
+    columns: dict[str, NDArray[Any]] = {n: none.astype(np.uint64) if n in halves else none for n in _COLUMNS}
+    return Segments(data=data, **columns)

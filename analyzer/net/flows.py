@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from analyzer.net.reassembly import Consumer, Rows, Stream
 from analyzer.net.segments import ACK, FIN, IPV4_HIGH, RST, SYN, Segments, address_text
 
-__all__ = ["Endpoint", "FlowTable", "Flows", "SignalLog"]
+__all__ = ["Endpoint", "FlowTable", "Flows", "Signal", "SignalLog"]
 
 _MODULUS: Final = 1 << 32
 _UNKNOWN, _GUESSED, _FROM_SYN = 0, 1, 2
@@ -53,6 +53,7 @@ _FLOW = np.dtype(
         ("last_ip_id", "i4", (2,)),
     ]
 )
+_FIELDS: Final = _FLOW.names or ()
 _SIGNAL = np.dtype(
     [
         ("flow", "i8"),
@@ -69,6 +70,23 @@ _SIGNAL = np.dtype(
         ("quoted", "i4"),
     ]
 )
+
+
+class Signal(NamedTuple):
+    """One row of `SignalLog`: a segment with SYN, FIN or RST, or an ICMP error (`quoted` is not 0, `flags` is)."""
+
+    flow: int
+    side: int
+    flags: int
+    packet: int
+    time_ns: int
+    seq: int
+    ack: int
+    length: int
+    window: int
+    ttl: int
+    ip_id: int
+    quoted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +115,22 @@ class FlowTable:
         """The rows, as a structured array; a view."""
         return self._rows[: self._count]
 
+    def row(self, flow: int) -> dict[str, Any]:
+        """One row as plain data: numbers, and lists of two where there is one by side.
+
+        To read several fields of a connection: each field of a NumPy row takes longer than this.
+        """
+        values = self._rows[flow].tolist()
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in zip(_FIELDS, values, strict=True)
+        }
+
     def endpoint(self, flow: int, side: int) -> Endpoint:
         """Address and port of one side."""
         row = self._rows[flow]
-        return Endpoint(address_text(int(row["high"][side]), int(row["low"][side])), int(row["port"][side]))
+        high, low, port = (row[name].tolist()[side] for name in ("high", "low", "port"))
+        return Endpoint(address_text(high, low), port)
 
     def append(self, ends: tuple[int, ...], opener: int, packet: int, time_ns: int) -> int:
         """Add a connection between the canonical endpoints `ends` (high, low, port of side 0, then of side 1)."""
@@ -212,7 +242,8 @@ class Flows:
             second = (ends[3] * b) ^ (ends[4] * c) + ends[5] * d
             first ^= first >> np.uint64(29)
             mixed = (first * d + second) * a
-            return mixed ^ mixed >> np.uint64(32)
+            result: NDArray[np.uint64] = mixed ^ mixed >> np.uint64(32)
+            return result
 
     def _number(
         self,
@@ -271,7 +302,7 @@ class Flows:
         return known is not None and known != seq
 
     def _set_bases(self, segments: Segments, side: Column, flow: Column, order: Column) -> None:
-        """Learn where each side's sequence numbers begin: from its SYN, else from its first segment or the peer's ACK."""
+        """Learn where each side's sequence numbers begin: by its SYN, its first segment, or the peer's ACK."""
         table = self.table.rows
         syn = np.flatnonzero((segments.flags & SYN != 0) & (segments.quoted == 0))
         for row in syn.tolist():
@@ -376,15 +407,15 @@ class Flows:
         in_order = np.add.reduceat(broken, starts) == 0
         size = np.add.reduceat(length, starts)
         rows = Rows(
-            view=memoryview(segments.data.data),
-            payload=segments.payload[order].tolist(),
-            length=length.tolist(),
-            captured=captured.tolist(),
-            seq=seq.tolist(),
-            packet=segments.packet[order].tolist(),
-            time_ns=segments.time_ns[order].tolist(),
-            total=total.tolist(),
-            likely=np.flatnonzero(likely).tolist(),
+            view=segments.data.data,
+            payload=segments.payload[order].data,
+            length=length.data,
+            captured=captured.data,
+            seq=seq.data,
+            packet=segments.packet[order].data,
+            time_ns=segments.time_ns[order].data,
+            total=total.data,
+            likely=np.flatnonzero(likely).data,
         )
         for number, first, last, whole, count in zip(
             key[starts].tolist(),
@@ -470,7 +501,7 @@ def _starts(key: NDArray[np.generic]) -> Column:
 
 def _key(high_0: int, low_0: int, port_0: int, high_1: int, low_1: int, port_1: int) -> int:
     """Both endpoints as one integer."""
-    if high_0 == IPV4_HIGH and high_1 == IPV4_HIGH:
+    if high_0 == IPV4_HIGH and high_1 == IPV4_HIGH and (low_0 | low_1) < 1 << 32:
         return ((low_0 << _PORT_BITS | port_0) << 48) | low_1 << _PORT_BITS | port_1
     wide = 1 << 300
     first = (high_0 << 64 | low_0) << _PORT_BITS | port_0

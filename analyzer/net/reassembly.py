@@ -17,6 +17,7 @@ capture begins; they do not wrap.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -33,20 +34,23 @@ _MAX_RETRANSMISSIONS: Final = 32
 
 @dataclass(slots=True)
 class Rows:
-    """Data segments of one batch as Python lists, sorted by flow, side and arrival. One index is one segment."""
+    """Data segments of one batch as columns, sorted by flow, side and arrival. One index is one segment.
+
+    The columns are lists or memory views: of bulk data only one segment in twelve is ever looked at.
+    """
 
     view: memoryview
     """The bytes that `payload` points into."""
-    payload: list[int]
-    length: list[int]
-    captured: list[int]
-    seq: list[int]
+    payload: Sequence[int]
+    length: Sequence[int]
+    captured: Sequence[int]
+    seq: Sequence[int]
     """Sequence number of the first payload byte."""
-    packet: list[int]
-    time_ns: list[int]
-    total: list[int]
+    packet: Sequence[int]
+    time_ns: Sequence[int]
+    total: Sequence[int]
     """Payload bytes of all segments before this one, over the whole batch."""
-    likely: list[int]
+    likely: Sequence[int]
     """Indices of segments that look like the beginning of what the consumer waits for."""
 
 
@@ -56,20 +60,21 @@ class Run:
     Valid while the batch is: a consumer copies what it keeps.
     """
 
-    __slots__ = ("_rows", "_shift", "end", "first", "last", "start")
+    __slots__ = ("end", "first", "last", "rows", "shift", "start")
 
     def __init__(self, rows: Rows, first: int, last: int, start: int, end: int, skip: int = 0) -> None:
-        self._rows = rows
+        self.rows = rows
         self.first = first
         self.last = last
         self.start = start
         self.end = end
-        self._shift = rows.total[first] + skip - start
+        self.shift = rows.total[first] + skip - start
+        """What turns a position of the stream into one of `rows.total`."""
 
     def read(self, position: int, count: int) -> bytes:
         """`count` bytes from `position`; both must lie within the run."""
-        rows = self._rows
-        at = position + self._shift
+        rows = self.rows
+        at = position + self.shift
         index = bisect_right(rows.total, at, self.first, self.last) - 1
         inside = at - rows.total[index]
         start = rows.payload[index] + inside
@@ -88,24 +93,24 @@ class Run:
 
     def packet_at(self, position: int) -> int:
         """Frame number of the segment that holds the byte at `position`."""
-        return self._rows.packet[self._index(position)]
+        return self.rows.packet[self._index(position)]
 
     def time_at(self, position: int) -> int:
         """Time in nanoseconds of the segment that holds the byte at `position`."""
-        return self._rows.time_ns[self._index(position)]
+        return self.rows.time_ns[self._index(position)]
 
     def next_likely(self, position: int) -> int | None:
         """Position of the first segment at or after `position` that looks like a beginning, or None."""
-        rows = self._rows
-        at = position + self._shift
+        rows = self.rows
+        at = position + self.shift
         lowest = bisect_left(rows.total, at, self.first, self.last)
         found = bisect_left(rows.likely, lowest)
         if found < len(rows.likely) and rows.likely[found] < self.last:
-            return rows.total[rows.likely[found]] - self._shift
+            return rows.total[rows.likely[found]] - self.shift
         return None
 
     def _index(self, position: int) -> int:
-        return bisect_right(self._rows.total, position + self._shift, self.first, self.last) - 1
+        return bisect_right(self.rows.total, position + self.shift, self.first, self.last) - 1
 
 
 class Consumer(Protocol):

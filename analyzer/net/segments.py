@@ -54,7 +54,8 @@ class Segments:
     ip_id: NDArray[np.int64]
     """[M] IPv4 identification; -1 for IPv6."""
     quoted: NDArray[np.int64]
-    """[M] 0 for a segment; for a TCP header quoted by an ICMP error: family * 65536 + type * 256 + code, family 4 or 6."""
+    """[M] 0 for a segment; for a TCP header quoted by an ICMP error: family * 65536 + type * 256 + code, the family
+    being 4 or 6."""
 
     def __len__(self) -> int:
         return len(self.packet)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.errors import WireError
-from analyzer.net.flows import Endpoint, FlowTable
+from analyzer.net.flows import Endpoint, FlowTable, Signal
 from analyzer.net.reassembly import Retransmission, Stream
 from analyzer.net.segments import ACK, RST, SYN
 from analyzer.registry import HandshakeType
@@ -78,8 +79,7 @@ class EventKind(Enum):
     DAMAGED = "damaged"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """Something that one side did, and the frame that shows it.
 
     `number` is the handshake type of a MESSAGE, the description of an ALERT (`level` its level), the TCP flags of a
@@ -272,6 +272,10 @@ _MAX_SIGNALS: Final = 64
 """Events of one kind kept of a side: a crafted connection may hold millions."""
 
 
+_MAX_REMEMBERED: Final = 1 << 15
+"""Bytes of a Certificate message above which it is parsed each time it comes."""
+
+
 def build(
     flow: int,
     table: FlowTable,
@@ -286,11 +290,13 @@ def build(
     carried = [part for part in records if part is not None]
     if carried and not any(part.is_tls for part in carried):
         return None
-    if not carried and not (signals["flags"] & SYN).any():
+    log = [Signal._make(values) for values in signals.tolist()]
+    opening = [signal for signal in log if signal.flags & SYN]
+    if not carried and not opening:
         return None
-    client, known_by = _client_side(flow, table, signals, records)
+    row = table.row(flow)
+    client, known_by = _client_side(row, opening, records)
     sides = {client: Side.CLIENT, 1 - client: Side.SERVER}
-    row = table.rows[flow]
     parsed = _Parsed()
     for number in (client, 1 - client):
         part = records[number]
@@ -300,7 +306,7 @@ def build(
         part = records[number]
         if part is not None:
             parsed.take(part, sides[number])
-    events = _signal_events(signals, sides) + parsed.events
+    events = _signal_events(log, sides) + parsed.events
     for number in (0, 1):
         events += _stream_events(streams[number], records[number], sides[number])
     # A segment's FIN takes effect after its payload.
@@ -312,17 +318,17 @@ def build(
         client=table.endpoint(flow, client),
         server=table.endpoint(flow, 1 - client),
         client_known_by=known_by,
-        first_packet=int(row["first_packet"]),
-        first_time_ns=int(row["first_time"]),
-        last_packet=int(row["last_packet"]),
-        last_time_ns=int(row["last_time"]),
+        first_packet=row["first_packet"],
+        first_time_ns=row["first_time"],
+        last_packet=row["last_packet"],
+        last_time_ns=row["last_time"],
         events=tuple(events),
-        halves={sides[n]: _half(row, n, signals, streams[n], records[n]) for n in (client, 1 - client)},
+        halves={sides[n]: _half(row, n, opening, streams[n], records[n]) for n in (client, 1 - client)},
         resets=tuple(
-            Reset(sides[int(r["side"])], int(r["packet"]), int(r["ttl"]), int(r["ip_id"]), int(r["seq"]))
-            for r in signals[signals["flags"] & RST != 0][:_MAX_SIGNALS]
+            Reset(sides[signal.side], signal.packet, signal.ttl, signal.ip_id, signal.seq)
+            for signal in [signal for signal in log if signal.flags & RST][:_MAX_SIGNALS]
         ),
-        from_start=bool((signals["flags"] & SYN).any()),
+        from_start=bool(opening),
         hellos=tuple(parsed.hellos),
         server_hello=server_hello,
         server_hello_packet=parsed.server_hello_packet,
@@ -430,6 +436,8 @@ class _Parsed:
     def _message(self, message: RawMessage, side: Side, version: int | None, suite: int | None) -> None:
         if not message.complete:
             parsed: object = messages.parse_partial(message.type, message.body, message.length, version=version)
+        elif message.type == HandshakeType.CERTIFICATE and len(message.body) <= _MAX_REMEMBERED:
+            parsed = _certificate(message.body, version)
         else:
             parsed = messages.parse(message.type, message.body, version=version, cipher_suite=suite)
         if isinstance(parsed, Certificate):
@@ -465,13 +473,16 @@ class _Parsed:
         self.events.append(event)
 
 
+@lru_cache(maxsize=256)
+def _certificate(body: bytes, version: int | None) -> object:
+    """The parsed message: a server sends the same one each time, and its certificates are kept but once."""
+    return messages.parse(HandshakeType.CERTIFICATE, body, version=version)
+
+
 def _client_side(
-    flow: int,
-    table: FlowTable,
-    signals: NDArray[np.void],
-    records: Sequence[SideRecords | None],
+    row: dict[str, Any], opening: Sequence[Signal], records: Sequence[SideRecords | None]
 ) -> tuple[int, str]:
-    """Which side number is the client, and how that is known."""
+    """Which side number is the client, and how that is known. `opening` are the segments with SYN."""
     for wanted in ((HandshakeType.CLIENT_HELLO,), _CLIENT_MESSAGES):
         senders = [
             (message.packet, number)
@@ -481,29 +492,26 @@ def _client_side(
         ]
         if senders:
             return min(senders)[1], "hello" if wanted == (HandshakeType.CLIENT_HELLO,) else "message"
-    opening = signals[(signals["flags"] & SYN != 0)]
-    if len(opening):
+    if opening:
         first = opening[0]
-        side = int(first["side"])
-        return (1 - side if first["flags"] & ACK else side), "syn"
+        return (1 - first.side if first.flags & ACK else first.side), "syn"
     for number in (0, 1):
         if any(message.type in _SERVER_MESSAGES for message in (records[number] or SideRecords()).messages):
             return 1 - number, "message"
-    ports = table.rows[flow]["port"]
+    ports = row["port"]
     return (0 if ports[0] > ports[1] else 1), "port"
 
 
-def _signal_events(signals: NDArray[np.void], sides: dict[int, Side]) -> list[Event]:
+def _signal_events(log: Sequence[Signal], sides: dict[int, Side]) -> list[Event]:
     events: list[Event] = []
     counts: dict[tuple[EventKind, Side], int] = {}
-    for row in signals.tolist():
-        _flow, number, flags, packet, time_ns, *_rest, quoted = row
-        side = sides[number]
-        kind = _signal_kind(flags, quoted)
+    for signal in log:
+        side = sides[signal.side]
+        kind = _signal_kind(signal.flags, signal.quoted)
         counts[kind, side] = counts.get((kind, side), 0) + 1
         if counts[kind, side] <= _MAX_SIGNALS:
-            value = quoted if kind is EventKind.ICMP else flags
-            events.append(Event(kind, packet, time_ns, side, value))
+            value = signal.quoted if kind is EventKind.ICMP else signal.flags
+            events.append(Event(kind, signal.packet, signal.time_ns, side, value))
     return events
 
 
@@ -535,26 +543,26 @@ def _stream_events(stream: Stream | None, part: SideRecords | None, side: Side) 
 
 
 def _half(
-    row: np.void, number: int, signals: NDArray[np.void], stream: Stream | None, part: SideRecords | None
+    row: dict[str, Any], number: int, opening: Sequence[Signal], stream: Stream | None, part: SideRecords | None
 ) -> Half:
-    own = signals[(signals["side"] == number) & (signals["flags"] & SYN != 0)]
-    base = int(row["base"][number]) if row["base_known"][number] else None
-    peer_ack = int(row["last_ack"][1 - number])
+    own = [signal for signal in opening if signal.side == number]
+    base = row["base"][number] if row["base_known"][number] else None
+    peer_ack = row["last_ack"][1 - number]
     seen = part if part is not None else SideRecords()
     return Half(
-        packets=int(row["packets"][number]),
-        bytes=int(row["bytes"][number]),
-        syn=int(own[0]["packet"]) if len(own) else None,
+        packets=row["packets"][number],
+        bytes=row["bytes"][number],
+        syn=own[0].packet if own else None,
         syn_count=len(own),
-        ttl=int(row["ttl"][number]),
-        last_ip_id=int(row["last_ip_id"][number]),
-        last_packet=int(row["side_last_packet"][number]),
-        last_time_ns=int(row["side_last_time"][number]),
-        last_ack=int(row["last_ack"][number]),
+        ttl=row["ttl"][number],
+        last_ip_id=row["last_ip_id"][number],
+        last_packet=row["side_last_packet"][number],
+        last_time_ns=row["side_last_time"][number],
+        last_ack=row["last_ack"][number],
         base=base,
         acknowledged=None if base is None or peer_ack < 0 else (peer_ack - base - 1) % (1 << 32),
         delivered=stream.position - stream.lost_bytes if stream is not None else 0,
-        max_segment=int(row["max_segment"][number]),
+        max_segment=row["max_segment"][number],
         retransmitted=stream.retransmitted if stream is not None else 0,
         retransmissions=tuple(stream.retransmissions) if stream is not None else (),
         lost_bytes=stream.lost_bytes if stream is not None else 0,

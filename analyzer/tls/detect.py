@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from analyzer.registry import ContentType
 
-__all__ = ["MAX_RECORD", "begins_session", "likely_record", "record_header", "sslv2_hello_length"]
+__all__ = ["MAX_RECORD", "MINORS", "begins_session", "likely_record", "record_header", "sslv2_hello_length"]
 
 MAX_RECORD: Final = (1 << 14) + 2048
 """Longest record body: 2^14 bytes and the expansion that encryption may add (RFC 5246 section 6.2.3)."""
 _CONTENT_TYPES: Final = range(ContentType.CHANGE_CIPHER_SPEC, ContentType.HEARTBEAT + 1)
-_MINORS: Final = 5
+MINORS: Final = 5
 """SSL 3.0 to TLS 1.3 are 3.0 to 3.4 on the wire."""
 
 
@@ -24,7 +24,7 @@ def likely_record(
     """Which payloads begin with a plausible record header: [M] mask for [M] positions and captured lengths."""
     kind = data[position]
     plausible = (kind >= ContentType.CHANGE_CIPHER_SPEC) & (kind <= ContentType.APPLICATION_DATA)
-    plausible &= (data[position + 1] == 3) & (data[position + 2] < _MINORS) & (captured >= 5)
+    plausible &= (data[position + 1] == 3) & (data[position + 2] < MINORS) & (captured >= 5)
     length = data[position + 3].astype(np.int64) << 8 | data[position + 4]
     return plausible & (length > 0) & (length <= MAX_RECORD)
 
@@ -33,7 +33,7 @@ def record_header(header: bytes) -> tuple[int, int, int] | None:
     """Content type, version and body length of a 5-byte record header (RFC 8446 section 5.1), or None if it is none."""
     kind, major, minor = header[0], header[1], header[2]
     length = header[3] << 8 | header[4]
-    if kind not in _CONTENT_TYPES or major != 3 or minor >= _MINORS or length > MAX_RECORD:
+    if kind not in _CONTENT_TYPES or major != 3 or minor >= MINORS or length > MAX_RECORD:
         return None
     return kind, major << 8 | minor, length
 
@@ -57,7 +57,7 @@ def sslv2_hello_length(head: bytes) -> int | None:
     """Body length of an SSLv2-style ClientHello that `head` (5 bytes) begins (RFC 5246 appendix E.2), or None."""
     if len(head) < 5 or not head[0] & 0x80 or head[2] != 1:
         return None
-    if (head[3], head[4]) != (0, 2) and (head[3] != 3 or head[4] >= _MINORS):
+    if (head[3], head[4]) != (0, 2) and (head[3] != 3 or head[4] >= MINORS):
         return None
     length = (head[0] & 0x7F) << 8 | head[1]
     return length if length >= 9 else None

@@ -14,14 +14,16 @@ A message's packet is the frame that completed the record with its last byte, as
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from struct import Struct
+from typing import Final, NamedTuple
 
 from analyzer.net.flows import Flows
 from analyzer.net.reassembly import Run
 from analyzer.registry import ContentType
-from analyzer.tls.detect import begins_session, record_header, sslv2_hello_length
+from analyzer.tls.detect import MAX_RECORD, MINORS, begins_session, record_header, sslv2_hello_length
 
 __all__ = ["AlertRecord", "Lost", "PlainText", "RawMessage", "RecordReader", "RecordSeen", "SideRecords"]
 
@@ -33,10 +35,10 @@ _MAX_MESSAGES: Final = 512
 _MAX_ALERTS: Final = 64
 _MAX_PLAIN: Final = 512
 _NEVER: Final = Flows.NEVER
+_RECORD_HEADER: Final = Struct(">BBBH")
 
 
-@dataclass(frozen=True, slots=True)
-class RawMessage:
+class RawMessage(NamedTuple):
     """A handshake message, not yet parsed. `body` follows the 4-byte header.
 
     `length` is what the header claims; `complete` is false when the capture holds less. `sslv2` marks a ClientHello in
@@ -55,8 +57,7 @@ class RawMessage:
     sslv2: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AlertRecord:
+class AlertRecord(NamedTuple):
     """An alert; level and description are None for one that is encrypted, `length` is its record's."""
 
     packet: int
@@ -67,8 +68,7 @@ class AlertRecord:
     description: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class RecordSeen:
+class RecordSeen(NamedTuple):
     """A record of which only the header was read, or a ChangeCipherSpec."""
 
     type: int
@@ -214,11 +214,46 @@ class RecordReader:
                 if self._body_left:
                     return None
                 self._complete(run)
-            elif not self._header(run, position, end):
+            elif not self._step(run) and not self._header(run, position, end):
                 return None
             if self._mode is not _Mode.RECORDS:
                 return max(position, run.start)
         return None
+
+    def _step(self, run: Run) -> bool:
+        """Step over application data records whose headers lie within one segment each; whether there was one.
+
+        Nearly all records of a capture are such, so this does what `_header` does with as little as possible.
+        """
+        position = self.wanted
+        if self._head or position < run.start or self.seen.begins is None:
+            return False
+        rows, shift, end, last = run.rows, run.shift, run.end, run.last
+        total, index = rows.total, run.first
+        seen, latest = self.seen, self._latest
+        count = 0
+        while position + 5 <= end:
+            at = position + shift
+            index = bisect_right(total, at, index, last) - 1
+            inside = at - total[index]
+            if inside + 5 > rows.length[index]:
+                break
+            kind, major, minor, length = _RECORD_HEADER.unpack_from(rows.view, rows.payload[index] + inside)
+            if kind != ContentType.APPLICATION_DATA or major != 3 or minor >= MINORS or length > MAX_RECORD:
+                break
+            count += 1
+            seen.application_bytes += length
+            packet = rows.packet[index]
+            record = RecordSeen(kind, length, max(packet, latest), rows.time_ns[index], position)
+            if len(seen.application) < _MAX_RECORDS_KEPT:
+                seen.application.append(record)
+            else:
+                seen.application_last.append(record)
+            position += 5 + length
+        del seen.application_last[:-_MAX_LAST_KEPT]
+        seen.application_count += count
+        self.wanted = position
+        return count > 0
 
     def _header(self, run: Run, position: int, end: int) -> bool:
         """Read the record header at `position`; False when more bytes are needed."""
@@ -246,7 +281,11 @@ class RecordReader:
             self.seen.begins = start
         kind, version, length = header
         body = start + 5
-        if kind == ContentType.APPLICATION_DATA or (kind == ContentType.ALERT and length > 2) or kind == ContentType.HEARTBEAT:
+        if (
+            kind == ContentType.APPLICATION_DATA
+            or (kind == ContentType.ALERT and length > 2)
+            or kind == ContentType.HEARTBEAT
+        ):
             self._stepped_over(run, kind, length, position, start)
             self.wanted = body + length
             return True
@@ -320,11 +359,22 @@ class RecordReader:
         if offset:
             if offset < len(join):
                 position = body + offset - carried
-                self._join_first = (self._packet_of(run, position) if offset >= carried else self._join_first[0], position)
+                self._join_first = (
+                    self._packet_of(run, position) if offset >= carried else self._join_first[0],
+                    position,
+                )
             del join[:offset]
 
     def _emit(
-        self, kind: int, body: bytes, length: int, first: int, position: int, version: int, *, complete: bool = True
+        self,
+        kind: int,
+        body: bytes,
+        length: int,
+        first: int,
+        position: int,
+        version: int,
+        *,
+        complete: bool = True,
     ) -> None:
         if len(self.seen.messages) < _MAX_MESSAGES:
             self.seen.messages.append(
@@ -363,7 +413,11 @@ class RecordReader:
             return
         if self.seen.damaged is None:
             self.seen.damaged = RecordSeen(
-                head[0], head[3] << 8 | head[4], self._at(run, min(start + 4, run.end - 1)), self._latest_time, start
+                head[0],
+                head[3] << 8 | head[4],
+                self._at(run, min(start + 4, run.end - 1)),
+                self._latest_time,
+                start,
             )
         self._lose_place()
 
@@ -378,7 +432,16 @@ class RecordReader:
         if len(self.seen.messages) < _MAX_MESSAGES:
             self.seen.messages.append(
                 RawMessage(
-                    1, body, length, first, self._latest, self._latest_time, 0, 0x0002, len(body) >= length, sslv2=True
+                    1,
+                    body,
+                    length,
+                    first,
+                    self._latest,
+                    self._latest_time,
+                    0,
+                    0x0002,
+                    len(body) >= length,
+                    sslv2=True,
                 )
             )
         self.wanted = 2 + length
