@@ -45,6 +45,7 @@ class ConstraintRules:
     are not checked. `leaf_only`: names of CA certificates are not compared.
     `leading_dot`: `.example.com` covers the names below (`below`), or nothing (`literal`), or itself too (`same`).
     `case_sensitive`: names are compared as they stand. `bounded_refused`: trees with a minimum or maximum are refused.
+    `empty_tree`: an empty DNS constraint covers `all` names, or makes the comparison fail (`refuse`, JSSE).
     `wildcard_names`: `*.example.com` falls under an excluded `bar.example.com` (`widen`). `networks_as_names`: an
     address name that is a network (8 or 32 bytes, which RFC 5280 forbids) is compared as one.
     `addresses_first`: address names are compared before others, which decides what is reported.
@@ -63,6 +64,7 @@ class ConstraintRules:
     case_sensitive: bool = False
     leaf_only: bool = False
     bounded_refused: bool = True
+    empty_tree: Literal["all", "refuse"] = "all"
     wildcard_names: Literal["as-is", "widen"] = "as-is"
     networks_as_names: bool = False
     cn_joins_names: bool = False
@@ -239,6 +241,8 @@ def _check_host(name: GeneralName, trees: _Trees, rules: ConstraintRules) -> Vio
         value = value.lower()
         permitted = frozenset(h.lower() for h in permitted)
         excluded = frozenset(h.lower() for h in excluded)
+    if rules.empty_tree == "refuse" and value and "" in permitted | excluded:
+        return _violation("syntax", name, (trees.permitted.get("dns") or trees.excluded["dns"])[0])
     covering = _covering(value, rules)
     if permitted and not covering & permitted:
         return _violation("permitted", name, trees.permitted["dns"][0])

@@ -53,7 +53,8 @@ class Profile:
     `anchor`: what ends a path: `self-signed` stored certificates only, or `any`.
     `pinned_leaf`: a stored leaf ends the path: `no`, only when `self-signed`, `alone` (sent alone) or self-signed,
     `yes`, or `unchecked` (and nothing but the host name is looked at).
-    `key_ids`: authority against subject key id: `require`, `anchor` (only towards an anchor), or `hint`.
+    `key_ids`: authority against subject key id: `require`, `anchor` (only towards an anchor above a chain in
+    the order sent), or `hint`.
     `issuer_serial`: likewise for the authority's issuer and serial.
     `max_intermediates`: None for no limit; `max_when_searching` applies when the order sent does not lead to an anchor.
 

@@ -153,6 +153,12 @@ def _key_ids_fit(certificate: Certificate, issuer: Certificate) -> bool:
     return wanted is None or issuer.subject_key_id is None or wanted == issuer.subject_key_id
 
 
+def _issuer_number_fits(certificate: Certificate, issuer: Certificate) -> bool:
+    """The serial number alone, which JSSE compares for anchors of version 3."""
+    named = certificate.authority_key_id
+    return named is None or named.serial is None or issuer.version < 3 or named.serial == issuer.serial_bytes
+
+
 def _issuer_serial_fits(certificate: Certificate, issuer: Certificate) -> bool:
     named = certificate.authority_key_id
     if named is None:
@@ -270,14 +276,19 @@ def _sorted(case: Case) -> Iterator[Path]:
 
 
 def _onto_stored(case: Case, chain: list[Certificate], bucket: list[Certificate]) -> Iterator[Path]:
+    if len(chain) > 1 and _self_signed(case, chain[-1]):
+        chain = chain[:-1]
     same = _same_key_as_stored(chain, bucket)
     if same is not None:
         index, stored = same
         yield _linked(case, Path(certificates=(*chain[:index], stored), trusted=index, anchored=True))
         return
-    for anchor in bucket:
-        if _same_name(case, chain[-1], anchor) and _may_issue(case, chain[-1], anchor):
-            yield _linked(case, Path(certificates=(*chain, anchor), trusted=len(chain), anchored=True))
+    last = chain[-1]
+    fitting = [c for c in bucket if _same_name(case, last, c) and _may_issue(case, last, c)]
+    if fitting:
+        signers = [c for c in fitting if len(fitting) == 1 or case.budget.verify(last, c) == "good"]
+        anchor = next((c for c in signers if _valid_now(case, c)), (signers or fitting)[0])
+        yield _linked(case, Path(certificates=(*chain, anchor), trusted=len(chain), anchored=True))
 
 
 def _linked(case: Case, path: Path) -> Path:
@@ -291,7 +302,9 @@ def _linked(case: Case, path: Path) -> Path:
 
 
 def _unsettled(case: Case, path: Path) -> bool:
-    """Whether GnuTLS would look further: the first failure from the anchor down is one of date or strength."""
+    """Whether GnuTLS would look further: a gap, or a first failure from the anchor down of date or strength."""
+    if not path.anchored:
+        return True
     first = next(failures(case, path), None)
     return first is not None and first.check in ("dates", "key-strength", "signature-strength")
 
@@ -382,7 +395,7 @@ def _onto_anchors(case: Case, chain: tuple[Certificate, ...]) -> Iterator[Path]:
     fitting = [
         c
         for c in case.store.named_like_issuer_of(last, case.profile)
-        if case.profile.key_ids == "hint" or _key_ids_fit(last, c)
+        if case.profile.key_ids == "hint" or (_key_ids_fit(last, c) and _issuer_number_fits(last, c))
     ]
     for anchor in fitting:
         yield Path(certificates=(*chain, anchor), trusted=len(chain), anchored=True)
@@ -431,7 +444,7 @@ def _grow(case: Case, path: Path, *, strict: bool) -> Iterator[Path]:
             if profile.anchor == "self-signed" and not anchor.self_issued:
                 continue
             grown = Path(certificates=(*certificates, anchor), trusted=len(certificates), anchored=True, searched=True)
-            if _can_follow(case, top, anchor, towards_anchor=True) and _grows(case, grown, strict=strict):
+            if _may_issue(case, top, anchor) and _grows(case, grown, strict=strict):
                 following.append(grown)
         most = case.max_intermediates
         if profile.max_when_searching is not None:
@@ -452,7 +465,7 @@ def _grow(case: Case, path: Path, *, strict: bool) -> Iterator[Path]:
                 anchored=False,
                 searched=True,
             )
-            if _can_follow(case, top, candidate, towards_anchor=False) and _grows(case, grown, strict=strict):
+            if _may_issue(case, top, candidate) and _grows(case, grown, strict=strict):
                 following.append(grown)
         if not following and not strict:
             found += 1
@@ -462,12 +475,6 @@ def _grow(case: Case, path: Path, *, strict: bool) -> Iterator[Path]:
 
 def _alike(one: Certificate, other: Certificate) -> bool:
     return one.spki == other.spki and one.subject.der == other.subject.der
-
-
-def _can_follow(case: Case, top: Certificate, candidate: Certificate, *, towards_anchor: bool) -> bool:
-    if case.profile.key_ids == "anchor" and towards_anchor and not _key_ids_fit(top, candidate):
-        return False
-    return _may_issue(case, top, candidate)
 
 
 def _grows(case: Case, path: Path, *, strict: bool) -> bool:

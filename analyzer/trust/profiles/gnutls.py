@@ -86,7 +86,7 @@ PROFILE: Final = Profile(
         hashes=frozenset({"sha224", "sha256", "sha384", "sha512", "none"}),
     ),
     constraints=ConstraintRules(
-        kinds=frozenset({"dns", "ip", "email"}), cn_is_host="any", subject=False, leaf_only=True, case_sensitive=True,
+        kinds=frozenset({"dns", "ip", "email"}), cn_is_host="any", leaf_only=True,
         networks_as_names=True, other_kinds="excluded",
         refused_kinds=frozenset({"other", "x400", "edi", "rid", "wrong"}),
     ),

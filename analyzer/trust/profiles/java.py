@@ -114,6 +114,7 @@ PROFILE: Final = Profile(
     constraints=ConstraintRules(
         cn_is_host="last", subject_email="no-san", self_issued_exempt=True, wildcard_names="widen",
         networks_as_names=True,
+        empty_tree="refuse",
         cn_joins_names=True,
     ),
     host=HostRules(cn="no-dns", partial="anywhere", final_dot=True, underscore=False),
