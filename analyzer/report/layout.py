@@ -6,7 +6,7 @@ Takes a `Report`, gives a `Document`. Everything that a text, a ticket or a page
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from analyzer.report import layout_chain, layout_connection
@@ -26,7 +26,8 @@ from analyzer.report.document import (
     Verdict,
     cleaned,
 )
-from analyzer.report.model import CertificateInfo, Connection, Finding, InputProblem, Report
+from analyzer.report.layout_inputs import problems
+from analyzer.report.model import Connection, Finding, Report
 from analyzer.report.words import clock, count, listed, more, numbers
 
 __all__ = ["document"]
@@ -57,7 +58,9 @@ def document(report: Report, *, all_connections: bool = False, table_rows: int =
             title: Text = ("Connection ", Code(f"tcp.stream eq {connection.id}"), f": {connection.outcome}")
             blocks += [Heading(level=1, text=title), *layout_connection.in_full(report, connection)]
     blocks += _inputs(report)
-    blocks += _digests(in_full.values())
+    blocks += layout_chain.digests(
+        certificate for item in in_full.values() for certificate in (*item.server_chain, *item.client_chain)
+    )
     return cleaned(Document(blocks=tuple(blocks)))
 
 
@@ -259,41 +262,10 @@ def _inputs(report: Report) -> list[Block]:
     else:
         rows.append(("Trust store", ("none given; --truststore PATH lets the chain be checked as the client would",)))
     blocks.append(Facts(rows=tuple(rows)))
-    blocks += _problems("Problems in the capture", capture.problems)
+    blocks += problems("Problems in the capture", capture.problems)
     if store is not None:
-        blocks += _problems("Problems in the trust store", store.problems)
+        blocks += problems("Problems in the trust store", store.problems)
     return blocks
-
-
-def _problems(title: str, problems: Sequence[InputProblem]) -> list[Block]:
-    if not problems:
-        return []
-    items: list[Text] = []
-    for problem in problems[:PROBLEMS]:
-        packet = f"#{problem.packet}" if problem.packet is not None else ""
-        place: list[Inline] = [Code(part) for part in (problem.source or "", packet) if part]
-        where: Text = (*listed(place, 2), ": ") if place else ()
-        items.append((*where, problem.text, " (", Code(problem.code), ")"))
-    if len(problems) > PROBLEMS:
-        items.append((more(len(problems) - PROBLEMS, "problem"),))
-    return [Heading(level=2, text=(title,)), Items(items=tuple(items))]
-
-
-def _digests(connections: Iterable[Connection]) -> list[Block]:
-    certificates: dict[str, CertificateInfo] = {}
-    for connection in connections:
-        for certificate in (*connection.server_chain, *connection.client_chain):
-            certificates.setdefault(certificate.sha256, certificate)
-    if not certificates:
-        return []
-    rows = tuple(
-        (Code(certificate.sha256), layout_chain.common_name(certificate.subject))
-        for certificate in certificates.values()
-    )
-    return [
-        Heading(level=2, text=("Full SHA-256 of the certificates",)),
-        Table(columns=(Column("SHA-256"), Column("name", 6)), rows=rows),
-    ]
 
 
 _COMMON_COLUMNS = (

@@ -7,7 +7,7 @@ finding (`trust[].path`, `trust[].problems`); here it is put into words.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from analyzer.report.characters import shorten
 from analyzer.report.document import (
@@ -26,14 +26,13 @@ from analyzer.report.document import (
 from analyzer.report.model import (
     CertificateInfo,
     Connection,
-    Report,
     StoreEntryInfo,
     Truststore,
     TrustVerdict,
 )
 from analyzer.report.words import count, day, listed, more, validators
 
-__all__ = ["common_name", "section", "store_disagrees"]
+__all__ = ["client_section", "common_name", "decisive", "digests", "server_section", "store_disagrees"]
 
 LINKS = 20
 PROBLEMS = 20
@@ -44,30 +43,64 @@ STORE_ROWS = 8
 DIGEST_CELLS = 16
 NO_NAME = "(no name)"
 
-SENT_BY = {
-    "captured": "As sent by the server",
-    "decrypted": "As sent by the server (decrypted)",
-    "supplied": "As supplied with --server-chain",
-    "inferred": "As inferred, not seen",
-}
-
 _ATTRIBUTE = re.compile(r"(?:^|[,+])\s*CN\s*=\s*((?:\\.|[^,+\\])*)", re.IGNORECASE | re.DOTALL)
 
 
-def section(report: Report, connection: Connection) -> list[Block]:
-    """Show the server's chain beside the store, what is wrong with it, and the client's chain if there is one."""
-    blocks: list[Block] = []
-    if connection.server_chain:
-        blocks += _server_section(report, connection)
-    if connection.client_chain:
-        links = [
-            _sent(index, item, connection.client_chain) for index, item in enumerate(connection.client_chain[:LINKS])
-        ]
-        blocks += [
-            Heading(level=2, text=("The client's certificates",)),
-            Chain(sent="As sent by the client", store="", links=tuple(links)),
-        ]
+def server_section(
+    chain: Sequence[CertificateInfo], *, sent: str, store: Truststore | None, verdict: TrustVerdict | None
+) -> list[Block]:
+    """Show a server's chain beside the store, and what `verdict` finds wrong with it; `sent` titles the chain."""
+    links = _links(chain, store, verdict)
+    title = _store_title(store) if store else ""
+    blocks: list[Block] = [
+        Heading(level=2, text=("Chain",)),
+        Chain(sent=sent, store=title, links=tuple(links[: LINKS + 2])),
+    ]
+    if len(links) > LINKS + 2:
+        blocks.append(Paragraph(text=(more(len(links) - LINKS - 2, "certificate"),)))
+    leaf = chain[0]
+    if leaf.names:
+        names = listed([Code(shorten(name, NAME_CELLS)) for name in leaf.names], NAMES)
+        blocks.append(Paragraph(text=("The leaf is valid for: ", *names, ".")))
+    else:
+        blocks.append(Paragraph(text=("The leaf has no subject alternative names.",)))
+    blocks += _problems(verdict, chain)
+    blocks += _store_contents(store)
     return blocks
+
+
+def client_section(chain: Sequence[CertificateInfo]) -> list[Block]:
+    """Show a client's chain; nothing when it sent none."""
+    if not chain:
+        return []
+    links = [_sent(index, item, chain) for index, item in enumerate(chain[:LINKS])]
+    return [
+        Heading(level=2, text=("The client's certificates",)),
+        Chain(sent="As sent by the client", store="", links=tuple(links)),
+    ]
+
+
+def decisive(verdicts: Sequence[TrustVerdict], code: str = "") -> TrustVerdict | None:
+    """Choose the verdict whose problems are shown: one that refuses, and for the cause `code` where one does."""
+    refusing = [verdict for verdict in verdicts if not verdict.accepted]
+    for verdict in refusing:
+        if any(problem.code == code for problem in verdict.problems):
+            return verdict
+    if refusing:
+        return refusing[0]
+    return verdicts[0] if verdicts else None
+
+
+def digests(certificates: Iterable[CertificateInfo]) -> list[Block]:
+    """List the full digest of each certificate once."""
+    different = {certificate.sha256: certificate for certificate in certificates}
+    if not different:
+        return []
+    rows = tuple((Code(digest), common_name(certificate.subject)) for digest, certificate in different.items())
+    return [
+        Heading(level=2, text=("Full SHA-256 of the certificates",)),
+        Table(columns=(Column("SHA-256"), Column("name", 6)), rows=rows),
+    ]
 
 
 def store_disagrees(connection: Connection) -> str:
@@ -104,42 +137,6 @@ def common_name(subject: str) -> str:
     match = _ATTRIBUTE.search(subject)
     name = re.sub(r"\\(.)", r"\1", match[1], flags=re.DOTALL) if match else subject
     return shorten(name, NAME_CELLS) or NO_NAME
-
-
-def _server_section(report: Report, connection: Connection) -> list[Block]:
-    chain = connection.server_chain
-    verdict = _decisive(connection)
-    sent = SENT_BY.get(connection.chain_source or "", "As sent by the server")
-    store = report.truststore
-    links = _links(chain, store, verdict)
-    title = _store_title(store) if store else ""
-    blocks: list[Block] = [
-        Heading(level=2, text=("Chain",)),
-        Chain(sent=sent, store=title, links=tuple(links[: LINKS + 2])),
-    ]
-    if len(links) > LINKS + 2:
-        blocks.append(Paragraph(text=(more(len(links) - LINKS - 2, "certificate"),)))
-    leaf = chain[0]
-    if leaf.names:
-        names = listed([Code(shorten(name, NAME_CELLS)) for name in leaf.names], NAMES)
-        blocks.append(Paragraph(text=("The leaf is valid for: ", *names, ".")))
-    else:
-        blocks.append(Paragraph(text=("The leaf has no subject alternative names.",)))
-    blocks += _problems(verdict, chain)
-    blocks += _store_contents(store)
-    return blocks
-
-
-def _decisive(connection: Connection) -> TrustVerdict | None:
-    """Choose the verdict whose problems are shown: one that refuses, and for the connection's own cause."""
-    refusing = [verdict for verdict in connection.trust if not verdict.accepted]
-    code = connection.cause.code if connection.cause else ""
-    for verdict in refusing:
-        if any(problem.code == code for problem in verdict.problems):
-            return verdict
-    if refusing:
-        return refusing[0]
-    return connection.trust[0] if connection.trust else None
 
 
 def _links(chain: Sequence[CertificateInfo], store: Truststore | None, verdict: TrustVerdict | None) -> list[Link]:

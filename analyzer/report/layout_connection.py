@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from analyzer.report import layout_chain
+from analyzer.report import layout_chain, layout_trust
 from analyzer.report.document import (
     Block,
     Code,
-    Column,
     Facts,
     Heading,
     Inline,
     Items,
     Ladder,
     LadderRow,
-    Listing,
     Paragraph,
-    Step,
-    Steps,
     Strong,
-    Table,
     Text,
 )
-from analyzer.report.model import Connection, Finding, Fix, Report, TimelineEntry
-from analyzer.report.words import clock, listed, more
+from analyzer.report.model import Connection, Finding, Report, TimelineEntry
+from analyzer.report.words import clock, more
 
 __all__ = ["STAGES", "ended_briefly", "example", "host", "in_full", "sentence", "stream_filter"]
 
@@ -44,14 +39,18 @@ ACTS: Mapping[str, str] = {
     "silence": "silence",
 }
 
+SENT_BY: Mapping[str, str] = {
+    "captured": "As sent by the server",
+    "decrypted": "As sent by the server (decrypted)",
+    "supplied": "As supplied with --server-chain",
+    "inferred": "As inferred, not seen",
+}
+
 FILTER_CELLS = 76
 """A display filter fits on one line, or it cannot be pasted."""
 LADDER_ROWS = 30
 EVIDENCE = 20
 CAUSES = 10
-FIXES = 10
-COMMANDS = 40
-VERDICTS = 20
 
 
 def example(finding: Finding, by_id: Mapping[int, Connection]) -> Connection | None:
@@ -125,11 +124,11 @@ def in_full(report: Report, connection: Connection, *, said: str = "") -> list[B
         blocks.append(Paragraph(text=text, warning=True))
     if connection.timeline:
         blocks += [Heading(level=2, text=("Packet walk",)), _ladder(connection)]
-    blocks += layout_chain.section(report, connection)
+    blocks += _chains(report, connection)
     blocks += _evidence(connection)
     blocks += _other_causes(connection)
-    blocks += _verdicts(connection)
-    blocks += _repair(connection.fixes)
+    blocks += layout_trust.verdicts(connection.trust)
+    blocks += layout_trust.repair(connection.fixes)
     return blocks
 
 
@@ -267,6 +266,17 @@ def _around_the_end(rows: list[LadderRow]) -> list[LadderRow]:
     return result
 
 
+def _chains(report: Report, connection: Connection) -> list[Block]:
+    blocks: list[Block] = []
+    if connection.server_chain:
+        sent = SENT_BY.get(connection.chain_source or "", "As sent by the server")
+        verdict = layout_chain.decisive(connection.trust, connection.cause.code if connection.cause else "")
+        blocks += layout_chain.server_section(
+            connection.server_chain, sent=sent, store=report.truststore, verdict=verdict
+        )
+    return [*blocks, *layout_chain.client_section(connection.client_chain)]
+
+
 def _evidence(connection: Connection) -> list[Block]:
     if not connection.evidence:
         return []
@@ -289,74 +299,6 @@ def _other_causes(connection: Connection) -> list[Block]:
     if len(connection.other_causes) > CAUSES:
         items.append((more(len(connection.other_causes) - CAUSES, "cause"),))
     return [Heading(level=2, text=("Other causes considered",)), Items(items=tuple(items))]
-
-
-def _verdicts(connection: Connection) -> list[Block]:
-    verdicts = connection.trust[:VERDICTS]
-    if not verdicts:
-        return []
-    blocks: list[Block] = []
-    errors: dict[str, list[str]] = {}
-    for verdict in verdicts:
-        if verdict.error:
-            errors.setdefault(verdict.error, []).append(verdict.profile)
-    if len(verdicts) > 1:
-        rows = tuple(
-            (
-                verdict.profile,
-                "accepts" if verdict.accepted else "refuses",
-                ", ".join(dict.fromkeys(problem.code for problem in verdict.problems[:4])) or "-",
-            )
-            for verdict in verdicts
-        )
-        columns = (Column("validator", 9), Column("verdict"), Column("problems", 20))
-        blocks += [Heading(level=2, text=("Verdict by validator",)), Table(columns=columns, rows=rows)]
-    if errors:
-        title = "What the validator itself would log" if len(verdicts) == 1 else "What each validator itself would log"
-        lines = tuple(f"{', '.join(profiles)}: {error}" for error, profiles in errors.items())
-        blocks += [Heading(level=2, text=(title,)), Listing(lines=lines)]
-    notes: dict[str, list[str]] = {}
-    for verdict in verdicts:
-        for note in verdict.notes[:4]:
-            notes.setdefault(note, []).append(verdict.profile)
-    if notes:
-        blocks.append(Items(items=tuple((f"{', '.join(profiles)}: {note}",) for note, profiles in notes.items())))
-    return blocks
-
-
-def _repair(fixes: Sequence[Fix]) -> list[Block]:
-    if not fixes:
-        return []
-    blocks: list[Block] = [
-        Heading(level=2, text=("Repair",)),
-        Steps(steps=tuple(_step(fix) for fix in fixes[:FIXES])),
-    ]
-    if len(fixes) > FIXES:
-        blocks.append(Paragraph(text=(more(len(fixes) - FIXES, "repair"),)))
-    return blocks
-
-
-def _step(fix: Fix) -> Step:
-    details: list[Text] = []
-    if fix.certificate:
-        details.append(("Certificate (SHA-256): ", Code(fix.certificate)))
-    if fix.files:
-        details.append(("Files: ", *listed([Code(name) for name in fix.files], 10)))
-    commands = fix.commands[:COMMANDS]
-    if len(fix.commands) > COMMANDS:
-        commands += (f"# {more(len(fix.commands) - COMMANDS, 'command')}",)
-    return Step(
-        text=(fix.text,),
-        standing=_standing(fix),
-        proven=fix.proven,
-        details=tuple(details),
-        commands=commands,
-        caution=fix.caution,
-    )
-
-
-def _standing(fix: Fix) -> str:
-    return "proven: the check passes with it" if fix.proven else "not proven"
 
 
 def _address(endpoint: str) -> str:

@@ -15,6 +15,7 @@ from analyzer.report.document import (
     Block,
     Chain,
     Code,
+    Document,
     Facts,
     Heading,
     Inline,
@@ -33,7 +34,7 @@ from analyzer.report.document import (
 )
 from analyzer.report.model import Report
 
-__all__ = ["to_markdown"]
+__all__ = ["render", "to_markdown"]
 
 TABLE_ROWS = 200
 """A comment on GitHub ends at 65,536 characters."""
@@ -49,7 +50,11 @@ _CLOSING = ")'\".,;:?!"
 
 def to_markdown(report: Report, *, all_connections: bool = False) -> str:
     """Write the report as Markdown; `all_connections` shows the completed ones in full too."""
-    document = layout.document(report, all_connections=all_connections, table_rows=TABLE_ROWS)
+    return render(layout.document(report, all_connections=all_connections, table_rows=TABLE_ROWS))
+
+
+def render(document: Document) -> str:
+    """Write any document as Markdown."""
     return "\n\n".join(_block(block) for block in document.blocks) + "\n"
 
 

@@ -1,6 +1,6 @@
 """The report for a terminal: plain text, or the same text with colours.
 
-Takes a `Report`, gives a string that ends with a newline. Every line fits in the given width, but for
+Takes a `Report` or any `Document`, gives a string that ends with a newline. Every line fits in the given width, but for
 commands, digests and display filters, which are there to be pasted. With `colour` the very same lines carry
 SGR sequences; without it no control character but the newline occurs.
 """
@@ -19,6 +19,7 @@ from analyzer.report.document import (
     Block,
     Chain,
     Code,
+    Document,
     Facts,
     Heading,
     Inline,
@@ -38,7 +39,7 @@ from analyzer.report.document import (
 )
 from analyzer.report.model import Report
 
-__all__ = ["to_text"]
+__all__ = ["render", "to_text"]
 
 LEAST_WIDTH = 80
 """Below this many columns the ladder and the tables make no sense; a narrower terminal wraps by itself."""
@@ -67,11 +68,16 @@ _STAND_IN = re.compile("[\U000f0000-\U0010ffff]\ue000*")
 
 def to_text(report: Report, *, all_connections: bool = False, width: int = 100, colour: bool = False) -> str:
     """Write the report as text of `width` columns; `all_connections` shows the completed ones in full too."""
+    return render(layout.document(report, all_connections=all_connections), width=width, colour=colour)
+
+
+def render(document: Document, *, width: int = 100, colour: bool = False) -> str:
+    """Write any document as text of `width` columns."""
     width = max(width, LEAST_WIDTH)
     paint = _painter() if colour else _unpainted
     lines: list[Line] = []
     close = True
-    for block in layout.document(report, all_connections=all_connections).blocks:
+    for block in document.blocks:
         part = isinstance(block, Heading) and block.level == 1
         lines += [()] * (2 if part and lines else 0 if close else 1)
         lines += _lines(block, width)
