@@ -222,14 +222,8 @@ class Flows:
         starts = _starts(connection)
         group = np.empty(len(order), dtype=np.int64)
         group[order] = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(order))))
-        first_row = np.minimum.reduceat(order, starts)
-        flow_of_group, splits = self._number(segments, side, ends, group, first_row)
-        flow = flow_of_group[group]
-        for row, number in splits:
-            later = group == group[row]
-            later[:row] = False
-            flow[later] = number
-        if splits:
+        flow, reused = self._number(segments, side, ends, order, starts, group)
+        if reused:
             order = np.lexsort((np.arange(len(flow)), side, flow))
         self._set_bases(segments, side, flow, order)
         return order, flow
@@ -250,56 +244,67 @@ class Flows:
         segments: Segments,
         side: Column,
         ends: tuple[NDArray[np.uint64], ...],
+        order: Column,
+        starts: Column,
         group: Column,
-        first_row: Column,
-    ) -> tuple[Column, list[tuple[int, int]]]:
-        """The flow of each group of segments with equal endpoints, and where a SYN begins another (row, flow).
+    ) -> tuple[Column, bool]:
+        """The flow of each segment, and whether a SYN began another one on the ports of a flow before it.
 
-        New numbers follow packet order.
+        `order` and `starts` sort the segments by equal endpoints, `group` is the number of each one's endpoints in that
+        order. New flows are numbered in packet order.
         """
+        first_row = np.minimum.reduceat(order, starts)
         columns = [column[first_row].tolist() for column in ends]
         keys = [_key(*values) for values in zip(*columns, strict=True)]
         found = [self._flow_of.get(key, -1) for key in keys]
-        opening = np.flatnonzero((segments.flags & (SYN | ACK) == SYN) & (segments.quoted == 0)).tolist()
-        beginnings = [int(first_row[index]) for index, number in enumerate(found) if number < 0]
-        numbers = np.array(found, dtype=np.int64)
-        splits: list[tuple[int, int]] = []
-        bases: dict[tuple[int, int], int] = {}
-        for row in sorted({*opening, *beginnings}):
-            index = int(group[row])
-            fresh = found[index] < 0
-            if not fresh and not self._reused(segments, side, group, bases, found[index], row):
-                continue
+        beginnings = [(row, index) for index, row in enumerate(first_row.tolist()) if found[index] < 0]
+        opening = np.flatnonzero((segments.flags & (SYN | ACK) == SYN) & (segments.quoted == 0))
+        inside = opening[opening != first_row[group[opening]]].tolist()
+        asked = {int(group[row]) for row in inside} | {n for n in group[opening].tolist() if found[n] >= 0}
+        members: dict[int, Column] = {}
+        for index in asked:
+            end = starts[index + 1] if index + 1 < len(starts) else len(order)
+            members[index] = np.sort(order[starts[index] : end])
+            beginnings += [(row, index) for row in self._reopened(segments, side, members[index], found[index])]
+        numbers = [[number] if number >= 0 else [] for number in found]
+        rows_of: dict[int, list[int]] = {}
+        for row, index in sorted(beginnings):
             ports = (int(side[row]), int(segments.packet[row]), int(segments.time_ns[row]))
             number = self.table.append(tuple(column[index] for column in columns), *ports)
-            self._flow_of[keys[index]] = found[index] = number
-            if fresh:
-                numbers[index] = number
-            else:
-                splits.append((row, number))
-            if segments.flags[row] & SYN and not segments.quoted[row]:
-                bases[number, int(side[row])] = int(segments.seq[row])
-        return numbers, splits
+            self._flow_of[keys[index]] = number
+            if numbers[index]:
+                rows_of.setdefault(index, []).append(row)
+            numbers[index].append(number)
+        flow = np.array([own[0] for own in numbers], dtype=np.int64)[group]
+        for index, begins in rows_of.items():
+            rows = members[index]
+            flow[rows] = np.array(numbers[index])[np.searchsorted(begins, rows, side="right")]
+        return flow, bool(rows_of)
 
-    def _reused(
-        self,
-        segments: Segments,
-        side: Column,
-        group: Column,
-        bases: dict[tuple[int, int], int],
-        number: int,
-        row: int,
-    ) -> bool:
-        """Whether the SYN in `row` opens another connection than `number`, which has the same ports."""
-        who, seq = int(side[row]), int(segments.seq[row])
-        known = bases.get((number, who))
-        record = self.table.rows[number]
-        if known is None and record["base_known"][who]:
-            known = int(record["base"][who])
-        if known is None:
-            known = _base_within(segments, side, group, who, row)
-        bases[number, who] = seq if known is None else known
-        return known is not None and known != seq
+    def _reopened(self, segments: Segments, side: Column, rows: Column, number: int) -> list[int]:
+        """Which of the `rows`, all between the same endpoints, hold a SYN that opens another connection.
+
+        That is a SYN whose sequence number is not the base of its side. A side's base is set by its first segment or,
+        before that, by the peer's first ACK; a SYN,ACK sets it anew. `number` is the flow before them, or -1.
+        """
+        base: list[int | None] = [None, None]
+        if number >= 0:
+            record = self.table.rows[number]
+            base = [int(record["base"][who]) if record["base_known"][who] else None for who in (0, 1)]
+        found: list[int] = []
+        columns = (segments.flags, segments.seq, segments.ack, segments.quoted)
+        values = zip(rows.tolist(), side[rows].tolist(), *(column[rows].tolist() for column in columns), strict=True)
+        for row, who, flags, seq, ack, quoted in values:
+            if quoted:
+                continue
+            if flags & (SYN | ACK) == SYN and base[who] not in (None, seq):
+                base = [None, None]
+                found.append(row)
+            if base[who] is None or flags & (SYN | ACK) == SYN | ACK:
+                base[who] = seq if flags & SYN else (seq - 1) % _MODULUS
+            if base[1 - who] is None and flags & ACK:
+                base[1 - who] = (ack - 1) % _MODULUS
+        return found
 
     def _set_bases(self, segments: Segments, side: Column, flow: Column, order: Column) -> None:
         """Learn where each side's sequence numbers begin: by its SYN, its first segment, or the peer's ACK."""
@@ -308,28 +313,29 @@ class Flows:
         for row in syn.tolist():
             record = table[int(flow[row])]
             who = int(side[row])
-            if record["base_known"][who] < _FROM_SYN:
+            # Of several SYN,ACKs the last one counts: a box in between answered too, or the first was never taken.
+            if record["base_known"][who] < _FROM_SYN or segments.flags[row] & ACK:
                 record["base"][who] = segments.seq[row]
                 record["base_known"][who] = _FROM_SYN
-        starts = _starts(flow[order] * 2 + side[order])
-        first = order[starts]
-        unknown = (table["base_known"][flow[first]] == _UNKNOWN).any(axis=1)
-        for index in np.flatnonzero(unknown).tolist():
-            row = int(first[index])
-            record = table[int(flow[row])]
-            who = int(side[row])
-            self._guess_base(segments, record, who, row)
+        sorted_flow = flow[order]
+        starts = _starts(sorted_flow * 2 + side[order])
+        if not (table["base_known"][sorted_flow[starts]] == _UNKNOWN).any():
+            return
+        real = np.where(segments.quoted[order] == 0, np.arange(len(order)), len(order))
+        acknowledging = np.where(segments.flags[order] & ACK != 0, real, len(order))
+        telling = np.concatenate([np.minimum.reduceat(column, starts) for column in (real, acknowledging)])
+        rows = order[telling[telling < len(order)]]
+        unknown = (table["base_known"][flow[rows]] == _UNKNOWN).any(axis=1)
+        for row in np.unique(rows[unknown]).tolist():
+            self._guess_base(segments, table[int(flow[row])], int(side[row]), row)
 
     @staticmethod
     def _guess_base(segments: Segments, record: np.void, who: int, row: int) -> None:
-        if segments.quoted[row]:
-            return
-        acknowledges = bool(segments.flags[row] & ACK) and not segments.flags[row] & RST
-        earlier = record["side_last_packet"][1 - who] == 0
+        """Learn bases from a side's first segment, or its first with an ACK, in packet order."""
         if not record["base_known"][who]:
             record["base"][who] = (int(segments.seq[row]) - 1) % _MODULUS
             record["base_known"][who] = _GUESSED
-        if not record["base_known"][1 - who] and acknowledges and earlier:
+        if not record["base_known"][1 - who] and segments.flags[row] & ACK:
             record["base"][1 - who] = (int(segments.ack[row]) - 1) % _MODULUS
             record["base_known"][1 - who] = _GUESSED
 
@@ -416,9 +422,13 @@ class Flows:
             time_ns=segments.time_ns[order].data,
             total=total.data,
             likely=np.flatnonzero(likely).data,
+            breaks=np.flatnonzero(broken).data,
         )
-        for number, first, last, whole, count in zip(
+        run_flow, run_side = flow[order[starts]], side[order[starts]]
+        for number, base, known, first, last, whole, count in zip(
             key[starts].tolist(),
+            self.table.rows["base"][run_flow, run_side].tolist(),
+            self.table.rows["base_known"][run_flow, run_side].tolist(),
             starts.tolist(),
             ends.tolist(),
             in_order.tolist(),
@@ -427,7 +437,7 @@ class Flows:
         ):
             stream = self.streams.get(number)
             if stream is None:
-                stream = self._new_stream(number, rows.seq[first])
+                stream = self._new_stream(number, base, known, rows.seq[first])
             if whole:
                 stream.add_in_order(rows, first, last, count)
             else:
@@ -435,13 +445,11 @@ class Flows:
             if stream.consumer.wanted == self.NEVER:
                 self._pass(number >> 1)
 
-    def _new_stream(self, number: int, seq: int) -> Stream:
-        flow, side = number >> 1, number & 1
-        record = self.table.rows[flow]
-        start = (int(record["base"][side]) + 1) % _MODULUS if record["base_known"][side] else seq
-        if (seq - start + (1 << 31)) % _MODULUS - (1 << 31) < 0 and record["base_known"][side] != _FROM_SYN:
+    def _new_stream(self, number: int, base: int, known: int, seq: int) -> Stream:
+        start = (base + 1) % _MODULUS if known else seq
+        if (seq - start + (1 << 31)) % _MODULUS - (1 << 31) < 0 and known != _FROM_SYN:
             start = seq
-        stream = Stream(self._consumer(flow, side), start)
+        stream = Stream(self._consumer(number >> 1, number & 1), start)
         self.streams[number] = stream
         return stream
 
@@ -481,17 +489,6 @@ def _grouping_is_exact(order: Column, connection: NDArray[np.uint64], ends: tupl
         if (same & (values[1:] != values[:-1])).any():
             return False
     return True
-
-
-def _base_within(segments: Segments, side: Column, group: Column, who: int, before: int) -> int | None:
-    """The base that earlier segments of this batch give to a side, as `Flows._set_bases` would."""
-    for row in np.flatnonzero(group[:before] == group[before]).tolist():
-        if int(side[row]) == who:
-            seq = int(segments.seq[row])
-            return seq if segments.flags[row] & SYN else (seq - 1) % _MODULUS
-        if segments.flags[row] & ACK:
-            return int(segments.ack[row] - 1) % _MODULUS
-    return None
 
 
 def _starts(key: NDArray[np.generic]) -> Column:
