@@ -76,5 +76,5 @@ CAUSE = Cause(
     title="The client's certificate is outside its validity period",
     look=look,
     fails_after_handshake=True,
-    covers=("client-cert-rejected", "unexplained"),
+    covers=("client-cert-rejected", "server-closed", "server-reset", "unexplained"),
 )

@@ -130,5 +130,5 @@ CAUSE = Cause(
     look=look,
     fixes=fixes,
     fails_after_handshake=True,
-    covers=("unexplained", "handshake-integrity"),
+    covers=("unexplained", "handshake-integrity", "server-closed", "server-reset"),
 )

@@ -89,5 +89,5 @@ CAUSE = Cause(
     title="The server does not trust the client's certificate",
     look=look,
     fails_after_handshake=True,
-    covers=("client-cert-rejected", "unexplained"),
+    covers=("client-cert-rejected", "server-closed", "server-reset", "unexplained"),
 )

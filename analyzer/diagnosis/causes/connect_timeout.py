@@ -61,7 +61,7 @@ def look(case: Case) -> Match | None:
     opening = case.events(EventKind.SYN, Side.CLIENT)
     if not opening or connection.halves[Side.SERVER].packets or case.events(EventKind.ICMP):
         return None
-    if connection.halves[Side.CLIENT].packets > len(opening):
+    if connection.halves[Side.CLIENT].packets > connection.halves[Side.CLIENT].syn_count:
         return None  # the client went on, so an answer came: it is the capture that lacks it
     watched = case.capture_end_ns - opening[0].time_ns
     if len(opening) == 1 and watched < _WATCHED_NS:

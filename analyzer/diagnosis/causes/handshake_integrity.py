@@ -13,7 +13,7 @@ firewall that rewrites, a damaged segment that passed.
 - The first ending act was one of the alerts unexpected_message (10), bad_record_mac (20), decryption_failed
   (21), record_overflow (22), decompression_failure (30), illegal_parameter (47), decode_error (50),
   decrypt_error (51), missing_extension (109), unsupported_extension (110).
-- Certain: a message in the capture is malformed. The report says which. Likely: the alert alone.
+- Certain: a message of the other side is malformed. The report says which. Likely: the alert alone.
 - An alert that follows something else is an echo and no cause: an OpenSSL server sends decode_error (50) after
   the client's silent FIN; a Go server says `bad record MAC` when a TLS 1.3 client of the OpenSSL family refuses
   with its alert in clear; a JSSE client sends an alert after the server's FIN.
@@ -78,13 +78,14 @@ def look(case: Case) -> Match | None:
     alert = case.fatal_alert
     if ending is None or ending.side is None or alert not in _ALERTS:
         return None
+    received = [broken for broken in case.connection.malformed if broken.side is ending.side.peer]
     evidence = [Evidence(ending.packet, f"the {ending.side.value} sent the alert {case.alert_text()}")]
     evidence += [
         Evidence(broken.packet, f"a message of the {broken.side.value} is malformed: {broken.text}")
-        for broken in case.connection.malformed[:3]
+        for broken in received[:3]
     ]
     return Match(
-        confidence=CERTAIN if case.connection.malformed else LIKELY,
+        confidence=CERTAIN if received else LIKELY,
         explanation=f"The {ending.side.value} sent the alert {case.alert_text()}: what it received breaks the "
         f"protocol, "
         "or does not verify. Either a peer is faulty, or a box in between rewrites the handshake.",

@@ -56,7 +56,6 @@ from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, Cause, Evidence, Match
 from analyzer.tls.connection import EventKind, Side
 
-_WATCHED_NS: Final = 1_000_000_000
 _SMALL: Final = 600
 """Segments up to this size pass any path (RFC 879, RFC 8200: 576 and 1280 bytes)."""
 
