@@ -122,6 +122,8 @@ class _Trees:
     excluded: dict[str, list[Subtree]]
     permitted_hosts: frozenset[str]
     excluded_hosts: frozenset[str]
+    permitted_folded: frozenset[str]
+    excluded_folded: frozenset[str]
     bounded: frozenset[str]
     count: int
 
@@ -137,11 +139,14 @@ def _trees(constraints: NameConstraints) -> _Trees:
         for tree in trees:
             group.setdefault(tree.base.kind, []).append(tree)
     everything = constraints.permitted + constraints.excluded
+    hosts = [frozenset(_text(t.base) for t in group.get("dns", ())) for group in grouped]
     return _Trees(
         permitted=grouped[0],
         excluded=grouped[1],
-        permitted_hosts=frozenset(_text(t.base) for t in grouped[0].get("dns", ())),
-        excluded_hosts=frozenset(_text(t.base) for t in grouped[1].get("dns", ())),
+        permitted_hosts=hosts[0],
+        excluded_hosts=hosts[1],
+        permitted_folded=frozenset(host.lower() for host in hosts[0]),
+        excluded_folded=frozenset(host.lower() for host in hosts[1]),
         bounded=frozenset(t.base.kind for t in everything if t.bounded),
         count=len(everything),
     )
@@ -239,8 +244,7 @@ def _check_host(name: GeneralName, trees: _Trees, rules: ConstraintRules) -> Vio
     permitted, excluded = trees.permitted_hosts, trees.excluded_hosts
     if not rules.case_sensitive:
         value = value.lower()
-        permitted = frozenset(h.lower() for h in permitted)
-        excluded = frozenset(h.lower() for h in excluded)
+        permitted, excluded = trees.permitted_folded, trees.excluded_folded
     if rules.empty_tree == "refuse" and value and "" in permitted | excluded:
         return _violation("syntax", name, (trees.permitted.get("dns") or trees.excluded["dns"])[0])
     covering = _covering(value, rules)

@@ -306,7 +306,7 @@ def _unsettled(case: Case, path: Path) -> bool:
     if not path.anchored:
         return True
     first = next(failures(case, path), None)
-    return first is not None and first.check in ("dates", "key-strength", "signature-strength")
+    return first is not None and (first.reason == "expired" or first.check in ("key-strength", "signature-strength"))
 
 
 _BUCKETS: Final = 127

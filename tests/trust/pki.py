@@ -31,9 +31,13 @@ ANY = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
 UNKNOWN = x509.ObjectIdentifier("1.3.6.1.4.1.99999.1")
 
 
-@lru_cache(maxsize=256)
 def key(label: str, kind: str = "ec") -> Any:
     """One key for each label and kind (`ec`, `rsa2048`, `rsa1024`), made once for all tests of a process."""
+    return _key(label, kind)
+
+
+@lru_cache(maxsize=256)
+def _key(label: str, kind: str) -> Any:
     del label
     return ec.generate_private_key(ec.SECP256R1()) if kind == "ec" else rsa.generate_private_key(65537, int(kind[3:]))
 

@@ -78,7 +78,7 @@ PROFILE: Final = Profile(
         "2.5.29.35", "2.5.29.37", "2.5.29.54", "1.3.6.1.5.5.7.1.14", "1.3.6.1.5.5.7.1.1", "1.3.6.1.5.5.7.1.24",
     }),
     refused_at_once=frozenset({"2.5.29.17", "alt-name-form"}),
-    anchor_without_constraints=frozenset({"self-issued"}),
+    anchor_without_constraints=frozenset({"self-signed"}),
     leaf_eku_any=True,
     empty_eku="any",
     strength=Strength(
