@@ -245,7 +245,7 @@ def _check_host(name: GeneralName, trees: _Trees, rules: ConstraintRules) -> Vio
     if not rules.case_sensitive:
         value = value.lower()
         permitted, excluded = trees.permitted_folded, trees.excluded_folded
-    if rules.empty_tree == "refuse" and value and "" in permitted | excluded:
+    if rules.empty_tree == "refuse" and value and ("" in permitted or "" in excluded):
         return _violation("syntax", name, (trees.permitted.get("dns") or trees.excluded["dns"])[0])
     covering = _covering(value, rules)
     if permitted and not covering & permitted:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from analyzer.trust import der
 from analyzer.trust.certificate import Certificate
 
-__all__ = ["Outcome", "hash_name", "key_family", "key_problem", "signature_family", "verify"]
+__all__ = ["Outcome", "hash_name", "key_family", "key_problem", "signature_family", "verify", "verify_bytes"]
 
 Outcome = str
 """`good`, `bad`, `mismatch` (key type and algorithm do not belong together), `unsupported`, or `no-key`."""
@@ -73,17 +73,12 @@ def key_family(certificate: Certificate) -> str | None:
 
 def hash_name(certificate: Certificate) -> str | None:
     """The hash under the certificate's signature (`sha256`, `none` for Ed25519), None when unknown."""
-    if certificate.signature_oid == PSS:
-        parameters = _pss_parameters(certificate.signature_parameters)
-        return parameters[0] if parameters else None
-    return HASHES.get(certificate.signature_oid, (None, None))[1]
+    return _algorithm((certificate.signature_oid, certificate.signature_parameters))[1]
 
 
 def signature_family(certificate: Certificate) -> str | None:
     """The key family that the certificate's signature algorithm belongs to (`rsa` for PSS too)."""
-    if certificate.signature_oid == PSS:
-        return "rsa"
-    return HASHES.get(certificate.signature_oid, (None, None))[0]
+    return _algorithm((certificate.signature_oid, certificate.signature_parameters))[0]
 
 
 def verify(certificate: Certificate, issuer: Certificate) -> Outcome:
@@ -109,26 +104,42 @@ def _load_key(spki: bytes) -> Any:
         return None
 
 
-@lru_cache(maxsize=32768)
-def _verify(data: bytes, spki: bytes) -> Outcome:
+def verify_bytes(message: bytes, signature: bytes, algorithm: tuple[str, bytes], spki: bytes) -> Outcome:
+    """Whether the key in `spki` made `signature` on `message`; `algorithm` is its OID and encoded parameters."""
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
-    certificate = Certificate.parse(data)
-    family, digest = signature_family(certificate), hash_name(certificate)
+    family, digest = _algorithm(algorithm)
     if family is None or digest is None:
         return "unsupported"
     key = _load_key(spki)
     if key is None:
         return "no-key"
     try:
-        return _verify_with(key, family, certificate, digest)
+        return _verify_with(key, family, digest, message, signature, algorithm)
     except InvalidSignature:
         return "bad"
     except (UnsupportedAlgorithm, ValueError, TypeError):
         return "unsupported"
 
 
-def _verify_with(key: Any, family: str, certificate: Certificate, digest: str) -> Outcome:
+@lru_cache(maxsize=32768)
+def _verify(data: bytes, spki: bytes) -> Outcome:
+    certificate = Certificate.parse(data)
+    algorithm = (certificate.signature_oid, certificate.signature_parameters)
+    return verify_bytes(certificate.tbs, certificate.signature, algorithm, spki)
+
+
+def _algorithm(algorithm: tuple[str, bytes]) -> tuple[str | None, str | None]:
+    oid, encoded = algorithm
+    if oid == PSS:
+        parameters = _pss_parameters(encoded)
+        return "rsa", parameters[0] if parameters else None
+    return HASHES.get(oid, (None, None))
+
+
+def _verify_with(
+    key: Any, family: str, digest: str, message: bytes, signature: bytes, algorithm: tuple[str, bytes]
+) -> Outcome:
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 
     types: dict[str, type[Any]] = {
@@ -142,28 +153,31 @@ def _verify_with(key: Any, family: str, certificate: Certificate, digest: str) -
     if not isinstance(key, expected):
         return "mismatch"
     if family == "rsa":
-        return _verify_rsa(key, certificate, digest) if key.key_size <= _MAX_RSA_BITS else "unsupported"
+        return _verify_rsa(key, digest, message, signature, algorithm)
     if family == "ec":
-        key.verify(certificate.signature, certificate.tbs, ec.ECDSA(_hash(digest)))
+        key.verify(signature, message, ec.ECDSA(_hash(digest)))
     elif family == "dsa":
-        key.verify(certificate.signature, certificate.tbs, _hash(digest))
+        key.verify(signature, message, _hash(digest))
     else:
-        key.verify(certificate.signature, certificate.tbs)
+        key.verify(signature, message)
     return "good"
 
 
-def _verify_rsa(key: Any, certificate: Certificate, digest: str) -> Outcome:
+def _verify_rsa(key: Any, digest: str, message: bytes, signature: bytes, algorithm: tuple[str, bytes]) -> Outcome:
     from cryptography.hazmat.primitives.asymmetric import padding
 
-    if certificate.signature_oid != PSS:
-        key.verify(certificate.signature, certificate.tbs, padding.PKCS1v15(), _hash(digest))
+    if key.key_size > _MAX_RSA_BITS:
+        return "unsupported"
+    oid, encoded = algorithm
+    if oid != PSS:
+        key.verify(signature, message, padding.PKCS1v15(), _hash(digest))
         return "good"
-    parameters = _pss_parameters(certificate.signature_parameters)
+    parameters = _pss_parameters(encoded)
     if parameters is None:
         return "unsupported"
     _, mask, salt = parameters
     scheme = padding.PSS(mgf=padding.MGF1(_hash(mask)), salt_length=salt)
-    key.verify(certificate.signature, certificate.tbs, scheme, _hash(digest))
+    key.verify(signature, message, scheme, _hash(digest))
     return "good"
 
 

@@ -141,8 +141,8 @@ def _missing_issuer(case: Case, path: Path) -> Failure:
         other = in_sent[0]
         if any(_issued(case, top, c) for c in in_sent):
             text = (
-                f"{other.title} was sent and its key verifies the signature of {top.title}, but this validator does not "
-                f"take it for the issuer: wanted key id {_key_id(top)}, its key id {_own_key_id(other)}"
+                f"{other.title} was sent and its key verifies the signature of {top.title}, but this validator does "
+                f"not take it for the issuer: wanted key id {_key_id(top)}, its key id {_own_key_id(other)}"
             )
             return _failure("missing-intermediate", "missing-issuer", depth, top, text)
         text = f"the signature of {top.title} does not verify under the key of {other.title}, which was sent with it"

@@ -24,9 +24,10 @@ HOSTS = (
     "xn--bcher-kva.example",
 )
 NAMES = (
-    "gw.example.com", "*.example.com", "g*.example.com", "*w.example.com", "other.test", "10.1.2.3", "10.9.9.9", "*.com",
-    "localhost", "a@example.com", "https://gw.example.com/x", "GW.Example.COM", "*.b.example.com", "gw.*.com", "gw.example.com.",
-    "example.com", "*", "xn--bcher-kva.example", "*.example", "xn--*.example", "2001:db8::1", "_gw.example.com", "gw-.example.com",
+    "gw.example.com", "*.example.com", "g*.example.com", "*w.example.com", "other.test", "10.1.2.3", "10.9.9.9",
+    "*.com", "localhost", "a@example.com", "https://gw.example.com/x", "GW.Example.COM", "*.b.example.com",
+    "gw.*.com", "gw.example.com.", "example.com", "*", "xn--bcher-kva.example", "*.example", "xn--*.example",
+    "2001:db8::1", "_gw.example.com", "gw-.example.com",
 )  # fmt: skip
 TREES = (
     "example.com", "test", ".example.com", "other.test", "com", "gw.example.com", "bar.example.com",

@@ -95,7 +95,7 @@ def _read() -> Iterator[LimboCase]:
                 chain=_ders([case["peer_certificate"], *case["untrusted_intermediates"]]),
                 store=_ders(case["trusted_certs"]),
                 host=name["value"] if name else None,
-                at=datetime.fromisoformat(moment.replace("Z", "+00:00")),
+                at=datetime.fromisoformat(moment),
                 verdicts=told[case["id"]],
             )
 
@@ -121,7 +121,7 @@ def _agree(cases: list[LimboCase], profile: str, capsys: pytest.CaptureFixture[s
     table, differing = _measure(cases, profile)
     with capsys.disabled():
         cells = (f"{group} {same}/{count} ({same / count:.2%})" for group, (same, count) in table.items())
-        print(f"\n{profile:16} " + ", ".join(cells), end="")
+        print(f"\n{profile:16} " + ", ".join(cells), end="")  # noqa: T201
     asked = {case.identity for case in cases}
     expected = {identity for name, identity in EXCEPTIONS if name == profile} & asked
     assert sorted(differing) == sorted(expected)
