@@ -7,7 +7,7 @@ import ipaddress
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from analyzer.capture import CaptureProblem, CaptureReader
 from analyzer.capture.source import Source
 from analyzer.net.decode import SegmentDecoder
 from analyzer.net.flows import Flows
-from analyzer.net.reassembly import Run
+from analyzer.net.reassembly import Consumer, Run
 from analyzer.net.segments import Segments, address_text
 from analyzer.tls.detect import likely_record
 from analyzer.tls.records import RecordReader, SideRecords
@@ -273,9 +273,24 @@ class Kept:
         self.wanted = start + size
 
 
-def flows_of(frames: Sequence[bytes], *, batch: int | None = None, link: int = 1) -> Flows:
+def flows_of(
+    frames: Sequence[bytes],
+    *,
+    batch: int | None = None,
+    link: int = 1,
+    consumer: Callable[[], Consumer] = Kept,
+) -> Flows:
     """Frames through decode and `Flows`, in batches of `batch` packets, into consumers that keep every byte."""
-    return _flows(frames, batch, link, Flows(likely_record, lambda _flow, _side: Kept()))
+    return _flows(frames, batch, link, Flows(likely_record, lambda _flow, _side: consumer()))
+
+
+def flows_of_file(content: bytes) -> Flows:
+    """The same from a whole capture file."""
+    flows, decoder = Flows(likely_record, lambda _flow, _side: Kept()), SegmentDecoder()
+    for batch in CaptureReader([io.BytesIO(content)]).batches():
+        flows.add(decoder.decode(batch))
+    flows.finish()
+    return flows
 
 
 def kept(flows: Flows, flow: int, sender: tuple[str, int]) -> Kept:
