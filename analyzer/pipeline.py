@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from analyzer.net.flows import Flows
     from analyzer.tls import connection as wire
     from analyzer.trust.check import Checker
+    from analyzer.trust.model import Fix, TrustVerdict
     from analyzer.trust.store import TrustStore
 
 __all__ = ["analyze"]
@@ -98,6 +100,7 @@ class _Settings:
     candidates: tuple[bytes, ...]
     at: datetime | None
     verify_depth: int | None
+    known_repairs: dict[object, tuple[Fix, ...]] = field(default_factory=dict)
 
 
 def _settings(
@@ -218,7 +221,48 @@ def _judge(seen: wire.Connection, settings: _Settings, end_ns: int) -> Connectio
         client_trust=_client_trust(seen, settings),
         capture_end_ns=end_ns,
     )
-    return connection_report(case, diagnose(case), chain=chain, chain_source=source)
+    outcome = diagnose(case)
+    if outcome.to_repair is not None:
+        found = _repairs(settings, chain, outcome.to_repair, case.trust.host, _checked_at(seen, settings))
+        outcome = replace(outcome, fixes=(*outcome.fixes, *found))
+    return connection_report(case, outcome, chain=chain, chain_source=source)
+
+
+def _repairs(
+    settings: _Settings, chain: Sequence[bytes], verdict: TrustVerdict, host: str | None, at: datetime
+) -> tuple[Fix, ...]:
+    """What turns the verdict, worked out once for connections that were refused alike."""
+    from analyzer.trust.repair import repairs
+
+    key = (tuple(chain), verdict.profile, tuple(problem.code for problem in verdict.problems), host)
+    if key not in settings.known_repairs:
+        settings.known_repairs[key] = repairs(
+            chain,
+            settings.store.certificates if settings.store is not None else (),
+            verdict,
+            host=host,
+            at=at,
+            verify_depth=settings.verify_depth,
+            candidates=settings.candidates,
+            public_roots=_public_roots(),
+        )
+    return settings.known_repairs[key]
+
+
+@cache
+def _public_roots() -> tuple[bytes, ...]:
+    """The roots that this machine trusts: where a missing root is a public one, it is at hand."""
+    from analyzer.trust.store import read_stores
+
+    return read_stores(["system"]).certificates
+
+
+def _checked_at(seen: wire.Connection, settings: _Settings) -> datetime:
+    """The moment of judgement: that of the packet that carried the chain, unless the user named another."""
+    from analyzer.tls.connection import Side
+
+    message = seen.chain(Side.SERVER)
+    return settings.at or _moment(message.time_ns if message is not None and message.chain else seen.first_time_ns)
 
 
 def _server_trust(seen: wire.Connection, settings: _Settings, chain: Sequence[bytes]) -> Trust:
@@ -234,7 +278,7 @@ def _server_trust(seen: wire.Connection, settings: _Settings, chain: Sequence[by
     if not chain:
         return Trust(store_given=usable, store_names=names, host=host, host_known=host is not None)
     message = seen.chain(Side.SERVER)
-    at = settings.at or _moment(message.time_ns if message is not None and message.chain else seen.first_time_ns)
+    at = _checked_at(seen, settings)
     verdicts = tuple(settings.checker.check(chain, host=host, at=at, profile=profile) for profile in settings.profiles)
     return Trust(
         verdicts=verdicts,

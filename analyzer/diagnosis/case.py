@@ -9,7 +9,7 @@ from typing import Final
 from analyzer.diagnosis.progress import Ending, Progress
 from analyzer.registry import alert_name
 from analyzer.tls.connection import CertificateMessage, Connection, Event, EventKind, Side
-from analyzer.trust.model import Fix, TrustVerdict
+from analyzer.trust.model import TrustVerdict
 
 __all__ = ["Case", "Trust", "seconds", "when"]
 
@@ -35,7 +35,6 @@ class Trust:
     profile_named: bool = False
     chain_captured: bool = True
     """Whether the chain was read in this very connection; else it came from elsewhere and may not be the one sent."""
-    fixes: tuple[Fix, ...] = ()
     revoked: str | None = None
 
     @property

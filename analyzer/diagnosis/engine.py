@@ -13,7 +13,8 @@ from typing import Final
 
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Match
-from analyzer.trust.model import Fix
+from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
+from analyzer.trust.model import Fix, TrustVerdict
 
 __all__ = ["Outcome", "catalogue", "diagnose", "page"]
 
@@ -32,6 +33,8 @@ class Outcome:
     cause: tuple[Cause, Match] | None
     others: tuple[tuple[Cause, Match], ...] = ()
     fixes: tuple[Fix, ...] = ()
+    to_repair: TrustVerdict | None = None
+    """The verdict on the server's chain that a repair has to turn; None when the chain is not the cause."""
 
 
 @cache
@@ -84,13 +87,14 @@ def diagnose(case: Case) -> Outcome:
         abort_act=ending.act if ending is not None else ("silence" if failed else None),
         cause=(cause, match),
         others=tuple(matches[1 : 1 + _MAX_OTHERS]),
-        fixes=(*cause.fixes(case), *(case.trust.fixes if _concerns_server_chain(cause, matches) else ())),
+        fixes=cause.fixes(case),
+        to_repair=_to_repair(case, cause),
     )
 
 
-def _concerns_server_chain(cause: Cause, matches: list[tuple[Cause, Match]]) -> bool:
-    from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
-
-    return cause.code in SERVER_CERTIFICATE_CODES or (
-        cause.code == "certificate-rejected" and any(other.code in SERVER_CERTIFICATE_CODES for other, _ in matches)
-    )
+def _to_repair(case: Case, cause: Cause) -> TrustVerdict | None:
+    """The strictest verdict that names this cause: what turns it satisfies the others."""
+    if cause.code not in SERVER_CERTIFICATE_CODES or not case.trust.store_given:
+        return None
+    naming = [v for v in case.trust.verdicts if not v.accepted and any(p.code == cause.code for p in v.problems)]
+    return next((v for v in naming if v.profile == "openssl"), naming[0] if naming else None)
