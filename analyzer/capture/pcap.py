@@ -29,6 +29,8 @@ _MAGIC: Final = {
     bytes.fromhex("34cdb2a1"): ("<", 1000, 24),
     bytes.fromhex("a1b2cd34"): (">", 1000, 24),
 }
+_REPEATS: Final = 32
+"""Equal lengths in a row after which more of them are looked for."""
 
 
 class PcapParser:
@@ -49,7 +51,7 @@ class PcapParser:
         self._tick_ns = 1000
         self._record_header = 16
         self._link = 0
-        self._captured_length = struct.Struct("<I")
+        self._captured_length = struct.Struct("<8xI")
 
     @staticmethod
     def recognises(head: bytes) -> bool:
@@ -77,8 +79,8 @@ class PcapParser:
                 return [], start
             self._file_header(bytes(data[start : start + _FILE_HEADER]))
             position += _FILE_HEADER
-        offsets, position, bad_length = self._walk(memoryview(data.data), position, end)
-        batches = [self._batch(data, offsets, number)] if offsets else []
+        offsets, position, bad_length = self._walk(data, position, end)
+        batches = [self._batch(data, offsets, number)] if len(offsets) else []
         following = number + len(offsets)
         if bad_length is not None:
             place = file_offset + position - start
@@ -102,29 +104,55 @@ class PcapParser:
         self._order, self._tick_ns, self._record_header = _MAGIC[header[:4]]
         (link,) = struct.unpack(f"{self._order}I", header[20:24])
         self._link = link & 0xFFFF  # the upper bits tell of a frame check sequence
-        self._captured_length = struct.Struct(f"{self._order}I")
+        self._captured_length = struct.Struct(f"{self._order}8xI")
         self._started = True
 
-    def _walk(self, view: memoryview, position: int, end: int) -> tuple[list[int], int, int | None]:
-        """Positions of the whole records; each length hides the next record, so this is a plain loop."""
+    def _walk(self, data: NDArray[np.uint8], position: int, end: int) -> tuple[NDArray[np.int64], int, int | None]:
+        """Positions of the whole records; each length hides the next record, so this is a plain loop.
+
+        Where lengths repeat (a flood, bare acknowledgements) the next ones are guessed, and checked all at once.
+        """
+        view = data.data
+        parts: list[NDArray[np.int64]] = []
         offsets: list[int] = []
         append = offsets.append
         length_at = self._captured_length.unpack_from
         header = self._record_header
         last = end - header
+        before = repeats = 0
         while position <= last:
-            (length,) = length_at(view, position + 8)
+            (length,) = length_at(view, position)
             following = position + header + length
-            if following > end:
-                return offsets, position, length if length > MAX_PACKET else None
-            if length > MAX_PACKET:
-                return offsets, position, length
+            if following > end or length > MAX_PACKET:
+                parts.append(np.array(offsets, dtype=np.int64))
+                return np.concatenate(parts), position, length if length > MAX_PACKET else None
             append(position)
             position = following
-        return offsets, position, None
+            if length != before:
+                before, repeats = length, 0
+                continue
+            repeats += 1
+            if repeats == _REPEATS:
+                repeats = 0
+                count = self._equal(data, position, end, length)
+                if count:
+                    parts += [np.array(offsets, dtype=np.int64), position + np.arange(count) * (header + length)]
+                    offsets.clear()
+                    position += count * (header + length)
+        parts.append(np.array(offsets, dtype=np.int64))
+        return np.concatenate(parts), position, None
 
-    def _batch(self, data: NDArray[np.uint8], offsets: list[int], number: int) -> PacketBatch:
-        at = np.array(offsets, dtype=np.int64)
+    def _equal(self, data: NDArray[np.uint8], position: int, end: int, length: int) -> int:
+        """How many whole records of this length follow each other from `position` on."""
+        step = self._record_header + length
+        most = (end - position) // step
+        if not most:
+            return 0
+        at = position + 8 + np.arange(most) * step
+        differs = gather(data, at, np.dtype((f"{self._order}u4", (1,))))[:, 0] != length
+        return int(differs.argmax()) if differs.any() else most
+
+    def _batch(self, data: NDArray[np.uint8], at: NDArray[np.int64], number: int) -> PacketBatch:
         headers = gather(data, at, np.dtype((f"{self._order}u4", (4,)))).astype(np.int64)
         time_ns = headers[:, 0] * 1_000_000_000 + headers[:, 1] * self._tick_ns
         return PacketBatch(

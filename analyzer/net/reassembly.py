@@ -52,6 +52,8 @@ class Rows:
     """Payload bytes of all segments before this one, over the whole batch."""
     likely: Sequence[int]
     """Indices of segments that look like the beginning of what the consumer waits for."""
+    breaks: Sequence[int]
+    """Indices of segments that do not follow the one before, or lack bytes: all others continue without a hole."""
 
 
 class Run:
@@ -98,6 +100,11 @@ class Run:
     def time_at(self, position: int) -> int:
         """Time in nanoseconds of the segment that holds the byte at `position`."""
         return self.rows.time_ns[self._index(position)]
+
+    def seen_at(self, position: int) -> tuple[int, int]:
+        """Frame number and time in nanoseconds of the segment that holds the byte at `position`."""
+        index = self._index(position)
+        return self.rows.packet[index], self.rows.time_ns[index]
 
     def next_likely(self, position: int) -> int | None:
         """Position of the first segment at or after `position` that looks like a beginning, or None."""
@@ -189,9 +196,19 @@ class Stream:
         self.next_seq = (self.next_seq + size) % _MODULUS
 
     def add(self, rows: Rows, first: int, last: int) -> None:
-        """Take segments `first` to `last` in whatever order they came."""
-        for index in range(first, last):
-            self._add_one(rows, index)
+        """Take segments `first` to `last` in whatever order they came; stretches that are in order go out as one."""
+        index = first
+        while index < last:
+            if not self.held and rows.seq[index] == self.next_seq and rows.captured[index] == rows.length[index]:
+                follower = bisect_right(rows.breaks, index)
+                end = min(rows.breaks[follower], last) if follower < len(rows.breaks) else last
+                size = rows.total[end - 1] + rows.length[end - 1] - rows.total[index]
+                self.consumer.feed(Run(rows, index, end, self.position, self.position + size))
+                self._advance(size)
+                index = end
+            else:
+                self._add_one(rows, index)
+                index += 1
 
     def finish(self) -> None:
         """No more segments: what is held back goes out, the holes before it are lost."""
@@ -277,6 +294,7 @@ class Stream:
                 time_ns=[held.time_ns],
                 total=[0],
                 likely=[0] if held.likely else [],
+                breaks=[],
             )
             self._deliver_row(rows, 0, skip)
 

@@ -36,6 +36,7 @@ _MAX_ALERTS: Final = 64
 _MAX_PLAIN: Final = 512
 _NEVER: Final = Flows.NEVER
 _RECORD_HEADER: Final = Struct(">BBBH")
+_KEPT: Final = (ContentType.HANDSHAKE, ContentType.CHANGE_CIPHER_SPEC)
 
 
 class RawMessage(NamedTuple):
@@ -221,17 +222,19 @@ class RecordReader:
         return None
 
     def _step(self, run: Run) -> bool:
-        """Step over application data records whose headers lie within one segment each; whether there was one.
+        """Take the records at hand that need no joining; whether there was one.
 
-        Nearly all records of a capture are such, so this does what `_header` does with as little as possible.
+        Nearly all records are such: application data, of which a header within one segment is enough, and handshake
+        records and ChangeCipherSpec that the run holds whole. This does for them what `_header` and `_complete` do,
+        with as little as possible.
         """
         position = self.wanted
         if self._head or position < run.start or self.seen.begins is None:
             return False
         rows, shift, end, last = run.rows, run.shift, run.end, run.last
         total, index = rows.total, run.first
-        seen, latest = self.seen, self._latest
-        count = 0
+        seen = self.seen
+        begun = position
         while position + 5 <= end:
             at = position + shift
             index = bisect_right(total, at, index, last) - 1
@@ -239,21 +242,29 @@ class RecordReader:
             if inside + 5 > rows.length[index]:
                 break
             kind, major, minor, length = _RECORD_HEADER.unpack_from(rows.view, rows.payload[index] + inside)
-            if kind != ContentType.APPLICATION_DATA or major != 3 or minor >= MINORS or length > MAX_RECORD:
+            if major != 3 or minor >= MINORS or length > MAX_RECORD:
                 break
-            count += 1
-            seen.application_bytes += length
-            packet = rows.packet[index]
-            record = RecordSeen(kind, length, max(packet, latest), rows.time_ns[index], position)
-            if len(seen.application) < _MAX_RECORDS_KEPT:
-                seen.application.append(record)
+            if kind == ContentType.APPLICATION_DATA:
+                seen.application_count += 1
+                seen.application_bytes += length
+                packet = rows.packet[index]
+                record = RecordSeen(kind, length, max(self._latest, packet), rows.time_ns[index], position)
+                if len(seen.application) < _MAX_RECORDS_KEPT:
+                    seen.application.append(record)
+                else:
+                    seen.application_last.append(record)
+            elif kind in _KEPT and 0 < length <= end - position - 5:
+                body = position + 5
+                self._record = (kind, 0x300 | minor, length, body)
+                self._body[:] = run.read(body, length)
+                self._reach(run, body + length - 1)
+                self._complete(run)
             else:
-                seen.application_last.append(record)
+                break
             position += 5 + length
         del seen.application_last[:-_MAX_LAST_KEPT]
-        seen.application_count += count
         self.wanted = position
-        return count > 0
+        return position > begun
 
     def _header(self, run: Run, position: int, end: int) -> bool:
         """Read the record header at `position`; False when more bytes are needed."""
@@ -492,10 +503,10 @@ class RecordReader:
 
     def _reach(self, run: Run, position: int) -> None:
         """The byte at `position` has been taken: no message that ends there was complete before its packet."""
-        packet = run.packet_at(position)
+        packet, time_ns = run.seen_at(position)
         if packet >= self._latest:
             self._latest = packet
-            self._latest_time = run.time_at(position)
+            self._latest_time = time_ns
 
     def _at(self, run: Run, position: int) -> int:
         return max(self._latest, run.packet_at(position))
