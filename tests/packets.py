@@ -8,6 +8,7 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -203,6 +204,12 @@ def tcp(
         return bytes(12) + b"\x08\x00" + header + ends + segment
     header = struct.pack(">IHBB", 6 << 28, len(segment), 6, ttl)
     return bytes(12) + b"\x86\xdd" + header + ends + segment
+
+
+def segments_of(stream: bytes, cuts: Iterable[int], *, base: int = 1001) -> list[bytes]:
+    """The client's bytes, the first of them with sequence number `base`, as segments cut at the given places."""
+    places = [0, *cuts, len(stream)]
+    return [tcp(CLIENT, SERVER, stream[a:b], seq=base + a, ack=9001) for a, b in pairwise(places)]
 
 
 class Dialogue:
