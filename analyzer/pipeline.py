@@ -279,6 +279,7 @@ def _server_trust(seen: wire.Connection, settings: _Settings, chain: Sequence[by
         return Trust(store_given=usable, store_names=names, host=host, host_known=host is not None)
     message = seen.chain(Side.SERVER)
     at = _checked_at(seen, settings)
+    revoked, staple = _staple(seen, settings, chain, at)
     verdicts = tuple(settings.checker.check(chain, host=host, at=at, profile=profile) for profile in settings.profiles)
     return Trust(
         verdicts=verdicts,
@@ -289,7 +290,24 @@ def _server_trust(seen: wire.Connection, settings: _Settings, chain: Sequence[by
         host_known=host is not None,
         profile_named=settings.profile_named,
         chain_captured=message is not None and bool(message.chain),
+        revoked=revoked,
+        staple=staple,
     )
+
+
+def _staple(
+    seen: wire.Connection, settings: _Settings, chain: Sequence[bytes], at: datetime
+) -> tuple[str | None, str | None]:
+    """What a stapled OCSP response says: that the leaf is revoked, or what is wrong with the response itself."""
+    if not seen.ocsp_responses:
+        return None, None
+    from analyzer.trust.ocsp import read_staple
+
+    anchors = settings.store.certificates if settings.store is not None else ()
+    staple = read_staple(seen.ocsp_responses[0], chain, at=at, anchors=anchors)
+    if staple.problem is not None:
+        return staple.problem.text, None
+    return None, None if staple.status in ("good", "unverified") else staple.text
 
 
 def _client_trust(seen: wire.Connection, settings: _Settings) -> Trust:
@@ -301,7 +319,8 @@ def _client_trust(seen: wire.Connection, settings: _Settings) -> Trust:
         return Trust()
     at = settings.at or _moment(message.time_ns)
     verdicts = tuple(
-        settings.client_checker.check(message.chain, at=at, profile=profile) for profile in settings.profiles
+        settings.client_checker.check(message.chain, at=at, profile=profile, purpose="client")
+        for profile in settings.profiles
     )
     return Trust(verdicts=verdicts, store_given=True, profile_named=settings.profile_named)
 

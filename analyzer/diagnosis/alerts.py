@@ -29,6 +29,7 @@ _TRUST: Final = frozenset(
         "path-too-long",
         "name-constraint-violation",
         "bad-signature",
+        "malformed-certificate",
     }
 )
 SPECIFIC: Final[dict[int, frozenset[str]]] = {
@@ -36,9 +37,16 @@ SPECIFIC: Final[dict[int, frozenset[str]]] = {
     Alert.CERTIFICATE_EXPIRED: _EXPIRY | {"not-yet-valid"},
     Alert.CERTIFICATE_REVOKED: frozenset({"revoked"}),
     Alert.UNSUPPORTED_CERTIFICATE: frozenset(
-        {"wrong-key-usage", "unknown-critical-extension", "weak-key", "weak-signature", "malformed-certificate"}
+        {
+            "wrong-key-usage",
+            "unknown-critical-extension",
+            "weak-key",
+            "weak-signature",
+            "malformed-certificate",
+            "wrong-chain-order",
+        }
     ),
-    Alert.DECRYPT_ERROR: frozenset({"bad-signature"}),
+    Alert.DECRYPT_ERROR: frozenset({"bad-signature", "root-key-mismatch"}),
 }
 
 CERTIFICATE_ALERTS: Final = frozenset(
@@ -57,6 +65,5 @@ CERTIFICATE_ALERTS: Final = frozenset(
 
 SENDERS: Final[dict[int, tuple[str, ...]]] = {
     Alert.UNKNOWN_CA: ("openssl", "openssl-partial", "boringssl"),
-    Alert.CERTIFICATE_UNKNOWN: ("java", "schannel", "dotnet"),
-    Alert.INTERNAL_ERROR: ("openssl",),
+    Alert.INTERNAL_ERROR: ("openssl", "gnutls"),
 }

@@ -36,6 +36,8 @@ class Trust:
     chain_captured: bool = True
     """Whether the chain was read in this very connection; else it came from elsewhere and may not be the one sent."""
     revoked: str | None = None
+    staple: str | None = None
+    """What is wrong with a stapled OCSP response that proves nothing (expired, not by the issuer, ...)."""
 
     @property
     def accepted_by_all(self) -> bool:
@@ -117,6 +119,8 @@ class Case:
         ending = self.ending
         if ending is None:
             return "sent nothing more"
+        if ending.act == "alert" and ending.description in (0, 90):
+            return "closed the TLS session (close_notify)"
         if ending.act == "alert":
             return f"sent the alert {self.alert_text()}" if not ending.encrypted else "sent an encrypted alert"
         act = "closed the connection (FIN)" if ending.act == "fin" else "reset the connection (RST)"

@@ -65,7 +65,7 @@ _NEED_STORE: Final = frozenset(
 )
 """Causes that only the gateway's own store or settings decide."""
 _NAME_AN_ISSUER: Final = frozenset({"missing-root", "missing-intermediate", "root-key-mismatch"})
-_GENERIC: Final = ("certificate-rejected", "client-closed", "unexplained")
+_GENERIC: Final = ("certificate-rejected", "client-closed", "handshake-integrity", "unexplained")
 _PROMPT_NS: Final = 3_000_000_000
 """Validators answer within this time; who leaves later may have waited for something else."""
 _OTHER_ALERTS: Final = frozenset(
@@ -105,13 +105,14 @@ def refusal(case: Case) -> Refusal | None:
         return None
     chain = case.server_chain
     encrypted = is_tls13(case.connection.version)
-    if (chain is None or not chain.chain) and not encrypted and not case.trust.verdicts:
-        return None
     alert = case.fatal_alert
+    readable = (chain is not None and chain.chain) or encrypted or case.trust.verdicts
+    if not readable and alert not in CERTIFICATE_ALERTS:
+        return None
     if alert is not None and alert not in CERTIFICATE_ALERTS | _OTHER_ALERTS:
         return None
     flight = progress.server_flight_packet
-    if flight is None or (ending.packet or 0) < flight:
+    if alert not in CERTIFICATE_ALERTS and (flight is None or (ending.packet or 0) < flight):
         return None
     late = (case.waited_ns or 0) > _PROMPT_NS
     if progress.stage == "after-handshake":
@@ -210,7 +211,7 @@ def _confidence(case: Case, left: Refusal, code: str, considered: list[TrustVerd
         + (not case.trust.chain_captured)
         + (case.trust.store_partial and code in _NEED_STORE)
         + (left.alert is None and not case.trust.store_given)
-        + (left.alert is not None and left.alert not in CERTIFICATE_ALERTS)
+        + (left.alert is not None and left.alert not in CERTIFICATE_ALERTS and code not in (named or ()))
     )
     if doubts == 0:
         return CERTAIN
@@ -247,6 +248,8 @@ def _match(
     if verdict.error and problem is verdict.problems[0]:
         evidence.append(Evidence(None, f"the {verdict.profile} validator, run on this chain, says: {verdict.error}"))
     evidence += _alert_evidence(left, problem.code)
+    if case.trust.staple is not None:
+        evidence.append(Evidence(None, case.trust.staple))
     against = [v.profile for v in case.trust.verdicts if v.accepted]
     if leads and against:
         evidence.append(Evidence(None, f"these validators would accept the chain: {', '.join(sorted(against))}"))

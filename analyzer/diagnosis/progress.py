@@ -64,6 +64,8 @@ class Progress:
     """Whether the client sent any handshake message after the server's flight."""
     empty_client_certificate: int | None
     """Frame of a TLS 1.3 record that is as long as a client Certificate without a certificate."""
+    client_certificate_records: int | None
+    """Frame of the first TLS 1.3 record before the client's Finished that is no empty Certificate."""
     server_refused: bool
     """TLS 1.3: after the client's Finished the server sent nothing but an alert. The client may have sent data already,
     for it believes that it is done."""
@@ -112,6 +114,7 @@ def trace(connection: Connection) -> Progress:
         server_flight_time_ns=flight_time,
         client_spoke_after_flight=_client_spoke(connection, client),
         empty_client_certificate=_empty_certificate(connection, client),
+        client_certificate_records=_certificate_records(client, _empty_certificate(connection, client)),
         server_refused=refused,
     )
 
@@ -185,7 +188,7 @@ def _finished_12(connection: Connection, side: Side) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _ServerAfter:
-    """The server's encrypted records after the client's Finished, in TLS 1.3; a last one of an alert's length apart."""
+    """The server's TLS 1.3 records after the client's first encrypted one; a last one of an alert's length apart."""
 
     records: tuple[RecordSeen, ...]
     alert: RecordSeen | None
@@ -197,11 +200,13 @@ class _ServerAfter:
 
 
 def _server_after(connection: Connection, client: _Client13) -> _ServerAfter:
-    if client.finished is None:
+    own = (*client.before, *((client.finished,) if client.finished is not None else ()))
+    if not own:
         return _ServerAfter((), None)
     _, alert_length = _lengths(connection)
     half = connection.halves[Side.SERVER]
-    later = tuple(record for record in half.application if record.packet > client.finished.packet)
+    # The server may refuse a client's Certificate before it has seen the Finished behind it.
+    later = tuple(record for record in half.application if record.packet > own[0].packet)
     if later and later[-1].length in (alert_length, alert_length + _JAVA_PADDING):
         return _ServerAfter(later[:-1], later[-1])
     return _ServerAfter(later, None)
@@ -222,6 +227,12 @@ def _empty_certificate(connection: Connection, client: _Client13 | None) -> int 
     _, alert_length = _lengths(connection)
     length = alert_length - 2 + 8
     return next((r.packet for r in client.before if r.length in (length, length + _JAVA_PADDING)), None)
+
+
+def _certificate_records(client: _Client13 | None, empty: int | None) -> int | None:
+    if client is None or empty is not None or not client.before:
+        return None
+    return client.before[0].packet
 
 
 def _server_flight(connection: Connection) -> tuple[int | None, int | None]:

@@ -60,7 +60,7 @@ def connection_report(case: Case, outcome: Outcome, *, chain: Sequence[bytes], c
         cause=_diagnosis(outcome, seen),
         other_causes=tuple(_as_diagnosis(other, seen) for other in outcome.others),
         evidence=_evidence(outcome),
-        timeline=_timeline(seen),
+        timeline=_timeline(seen, outcome.abort_packet),
         tls=_tls(seen),
         alerts=tuple(_alert(alert) for alert in seen.alerts),
         server_chain=chain_infos(chain),
@@ -245,14 +245,14 @@ def _resumed(seen: wire.Connection) -> bool:
     )
 
 
-def _timeline(seen: wire.Connection) -> tuple[TimelineEntry, ...]:
-    """The packet walk: what one packet shows stands in one line."""
+def _timeline(seen: wire.Connection, abort_packet: int | None) -> tuple[TimelineEntry, ...]:
+    """The packet walk: what one packet shows stands in one line. The packet that ended it is never left out."""
     lines: list[tuple[int, int, Side, list[str]]] = []
     data: dict[Side, int] = dict.fromkeys(Side, 0)
     for event in seen.events:
         if event.kind is EventKind.APPLICATION_DATA:
             data[event.side] += 1
-            if data[event.side] > _MAX_ROWS_OF_DATA:
+            if data[event.side] > _MAX_ROWS_OF_DATA and event.packet != abort_packet:
                 continue
         what = _words(seen, event)
         if lines and lines[-1][0] == event.packet and lines[-1][2] is event.side:

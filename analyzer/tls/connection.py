@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from analyzer.errors import WireError
 from analyzer.net.flows import Endpoint, FlowTable, Signal
 from analyzer.net.reassembly import Retransmission, Stream
-from analyzer.net.segments import ACK, RST, SYN
+from analyzer.net.segments import ACK, FIN, RST, SYN
 from analyzer.registry import HandshakeType
 from analyzer.tls import messages
 from analyzer.tls.messages import (
@@ -268,6 +268,10 @@ _SERVER_MESSAGES: Final = (
     HandshakeType.NEW_SESSION_TICKET,
     HandshakeType.CERTIFICATE_STATUS,
 )
+_MODULUS: Final = 1 << 32
+_HALF: Final = 1 << 31
+_WINDOW: Final = 1 << 30
+"""The largest window (RFC 7323 section 2.2): what is farther ahead is no sequence number of this connection."""
 _MAX_SIGNALS: Final = 64
 """Events of one kind kept of a side: a crafted connection may hold millions."""
 
@@ -323,7 +327,7 @@ def build(
         last_packet=row["last_packet"],
         last_time_ns=row["last_time"],
         events=tuple(events),
-        halves={sides[n]: _half(row, n, opening, streams[n], records[n]) for n in (client, 1 - client)},
+        halves={sides[n]: _half(row, n, log, streams[n], records[n]) for n in (client, 1 - client)},
         resets=tuple(
             Reset(sides[signal.side], signal.packet, signal.ttl, signal.ip_id, signal.seq)
             for signal in [signal for signal in log if signal.flags & RST][:_MAX_SIGNALS]
@@ -542,10 +546,25 @@ def _stream_events(stream: Stream | None, part: SideRecords | None, side: Side) 
     return events
 
 
+def _unseen_end(row: dict[str, Any], number: int, log: Sequence[Signal], stream: Stream | None) -> tuple[Lost, ...]:
+    """The bytes before a side's FIN, or before what its peer acknowledged, that are not in the capture."""
+    if not row["base_known"][number]:
+        return ()
+    first = row["base"][number] + 1
+    position = stream.position if stream is not None else 0
+    fin = next((s for s in log if s.side == number and s.flags & FIN and not s.flags & RST), None)
+    ends = [] if fin is None else [fin.seq + fin.length - first]
+    if row["last_ack"][1 - number] >= 0:
+        ends.append(row["last_ack"][1 - number] - first - (fin is not None))
+    ahead = [(end - position + _HALF) % _MODULUS - _HALF for end in ends]
+    missing = max(ahead, default=0)
+    return (Lost(position, missing, row["side_last_packet"][number]),) if 0 < missing < _WINDOW else ()
+
+
 def _half(
-    row: dict[str, Any], number: int, opening: Sequence[Signal], stream: Stream | None, part: SideRecords | None
+    row: dict[str, Any], number: int, log: Sequence[Signal], stream: Stream | None, part: SideRecords | None
 ) -> Half:
-    own = [signal for signal in opening if signal.side == number]
+    own = [signal for signal in log if signal.side == number and signal.flags & SYN]
     base = row["base"][number] if row["base_known"][number] else None
     peer_ack = row["last_ack"][1 - number]
     seen = part if part is not None else SideRecords()
@@ -566,7 +585,7 @@ def _half(
         retransmitted=stream.retransmitted if stream is not None else 0,
         retransmissions=tuple(stream.retransmissions) if stream is not None else (),
         lost_bytes=stream.lost_bytes if stream is not None else 0,
-        lost=tuple(seen.lost),
+        lost=(*seen.lost, *_unseen_end(row, number, log, stream)),
         plain=seen.plain,
         unfinished=seen.unfinished,
         damaged=seen.damaged,

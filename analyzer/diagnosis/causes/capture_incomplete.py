@@ -51,7 +51,7 @@ both ends, which may tell what the capture does not.
 from __future__ import annotations
 
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.cause import CERTAIN, POSSIBLE, Cause, Evidence, Match
+from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
 from analyzer.tls.connection import Side
 from analyzer.trust.model import Fix
 
@@ -83,8 +83,11 @@ def look(case: Case) -> Match | None:
     blind = any(not connection.halves[side].packets for side in Side) or not (
         connection.from_start or connection.hellos
     )
+    ending_side = case.ending.side if case.ending is not None else None
+    unseen = ending_side is not None and bool(connection.halves[ending_side].lost) and case.fatal_alert is None
+    confidence = CERTAIN if case.ending is None or blind else (LIKELY if unseen else POSSIBLE)
     return Match(
-        confidence=CERTAIN if case.ending is None or blind else POSSIBLE,
+        confidence=confidence,
         explanation=f"The handshake cannot be judged: {'; '.join(reasons)}.",
         evidence=tuple(Evidence(packet, reason) for reason in reasons),
         weight=1 if blind else 0,

@@ -73,7 +73,7 @@ def look(case: Case) -> Match | None:
     about_certificates = left.alert in CERTIFICATE_ALERTS
     evidence = [Evidence(left.packet, f"the client {left.text}")]
     chain = case.server_chain
-    readable = chain is not None and bool(chain.chain)
+    readable = (chain is not None and bool(chain.chain)) or bool(case.trust.verdicts)
     if not readable and not about_certificates and not case.progress.server_flight_packet:
         return None
     if readable and case.trust.store_given and case.trust.accepted_by_all:
@@ -89,6 +89,8 @@ def look(case: Case) -> Match | None:
             "the chain. Is it the store that the client really uses, with the profile and host name that it really has?"
         )
         return Match(confidence=LIKELY, explanation=text, evidence=tuple(evidence), weight=2, headline=_headline(case))
+    if case.trust.staple is not None:
+        evidence.append(Evidence(None, case.trust.staple))
     missing = supply(case)
     text = f"The client {left.text}. To say why, supply {missing}."
     silent_reset = left.alert is None and case.ended_by(Side.CLIENT, "rst")
@@ -108,19 +110,19 @@ def supply(case: Case) -> str:
     """What would tell the cause: the inputs that are not there."""
     chain = case.server_chain
     wanted = []
-    if chain is None or not chain.chain:
-        wanted.append("the key log of the session (--keylog) or the server's chain (--server-chain)")
+    if (chain is None or not chain.chain) and not case.trust.verdicts:
+        wanted.append("the server's chain (--server-chain)")
     if not case.trust.store_given:
         wanted.append("the client's trust store (--truststore)")
     if not case.trust.host_known:
         wanted.append("the host name that the client meant (--host)")
-    return ", ".join(wanted) or "the validator that the client uses (--profile or --gateway)"
+    return ", ".join(wanted) or "the validator that the client uses (--profile)"
 
 
 def fixes(case: Case) -> tuple[Fix, ...]:
     """Say how to get what is missing."""
     chain = case.server_chain
-    if chain is not None and chain.chain:
+    if (chain is not None and chain.chain) or case.trust.verdicts:
         return (Fix(action="supply", text=f"Run again with {supply(case)}."),)
     server = case.connection.server
     hello = case.connection.client_hello

@@ -62,7 +62,7 @@ Server operator: if no client certificate was meant to be asked for, switch it o
 from __future__ import annotations
 
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.cause import CERTAIN, LIKELY, Cause, Evidence, Match
+from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
 from analyzer.registry import AlertDescription as Alert
 from analyzer.tls.connection import Side
 from analyzer.trust.model import Fix
@@ -89,8 +89,13 @@ def look(case: Case) -> Match | None:
         if sent is not None:
             evidence.append(Evidence(sent.packet, "the client's Certificate message holds no certificate"))
         evidence.append(Evidence(packet, f"the server {case.leaving_text}"))
+        silent_close = case.progress.handshake_done and alert is None
         confidence = (
-            CERTAIN if alert in (Alert.HANDSHAKE_FAILURE, Alert.BAD_CERTIFICATE, Alert.NO_CERTIFICATE) else LIKELY
+            POSSIBLE
+            if silent_close
+            else (
+                CERTAIN if alert in (Alert.HANDSHAKE_FAILURE, Alert.BAD_CERTIFICATE, Alert.NO_CERTIFICATE) else LIKELY
+            )
         )
     elif case.progress.server_refused and case.progress.empty_client_certificate is not None:
         evidence = [

@@ -67,17 +67,18 @@ def look(case: Case) -> Match | None:
     """The server refused after the client's Certificate, with an alert about certificates or none."""
     sent = case.client_chain
     ending = case.ending
-    if sent is None or not sent.chain or ending is None or not case.ended_by(Side.SERVER):
+    if ending is None or not case.ended_by(Side.SERVER):
         return None
-    if case.progress.handshake_done or (ending.packet or 0) < sent.packet:
+    if case.progress.server_refused and case.progress.client_certificate_records is not None:
+        return _encrypted(case, case.progress.client_certificate_records)
+    if sent is None or not sent.chain or case.progress.handshake_done or (ending.packet or 0) < sent.packet:
         return None
     alert = case.fatal_alert
     if alert is not None and alert not in CERTIFICATE_ALERTS | {Alert.HANDSHAKE_FAILURE, Alert.DECRYPT_ERROR}:
         return None
     return Match(
         confidence=LIKELY if alert in CERTIFICATE_ALERTS else POSSIBLE,
-        explanation=f"After the client's certificate the server {case.leaving_text}. Supply the store by which the "
-        "server checks clients (--client-ca) to see why.",
+        explanation=f"After the client's certificate the server {case.leaving_text}.{_supply(case)}",
         evidence=(
             Evidence(sent.packet, f"the client's Certificate message: {len(sent.chain)} certificates"),
             Evidence(ending.packet, f"the server {case.leaving_text}"),
@@ -86,9 +87,31 @@ def look(case: Case) -> Match | None:
     )
 
 
+def _encrypted(case: Case, packet: int) -> Match:
+    """TLS 1.3 without keys: the lengths and the order of the records tell."""
+    ending = case.ending
+    return Match(
+        confidence=LIKELY,
+        explanation="The server answered the client's encrypted certificate messages with a record as long as an alert "
+        "and left, although the client believed that the handshake was done.",
+        evidence=(
+            Evidence(packet, "the client sent encrypted messages before its Finished: a certificate and its proof"),
+            Evidence(ending.packet if ending is not None else None, "the server answered with no more than an alert"),
+        ),
+        weight=1,
+    )
+
+
+def _supply(case: Case) -> str:
+    if case.client_trust.store_given:
+        return " The check against the store given (--client-ca) finds no fault in it."
+    return " Supply the store by which the server checks clients (--client-ca) to see why."
+
+
 CAUSE = Cause(
     code="client-cert-rejected",
     title="The server refused the client's certificate; why the wire does not show",
     look=look,
+    fails_after_handshake=True,
     covers=("unexplained", "server-closed", "server-reset"),
 )

@@ -80,7 +80,9 @@ def look(case: Case) -> Match | None:
     if case.trust.verdicts and case.trust.accepted_by_all and case.trust.store_given:
         text += " The store given would have accepted the server's chain, so the certificate gives no reason."
         evidence.append(Evidence(None, f"the chain verifies against the store given ({case.trust.store_names})"))
-    confidence = LIKELY if case.trust.accepted_by_all or case.server_chain is None else POSSIBLE
+    unseen = bool(case.connection.halves[Side.SERVER].lost)
+    explained = case.trust.accepted_by_all or case.server_chain is None
+    confidence = LIKELY if explained and not unseen else POSSIBLE
     return Match(confidence=confidence, explanation=text, evidence=tuple(evidence), weight=0)
 
 

@@ -59,7 +59,7 @@ def look(case: Case) -> Match | None:
     """A SYN, perhaps several, and nothing from the server."""
     connection = case.connection
     opening = case.events(EventKind.SYN, Side.CLIENT)
-    if not opening or connection.halves[Side.SERVER].packets or case.events(EventKind.ICMP):
+    if not opening or connection.halves[Side.SERVER].packets:
         return None
     if connection.halves[Side.CLIENT].packets > connection.halves[Side.CLIENT].syn_count:
         return None  # the client went on, so an answer came: it is the capture that lacks it

@@ -73,6 +73,8 @@ def look(case: Case) -> Match | None:
         return None
     if ending.side is Side.SERVER and case.progress.stage != "client-hello":
         return None
+    if ending.side is Side.CLIENT and case.connection.halves[Side.SERVER].application:
+        return None  # TLS 1.3: the server's certificate is among its encrypted records
     hello = case.connection.client_hello
     offered = ""
     if hello is not None:

@@ -59,6 +59,9 @@ from analyzer.tls.connection import EventKind, Side
 _SMALL: Final = 600
 """Segments up to this size pass any path (RFC 879, RFC 8200: 576 and 1280 bytes)."""
 
+_WATCHED_NS: Final = 1_000_000_000
+"""A hole that is not filled for this long was not: TCP would have sent the segment again (RFC 6298)."""
+
 
 def look(case: Case) -> Match | None:
     """A hole where the server's flight should be, while small segments pass; or full-size segments sent in vain."""
@@ -81,7 +84,7 @@ def look(case: Case) -> Match | None:
         hole = next((lost for lost in half.lost if lost.size > _SMALL), None)
         peer = connection.halves[side.peer]
         stuck = half.acknowledged is not None and hole is not None and half.acknowledged <= hole.position
-        if hole is not None and stuck and peer.packets:
+        if hole is not None and stuck and peer.packets and _watched_ns(case) > _WATCHED_NS:
             return _match(
                 side,
                 hole.packet,
@@ -89,6 +92,13 @@ def look(case: Case) -> Match | None:
                 bool(needed),
             )
     return None
+
+
+def _watched_ns(case: Case) -> int:
+    """From the ClientHello to the ending, or to the end of the capture."""
+    ending = case.ending
+    last = ending.time_ns if ending is not None and ending.time_ns is not None else case.capture_end_ns
+    return last - case.connection.hellos[0].time_ns
 
 
 def _too_big(quoted: int) -> bool:

@@ -55,9 +55,9 @@ After an upgrade of either side a connection that always worked stops.
 from __future__ import annotations
 
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.cause import CERTAIN, Cause, Evidence, Match
+from analyzer.diagnosis.cause import CERTAIN, LIKELY, Cause, Evidence, Match
 from analyzer.registry import AlertDescription as Alert
-from analyzer.registry import version_name
+from analyzer.registry import ProtocolVersion, version_name
 from analyzer.tls.connection import Side
 
 
@@ -65,7 +65,18 @@ def look(case: Case) -> Match | None:
     """An alert protocol_version, or inappropriate_fallback, from either side."""
     ending = case.ending
     alert = case.fatal_alert
-    if ending is None or ending.side is None or alert not in (Alert.PROTOCOL_VERSION, Alert.INAPPROPRIATE_FALLBACK):
+    if ending is None or ending.side is None:
+        return None
+    if _refuses_old_signature(case):
+        return Match(
+            confidence=LIKELY,
+            explanation=f"The server chose {version_name(case.connection.version or 0)}; the client broke off with "
+            f"{case.alert_text()} at the ServerKeyExchange, which is signed with SHA-1 in that version: OpenSSL 3 does "
+            "so at its usual security level. The server has to offer TLS 1.2 or later.",
+            evidence=(Evidence(ending.packet, f"the client sent the alert {case.alert_text()}"),),
+            weight=3,
+        )
+    if alert not in (Alert.PROTOCOL_VERSION, Alert.INAPPROPRIATE_FALLBACK):
         return None
     hello = case.connection.client_hello
     offered = ", ".join(version_name(v) for v in hello.offered_versions) if hello is not None else "unknown versions"
@@ -79,6 +90,18 @@ def look(case: Case) -> Match | None:
         explanation=text,
         evidence=(Evidence(ending.packet, f"the {ending.side.value} sent the alert {case.alert_text()}"),),
         weight=2,
+    )
+
+
+def _refuses_old_signature(case: Case) -> bool:
+    """Before TLS 1.2 the key exchange is signed with MD5 and SHA-1 (RFC 4346 section 7.4.3)."""
+    connection = case.connection
+    return (
+        case.ended_by(Side.CLIENT)
+        and case.fatal_alert in (Alert.INTERNAL_ERROR, Alert.INSUFFICIENT_SECURITY)
+        and connection.version is not None
+        and connection.version <= ProtocolVersion.TLS_1_1
+        and connection.server_key_exchange is not None
     )
 
 

@@ -52,7 +52,7 @@ from __future__ import annotations
 from typing import Final
 
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.cause import CERTAIN, Cause, Evidence, Match
+from analyzer.diagnosis.cause import CERTAIN, POSSIBLE, Cause, Evidence, Match
 from analyzer.tls.connection import Side
 
 _IDLE_NS: Final = 2_000_000_000
@@ -70,11 +70,13 @@ def look(case: Case) -> Match | None:
     place = "after the ClientHello" if case.connection.hellos else "before any ClientHello was sent"
     if case.progress.stage in ("server-flight", "client-flight"):
         place = f"in the middle of the handshake ({case.progress.stage})"
+    unseen = sum(lost.size for lost in case.connection.halves[Side.SERVER].lost)
+    silent = f"{unseen} bytes of the server before that are not in the capture" if unseen else "without an alert"
     return Match(
-        confidence=CERTAIN,
-        explanation=f"The server closed the connection (FIN) {place}, without an alert. Its own log tells why: often "
+        confidence=POSSIBLE if unseen else CERTAIN,
+        explanation=f"The server closed the connection (FIN) {place}; {silent}. Its own log tells why: often "
         "a load balancer without a healthy backend, a port that is not meant for TLS, or a refused SNI or address.",
-        evidence=(Evidence(packet, f"the server closed (FIN) {place}, without an alert"),),
+        evidence=(Evidence(packet, f"the server closed (FIN) {place}; {silent}"),),
         weight=0,
     )
 

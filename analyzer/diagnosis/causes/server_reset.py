@@ -50,7 +50,7 @@ from __future__ import annotations
 from typing import Final
 
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.cause import CERTAIN, Cause, Evidence, Match
+from analyzer.diagnosis.cause import CERTAIN, POSSIBLE, Cause, Evidence, Match
 from analyzer.tls.connection import EventKind, Side
 
 _IDLE_NS: Final = 2_000_000_000
@@ -70,11 +70,13 @@ def look(case: Case) -> Match | None:
     place = "after the ClientHello" if case.connection.hellos else "before any ClientHello was sent"
     if case.progress.stage in ("server-flight", "client-flight"):
         place = f"in the middle of the handshake ({case.progress.stage})"
+    unseen = sum(lost.size for lost in case.connection.halves[Side.SERVER].lost)
+    silent = f"{unseen} bytes of the server before that are not in the capture" if unseen else "without an alert"
     return Match(
-        confidence=CERTAIN,
-        explanation=f"The server reset the connection (RST) {place}, without an alert: the process behind the port "
+        confidence=POSSIBLE if unseen else CERTAIN,
+        explanation=f"The server reset the connection (RST) {place}; {silent}: the process behind the port "
         "aborted or was gone, or a firewall in front of it refuses.",
-        evidence=(Evidence(packet, f"RST from the server's address {place}, without an alert"),),
+        evidence=(Evidence(packet, f"RST from the server's address {place}; {silent}"),),
         weight=0,
     )
 

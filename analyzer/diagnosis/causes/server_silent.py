@@ -58,6 +58,9 @@ from analyzer.tls.connection import Side
 _WATCHED_NS: Final = 1_000_000_000
 """A server that has not answered for this long is silent; a healthy one answers within milliseconds."""
 
+_REPEATED_NS: Final = 200_000_000
+"""TCP sends again after 200 ms at the earliest; what is seen twice sooner was copied by a mirror port."""
+
 
 def look(case: Case) -> Match | None:
     """The ClientHello was sent, nothing came back, and the client gave up or the capture ended."""
@@ -72,7 +75,7 @@ def look(case: Case) -> Match | None:
     last = ending.time_ns if ending is not None and ending.time_ns is not None else case.capture_end_ns
     waited = last - hello.time_ns
     repeats = [again.packet for again in connection.halves[Side.CLIENT].retransmissions]
-    if waited < _WATCHED_NS and not repeats:
+    if waited < (_REPEATED_NS if repeats else _WATCHED_NS):
         return None
     acknowledged = bool(server.last_ack >= 0 and (connection.halves[Side.CLIENT].acknowledged or 0) > 0)
     evidence = [Evidence(hello.packet, "the ClientHello")]

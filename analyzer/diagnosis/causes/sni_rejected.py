@@ -50,10 +50,15 @@ all), or nothing.
 
 from __future__ import annotations
 
+from typing import Final
+
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.cause import CERTAIN, LIKELY, Cause, Evidence, Match
+from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
 from analyzer.registry import AlertDescription as Alert
 from analyzer.tls.connection import Side
+
+_MAY_MEAN_IT: Final = (None, Alert.HANDSHAKE_FAILURE, Alert.INTERNAL_ERROR, Alert.ACCESS_DENIED)
+"""How servers that want a server name leave without one: silently, or with an alert for anything."""
 
 
 def look(case: Case) -> Match | None:
@@ -68,6 +73,13 @@ def look(case: Case) -> Match | None:
         said = f"does not know the name “{name}”" if name else "wants a server name, and the client sent none"
     elif alert == Alert.MISSING_EXTENSION and hello is not None and name is None:
         said = "misses an extension; the client sent no server name"
+    elif hello is not None and name is None and case.progress.stage == "client-hello" and alert in _MAY_MEAN_IT:
+        return Match(
+            confidence=POSSIBLE,
+            explanation="The client sent no server name (SNI); some servers refuse that, and do not say so.",
+            evidence=(Evidence(case.connection.hellos[0].packet, "the ClientHello has no server_name extension"),),
+            weight=0,
+        )
     else:
         return None
     return Match(
