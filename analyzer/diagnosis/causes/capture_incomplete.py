@@ -2,7 +2,7 @@
 
 What would tell the cause is not in the capture.
 
-Aborted by: nobody known. Confidence: certain or possible.
+Aborted by: nobody known. Confidence: certain, likely or possible.
 
 ## What happened
 The recording is at fault, not the handshake: packets were cut by a snap length, dropped under load, taken in
@@ -14,7 +14,8 @@ have succeeded.
   direction was captured; the capture ends in the middle of the handshake. The report says which.
 - Certain: nothing ended the connection in the capture, or one direction or the beginning is missing altogether.
   Then the outcome is `incomplete`, not `failed`.
-- Possible: the connection was ended, and some bytes before it are missing. Then other causes are named first.
+- Likely: the side that ended the connection sent bytes before that which are missing, an alert perhaps among them.
+- Possible: the connection was ended, and other bytes before it are missing. Then other causes are named first.
 - A completed handshake is never reported so.
 
 ## What to do

@@ -2,7 +2,7 @@
 
 The server asked for a client certificate, the client had none to show, and the server refused.
 
-Aborted by: server. Confidence: certain or likely.
+Aborted by: server. Confidence: certain, likely or possible.
 
 ## What happened
 The server wants mutual TLS. Its CertificateRequest came, and the client answered with an empty Certificate.
@@ -14,6 +14,7 @@ request names, and then sends none without a word (Java does so).
   Certificate is empty or absent, and the server answered with handshake_failure (40), bad_certificate (42) or
   no_certificate (41).
 - Likely: the same with another alert, a FIN or a RST from the server.
+- Possible: the server closed after a completed handshake without an alert: the certificate may have been optional.
 - TLS 1.3 without keys: a record as long as an empty Certificate, and after the client's Finished nothing from
   the server but a record as long as an alert. Likely.
 - In TLS 1.3 the client believes that it is done and may have sent its request: the refusal comes after the

@@ -14,7 +14,8 @@ to come then.
   connection.
 - Likely: the alert is one about certificates, such as bad_certificate (42), which Go sends for every fault.
 - Possible: the alert is handshake_failure (40) or decrypt_error (51), or there is none.
-- In TLS 1.3 the client's certificate is encrypted: without the keys this cause cannot be seen.
+- Likely, in TLS 1.3 without the keys: the client sent encrypted messages before its Finished, and nothing came from
+  the server after them but a record as long as an alert.
 
 ## What to do
 Support engineer: run again with the store by which the server checks its clients: `--client-ca FILE`. It often

@@ -12,7 +12,8 @@ clients refuse a certificate this way, too: that is why the chain is looked at f
 ## How we know
 - The client's FIN, RST or close_notify was the first act that ended the connection, before the handshake was
   done.
-- Likely: every validator asked accepts the server's chain, or no certificate had come yet. Possible: otherwise.
+- Likely: every validator asked accepts the server's chain, or no certificate had come yet, and nothing
+  of the server is missing. Possible: otherwise.
 - The report says how long it had waited since the server's last step. More than a second speaks for a timeout
   or a cancelled request.
 - Where a fault of the chain, silence, plain text or vanishing packets explain the leaving, those are named

@@ -13,7 +13,7 @@ and pass; the server's certificate is not and does not. Both sides wait, until o
 - A segment of more than 600 bytes was sent three times or more from the same place and never acknowledged (seen
   at the sender's end).
 - Or more than 600 bytes of one side are missing in the capture, were never acknowledged, and later packets of
-  that side did arrive (seen at the receiver's end).
+  that side did arrive (seen at the receiver's end), for more than a second.
 - Certain: an ICMP message "fragmentation needed" or "packet too big" is in the capture too. Likely: without it.
 - The client's side counts as well: a large ClientHello, a client certificate with its chain.
 

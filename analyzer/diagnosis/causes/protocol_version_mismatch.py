@@ -2,20 +2,21 @@
 
 The versions of TLS that the client offers and those that the server takes have none in common.
 
-Aborted by: server, or client. Confidence: certain.
+Aborted by: server, or client. Confidence: certain or likely.
 
 ## What happened
 An old client meets a server that has switched off TLS 1.0 and 1.1, or a modern client meets an old server.
 After an upgrade of either side a connection that always worked stops.
 
 ## How we know
-- A fatal alert protocol_version (70), or inappropriate_fallback (86), ended the handshake. The code rests on
-  that alert alone, so it is certain.
+- A fatal alert protocol_version (70), or inappropriate_fallback (86), ended the handshake. Then it is
+  certain.
 - From the server: nothing that the client offered suits it. The report lists what was offered
   (supported_versions, else the version of the ClientHello).
 - From the client: the server chose a version that the client does not want.
 - A server that cannot do better may simply close: then the report says `server-closed` or `server-reset`.
-- OpenSSL 3 clients that allow TLS 1.0 send internal_error (80) after the ServerKeyExchange instead.
+- Likely: the server chose TLS 1.1 or older, and the client sent internal_error (80) or insufficient_security (71)
+  after the ServerKeyExchange, as OpenSSL 3 clients do that refuse its SHA-1 signature.
 
 ## What to do
 1. See what the server takes:

@@ -2,7 +2,7 @@
 
 The server closed the connection (FIN) during the handshake and gave no reason.
 
-Aborted by: server. Confidence: certain.
+Aborted by: server. Confidence: certain or possible.
 
 ## What happened
 The server's end hung up in good order: no alert, no reset. It did not want this connection, or something in
@@ -12,6 +12,7 @@ allowed addresses, an unknown SNI, a process that is being restarted.
 ## How we know
 - The server's FIN was the first act that ended the connection, before the handshake was done.
 - The code says how it ended, not why. It is certain of that much.
+- Possible: bytes that the server sent before are not in the capture, an alert perhaps among them.
 - An alert by the client behind the FIN is an echo: OpenSSL sends 50, Java 40, GnuTLS 10.
 - When another cause explains the FIN (plain text, a refused client certificate), that one is named instead.
 

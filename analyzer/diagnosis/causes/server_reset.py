@@ -2,7 +2,7 @@
 
 The server's address reset the connection (RST) during the handshake.
 
-Aborted by: server. Confidence: certain.
+Aborted by: server. Confidence: certain or possible.
 
 ## What happened
 The connection was open, then a RST came from the server's address: the process aborted or was killed, it closed
@@ -12,6 +12,7 @@ the socket with unread data, a load balancer knows no such service, or a firewal
 - The server's RST was the first act that ended the connection, after the TCP handshake and before the TLS
   handshake was done.
 - The code says how it ended, not why. It is certain of that much.
+- Possible: bytes that the server sent before are not in the capture, an alert perhaps among them.
 - When the RST differs from the server's other packets by three hops or more, the code is `middlebox-reset`.
 
 ## What to do

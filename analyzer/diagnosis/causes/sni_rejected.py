@@ -2,7 +2,7 @@
 
 The server has no service for the name in the ClientHello, or wants a name and got none.
 
-Aborted by: server. Confidence: certain or likely.
+Aborted by: server. Confidence: certain, likely or possible.
 
 ## What happened
 The client names the host it wants (SNI) in its first message. The server does not know that name, or insists on
@@ -12,6 +12,8 @@ all), or nothing.
 ## How we know
 - Certain: the server sent unrecognized_name (112) as a fatal alert.
 - Likely: missing_extension (109), and the ClientHello holds no server name.
+- Possible: the ClientHello holds no server name, and the server answered it with handshake_failure (40),
+  internal_error (80), access_denied (49), a FIN or a RST.
 - The report shows the name that was sent. An address is never sent as a name: RFC 6066 forbids it.
 - A server may also answer with a default certificate, close, or reset: then the report says
   `hostname-mismatch`, `server-closed` or `server-reset`.
