@@ -17,12 +17,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from struct import Struct
 from typing import Final, NamedTuple
 
 from analyzer.net.flows import Flows
 from analyzer.net.reassembly import Run
-from analyzer.registry import ContentType
+from analyzer.registry import ContentType, HandshakeType
 from analyzer.tls.detect import MAX_RECORD, MINORS, begins_session, record_header, sslv2_hello_length
 
 __all__ = ["AlertRecord", "Lost", "PlainText", "RawMessage", "RecordReader", "RecordSeen", "SideRecords"]
@@ -32,6 +33,8 @@ _MAX_MESSAGE: Final = 2 << 20
 _MAX_RECORDS_KEPT: Final = 24
 _MAX_LAST_KEPT: Final = 4
 _MAX_MESSAGES: Final = 512
+_MAX_SHARED: Final = 1 << 15
+"""Bytes of a Certificate message that may be remembered for the next connection."""
 _MAX_ALERTS: Final = 64
 _MAX_PLAIN: Final = 512
 _NEVER: Final = Flows.NEVER
@@ -388,6 +391,8 @@ class RecordReader:
         complete: bool = True,
     ) -> None:
         if len(self.seen.messages) < _MAX_MESSAGES:
+            if kind == HandshakeType.CERTIFICATE and length <= _MAX_SHARED:
+                body = _shared(body)
             self.seen.messages.append(
                 RawMessage(kind, body, length, first, self._latest, self._latest_time, position, version, complete)
             )
@@ -516,6 +521,12 @@ class RecordReader:
             return run.packet_at(min(position, run.end - 1))
         before = [packet for at, packet in self._starts if at <= position]
         return before[-1] if before else self._latest
+
+
+@lru_cache(maxsize=256)
+def _shared(body: bytes) -> bytes:
+    """The first object of equal ones: a server sends the same Certificate message each time; it is kept but once."""
+    return body
 
 
 def _is_hello(body: bytes | bytearray) -> bool:
