@@ -34,7 +34,6 @@ __all__ = [
     "ISSUER_ALT_NAME",
     "KEY_USAGE",
     "NAME_CONSTRAINTS",
-    "NETSCAPE_CERT_TYPE",
     "POLICY_CONSTRAINTS",
     "POLICY_MAPPINGS",
     "SERVER_AUTH",
@@ -70,14 +69,12 @@ EXTENDED_KEY_USAGE: Final = "2.5.29.37"
 FRESHEST_CRL: Final = "2.5.29.46"
 INHIBIT_ANY_POLICY: Final = "2.5.29.54"
 AIA: Final = "1.3.6.1.5.5.7.1.1"
-NETSCAPE_CERT_TYPE: Final = "2.16.840.1.113730.1.1"
 
 SERVER_AUTH: Final = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH: Final = "1.3.6.1.5.5.7.3.2"
 ANY_EKU: Final = "2.5.29.37.0"
 
 _CA_ISSUERS: Final = "1.3.6.1.5.5.7.48.2"
-_OCSP: Final = "1.3.6.1.5.5.7.48.1"
 
 DIGITAL_SIGNATURE: Final = 1 << 0
 KEY_ENCIPHERMENT: Final = 1 << 2
@@ -230,7 +227,6 @@ class Certificate:
     subject: Name = field(default_factory=_no_name)
     not_before: int | None = None
     not_after: int | None = None
-    time_tags: tuple[int, int] = (0x17, 0x17)
     spki: bytes = b""
     key_oid: str = ""
     key_parameters: bytes = b""
@@ -248,9 +244,7 @@ class Certificate:
     policy_mappings: tuple[tuple[str, str], ...] = ()
     policy_constraints: PolicyConstraints | None = None
     inhibit_any_policy: int | None = None
-    netscape_cert_type: int | None = None
     ca_issuers: tuple[str, ...] = ()
-    ocsp_urls: tuple[str, ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __eq__(self, other: object) -> bool:
@@ -388,7 +382,6 @@ def _read_certificate(data: bytes, unreadable: dict[str, str]) -> dict[str, Any]
     times = der.children(data, validity.start, validity.end)
     if len(times) != 2:
         raise DerError(f"{len(times)} times in the validity")
-    fields["time_tags"] = (times[0].tag, times[1].tag)
     for name, time in zip(("not_before", "not_after"), times, strict=True):
         fields[name] = _soft(unreadable, name, partial(der.time_value, time.tag, data[time.start : time.end]), None)
     no_fields: dict[str, Any] = {}
@@ -737,21 +730,15 @@ def _read_inhibit_any_policy(value: bytes) -> dict[str, Any]:
     return {"inhibit_any_policy": der.integer(value[element.start : element.end])}
 
 
-def _read_netscape_cert_type(value: bytes) -> dict[str, Any]:
-    element = _whole(value, der.BIT_STRING)
-    return {"netscape_cert_type": value[element.start + 1] if element.end > element.start + 1 else 0}
-
-
 def _read_aia(value: bytes) -> dict[str, Any]:
     outer = _whole(value, der.SEQUENCE)
-    found: dict[str, list[str]] = {_CA_ISSUERS: [], _OCSP: []}
+    addresses = []
     for element in der.children(value, outer.start, outer.end):
         oid = der.read(value, element.start, element.end, der.OID)
         location = der.read(value, oid.end, element.end)
-        method = der.oid_text(value[oid.start : oid.end])
-        if location.tag == 0x86 and method in found:
-            found[method].append(value[location.start : location.end].decode("ascii", "backslashreplace"))
-    return {"ca_issuers": tuple(found[_CA_ISSUERS]), "ocsp_urls": tuple(found[_OCSP])}
+        if location.tag == 0x86 and der.oid_text(value[oid.start : oid.end]) == _CA_ISSUERS:
+            addresses.append(value[location.start : location.end].decode("ascii", "backslashreplace"))
+    return {"ca_issuers": tuple(addresses)}
 
 
 _EXTENSIONS: Final[Mapping[str, Callable[[bytes], dict[str, Any]]]] = {
@@ -767,7 +754,6 @@ _EXTENSIONS: Final[Mapping[str, Callable[[bytes], dict[str, Any]]]] = {
     EXTENDED_KEY_USAGE: _read_eku,
     INHIBIT_ANY_POLICY: _read_inhibit_any_policy,
     AIA: _read_aia,
-    NETSCAPE_CERT_TYPE: _read_netscape_cert_type,
 }
 
 

@@ -400,7 +400,10 @@ def _constraints_between(case: Case, path: Path, index: int, above: int) -> Iter
         index and (rules.leaf_only or (rules.self_issued_exempt and certificate.self_issued))
     ):
         return
-    found = violation(certificate, holder, rules, leaf=index == 0)
+    if case.budget.compare(1 + len(certificate.alt_names or ())):
+        found = violation(certificate, holder, rules, leaf=index == 0)
+    else:
+        found = Violation(reason="too-many", name=f"{len(certificate.alt_names or ())} names", kind="")
     if found is None:
         return
     reason = f"constraint-{found.reason}"

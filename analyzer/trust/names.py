@@ -41,7 +41,6 @@ class HostRules:
     final_dot: bool = False
     underscore: bool = True
     exact_odd_names: bool = True
-    address_in_dns_san: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +150,6 @@ def _match_address(
 ) -> HostMatch:
     addresses = certificate.alt_names_of("ip")
     if any(name.value == wanted.address for name in addresses):
-        return HostMatch(reason="")
-    if rules.address_in_dns_san and any(
-        n.value.decode("latin-1").lower() == wanted.name for n in certificate.alt_names_of("dns")
-    ):
         return HostMatch(reason="")
     in_cn = any(reference(cn).address == wanted.address for cn in common_names)
     if in_cn and rules.cn_for_address:

@@ -48,15 +48,20 @@ class Profile:
     Path building. `search`: `first` takes the first fitting candidate and never goes back (OpenSSL's family),
     `sorted` sorts what was sent by issuer and cuts it where the store holds it (GnuTLS), `as-sent` follows the order
     sent up to an anchor and only otherwise searches (JSSE), `backtrack` tries every candidate. `same_name`: names are
-    compared `canonical` or as `bytes`. `prefer_valid`: among candidates, one that is valid now. `store_until`: the
+    compared `canonical` or as `bytes`. `prefer_valid`: among candidates, one that is valid now. `climb_store`: the
     store is asked again above a stored certificate until a self-signed one is reached.
-    `anchor`: what ends a path: `self-signed` stored certificates only, or `any`.
-    `pinned_leaf`: a stored leaf ends the path: `no`, only when `self-signed`, `alone` (sent alone) or self-signed,
-    `yes`, or `unchecked` (and nothing but the host name is looked at).
-    `key_ids`: authority against subject key id: `require`, `anchor` (only towards an anchor above a chain in
-    the order sent), or `hint`.
-    `issuer_serial`: likewise for the authority's issuer and serial.
-    `max_intermediates`: None for no limit; `max_when_searching` applies when the order sent does not lead to an anchor.
+    `anchor`: what ends a path: `self-signed` stored certificates only, or `any`. `pinned_leaf`: whether a stored leaf
+    ends the path before any search: `no`, only when `self-signed`, `yes`.
+    `key_ids`: authority against subject key id: `require`, `anchor` (only towards an anchor above a chain in the order
+    sent), or `hint`; `issuer_serial` likewise for the authority's issuer and serial. `issuer_needs_sign`: a candidate
+    without keyCertSign is no issuer; `match_algorithms`: nor one whose key is of another type than the signature.
+    `unreadable_means_no_issuer`: with these parts unreadable, a certificate has and is no issuer.
+    `max_intermediates`: None for no limit; `max_when_searching` applies when the order sent leads to no anchor.
+    `max_signature_checks`: after as many the search gives up.
+
+    Reading. `refused_at_once`: parts for which the whole chain is refused, in the leaf only or in every certificate
+    sent (`every_sent_must_parse`); `refused_unreadable`: those that the check `unreadable` refuses on a path. The keys
+    are those of `Certificate.unreadable`. `drops_odd_names`: alternative names with a malformed one count as none.
 
     Checks. `stages` in the order in which this validator makes them; `skipped` names per role (`leaf`, `issuer`,
     `anchor`, `pinned`) the checks that it does not make. `errors`: reason -> text as logged, formatted with the facts;
@@ -75,7 +80,7 @@ class Profile:
     prefer_valid: bool = False
     climb_store: bool = False
     anchor: Literal["self-signed", "any"] = "any"
-    pinned_leaf: Literal["no", "self-signed", "alone", "yes", "unchecked"] = "no"
+    pinned_leaf: Literal["no", "self-signed", "yes"] = "no"
     key_ids: Literal["require", "anchor", "hint"] = "hint"
     issuer_serial: Literal["require", "hint"] = "hint"
     issuer_needs_sign: bool = False
@@ -106,7 +111,6 @@ class Profile:
     critical_san_needs_host: bool = False
     leaf_key_usage: tuple[int, ...] = ()
     path_length_counts_self_issued: bool = False
-    policies: Literal["ignore", "evaluate"] = "ignore"
     strength: Strength = field(default_factory=Strength)
     constraints: ConstraintRules
     host: HostRules

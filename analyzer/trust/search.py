@@ -119,7 +119,7 @@ def _pinned(case: Case) -> Path | None:
     if case.leaf not in case.store:
         return None
     rule = case.profile.pinned_leaf
-    if rule in ("yes", "unchecked") or (rule == "self-signed" and case.leaf.self_issued):
+    if rule == "yes" or (rule == "self-signed" and case.leaf.self_issued):
         return Path(certificates=(case.leaf,), trusted=0, anchored=True)
     return None
 

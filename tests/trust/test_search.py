@@ -136,6 +136,23 @@ def test_many_names_under_many_constraints_cost_less_than_a_second() -> None:
         assert time.perf_counter() - start < SECOND
 
 
+def test_many_names_under_constraints_on_many_paths_cost_less_than_a_second() -> None:
+    trees = [x509.DNSName(f"n{i}.example.com") for i in range(800)]
+    wide = [(x509.NameConstraints(None, trees), True)]
+    levels = [[OLD.issue_ca("Acme Wide 0", label=f"wide 0 {i}", extra=wide) for i in range(4)]]
+    for level in range(1, 4):
+        levels.append(
+            [levels[-1][0].issue_ca(f"Acme Wide {level}", label=f"wide {level}", extra=wide) for _ in range(4)]
+        )
+    leaf = levels[-1][0].issue(None, names=[f"m{i}.example.com" for i in range(1500)])
+    chain = ders(leaf, *(c for level in levels for c in level))
+    for profile in profile_names():
+        check(chain, ders(OLD), host="m7.example.com", at=NOW, profile=profile)
+        start = time.perf_counter()
+        check(chain, ders(ROOT), host="m7.example.com", at=NOW, profile=profile)
+        assert time.perf_counter() - start < SECOND
+
+
 def test_a_check_of_three_certificates_takes_less_than_two_milliseconds() -> None:
     chain, store = ders(LEAF, ISSUING, ROOT), ders(ROOT)
     check(chain, store, host=HOST, at=NOW)

@@ -61,7 +61,6 @@ PROFILE: Final = replace(
     prefer_valid=False,
     climb_store=True,
     anchor="any",
-    pinned_leaf="yes",
     issuer_needs_sign=True,
     match_algorithms=False,
     stages=(

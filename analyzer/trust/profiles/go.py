@@ -90,7 +90,6 @@ PROFILE: Final = Profile(
     critical_san_needs_host=True,
     leaf_eku_any=True,
     path_length_counts_self_issued=True,
-    policies="evaluate",
     strength=Strength(
         rsa_ca=1024, families=frozenset({"rsa", "ec", "ed25519"}),
         hashes=frozenset({"sha224", "sha256", "sha384", "sha512", "none"}),

@@ -70,7 +70,7 @@ PROFILE: Final = Profile(
     engine="OpenJDK 17, PKIX trust manager, endpoint identification HTTPS",
     search="as-sent",
     same_name="canonical",
-    pinned_leaf="unchecked",
+    pinned_leaf="yes",
     key_ids="anchor",
     max_when_searching=5,
     stages=(
@@ -106,7 +106,6 @@ PROFILE: Final = Profile(
     leaf_eku_any=True,
     gated_crypto=True,
     leaf_key_usage=(0,),
-    policies="evaluate",
     strength=Strength(
         rsa_leaf=1024, rsa_ca=1024, ec=224, dsa=1024,
         hashes=frozenset({"sha1", "sha224", "sha256", "sha384", "sha512", "none"})

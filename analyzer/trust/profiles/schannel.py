@@ -42,7 +42,6 @@ PROFILE: Final = Profile(
     ca_eku="any-counts",
     leaf_eku_any=True,
     gated_crypto=True,
-    policies="evaluate",
     strength=Strength(
         rsa_leaf=1024, rsa_ca=1024,
         hashes=frozenset({"sha1", "sha224", "sha256", "sha384", "sha512", "none"}),
