@@ -1,6 +1,7 @@
 """The report as plain data: what `analyze` returns and every renderer reads.
 
-Field names are those of the JSON contract (`hsanalyze/1`). Times are RFC 3339 UTC strings; times in a
+Field names are those of the JSON contract (`hsanalyze/1`; `hsanalyze-check/1` and `hsanalyze-store/1` for what the
+commands `check` and `store` return). Times are RFC 3339 UTC strings; times in a
 timeline are seconds from the connection's first packet. Packet numbers are 1-based frame numbers.
 """
 
@@ -11,10 +12,14 @@ from dataclasses import dataclass, field
 from analyzer.trust.model import CertificateInfo, Fix, TrustProblem, TrustVerdict
 
 __all__ = [
+    "CHECK_SCHEMA",
     "SCHEMA",
+    "STORE_SCHEMA",
     "Alert",
     "Capture",
     "CertificateInfo",
+    "CheckFix",
+    "CheckReport",
     "Connection",
     "Diagnosis",
     "Evidence",
@@ -23,6 +28,8 @@ __all__ = [
     "InputProblem",
     "Report",
     "StoreEntryInfo",
+    "StoreReport",
+    "StoredCertificate",
     "Summary",
     "TimelineEntry",
     "Tls",
@@ -32,6 +39,8 @@ __all__ = [
 ]
 
 SCHEMA = "hsanalyze/1"
+CHECK_SCHEMA = "hsanalyze-check/1"
+STORE_SCHEMA = "hsanalyze-store/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,3 +215,70 @@ class Report:
     findings: tuple[Finding, ...]
     summary: Summary
     schema: str = SCHEMA
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckFix(Fix):
+    """A repair of a chain that several validators refuse. `profiles`: those for which it was worked out.
+
+    `proven` then means that each of these accepts with it.
+    """
+
+    profiles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """What the validators say of one chain and one store.
+
+    `source` names the file of the chain, `-` for standard input. `host_source` tells where the name that was
+    checked comes from: `option`, or `input` when it stands in the file; None when no name was checked.
+    `store_given` is false when the user named no store and this machine's own was taken.
+    """
+
+    source: str
+    chain: tuple[CertificateInfo, ...]
+    host: str | None
+    host_source: str | None
+    at: str
+    truststore: Truststore
+    store_given: bool
+    trust: tuple[TrustVerdict, ...]
+    fixes: tuple[CheckFix, ...] = ()
+    problems: tuple[InputProblem, ...] = ()
+    schema: str = CHECK_SCHEMA
+
+    @property
+    def accepted(self) -> bool:
+        """Whether every validator that was asked accepts."""
+        return all(verdict.accepted for verdict in self.trust)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCertificate:
+    """A certificate of a store. `kind`: `trusted-certificate`, `private-key-entry` or `certificate` (no mark).
+
+    `chain_index` is the place in the chain of a private-key entry, 0 for the key's own certificate and for the
+    other kinds.
+    """
+
+    source: str
+    alias: str | None
+    kind: str
+    chain_index: int
+    certificate: CertificateInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreReport:
+    """What the stores hold, duplicates included, and what is wrong with it at the time `at`.
+
+    `certificates` counts the different ones.
+    """
+
+    sources: tuple[str, ...]
+    at: str
+    certificates: int
+    entries: tuple[StoredCertificate, ...]
+    problems: tuple[InputProblem, ...] = ()
+    schema: str = STORE_SCHEMA

@@ -16,20 +16,21 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
-from analyzer.report.model import Capture, CertificateInfo, Report
+from analyzer.report.model import Capture, CertificateInfo, CheckReport, Report, Truststore
 from analyzer.report.public_authorities import PUBLIC_CAS, PUBLIC_ORGANISATIONS
 
 __all__ = ["redact"]
 
+AnyReport = TypeVar("AnyReport", Report, CheckReport)
 
-def redact(report: Report) -> Report:
+
+def redact(report: AnyReport) -> AnyReport:
     """Put pseudonyms into the report for what is private."""
     names = _Pseudonyms()
     names.collect(report)
-    result = _Walk(names).redacted(report)
-    assert isinstance(result, Report)  # noqa: S101  (tells the type checker what a walk over any type returns)
+    result: AnyReport = _Walk(names).redacted(report)
     return result
 
 
@@ -44,7 +45,7 @@ GENERIC_WORDS = frozenset(_GENERIC.split())
 _KEPT = """
     schema format link_types code confidence outcome aborted_by abort_act stage from_ level description cipher
     version offered_versions alpn alpn_offered ja3 ja3s ja4 role key signature profile action chain_source
-    started_at not_before not_after first_time last_time first_at last_at
+    started_at not_before not_after first_time last_time first_at last_at at severity host_source profiles
 """
 KEPT = frozenset(_KEPT.split())
 """Fields whose values are words of the contract, registered names, times or fingerprints of software."""
@@ -147,8 +148,17 @@ class _Pseudonyms:
         self._all = _Words()
         self._noted: set[CertificateInfo] = set()
 
-    def collect(self, report: Report) -> None:
+    def collect(self, report: Report | CheckReport) -> None:
         """Find what is private, then fill the tries: a pseudonym must not equal a private value."""
+        if isinstance(report, CheckReport):
+            self._collect_check(report)
+        else:
+            self._collect_connections(report)
+        self._files.pop("", None)
+        self._private |= {*self._hosts, *self._addresses, *self._named, *self._serials, *self._digests}
+        self._fill()
+
+    def _collect_connections(self, report: Report) -> None:
         for name in report.capture.files:
             self._files.setdefault(name, "capture")
         for connection in report.connections:
@@ -159,18 +169,18 @@ class _Pseudonyms:
             for certificate in (*connection.server_chain, *connection.client_chain):
                 self._note_certificate(certificate)
         if report.truststore is not None:
-            for source in report.truststore.sources:
-                self._files.setdefault(source, "store")
-            for problem in report.truststore.problems:
-                self._files.setdefault(problem.source or "", "store")
-            for entry in report.truststore.entries:
-                self._note_certificate(entry.certificate)
-                self._files.setdefault(entry.source, "store")
+            self._note_store(report.truststore)
         for problem in report.capture.problems:
             self._files.setdefault(problem.source or "", "capture")
-        self._files.pop("", None)
-        self._private |= {*self._hosts, *self._addresses, *self._named, *self._serials, *self._digests}
-        self._fill()
+
+    def _collect_check(self, report: CheckReport) -> None:
+        self._files.setdefault(report.source, "chain")
+        self._note_name(report.host or "", "host")
+        for certificate in report.chain:
+            self._note_certificate(certificate)
+        self._note_store(report.truststore)
+        for problem in report.problems:
+            self._files.setdefault(problem.source or "", "candidate")
 
     def text(self, text: str) -> str:
         """Replace what is private in a sentence, a command or any other text."""
@@ -243,6 +253,15 @@ class _Pseudonyms:
             return name
         suffix = "".join(item for item in PurePosixPath(path).suffixes[-2:] if item.lower() in SUFFIXES)
         return self._pseudonym("file", path, kind, suffix) + (self.text(f"{bracket}{rest}") if bracket else "")
+
+    def _note_store(self, store: Truststore) -> None:
+        for source in store.sources:
+            self._files.setdefault(source, "store")
+        for problem in store.problems:
+            self._files.setdefault(problem.source or "", "store")
+        for entry in store.entries:
+            self._note_certificate(entry.certificate)
+            self._files.setdefault(entry.source, "store")
 
     def _note_certificate(self, certificate: CertificateInfo) -> None:
         if certificate in self._noted:

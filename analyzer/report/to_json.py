@@ -1,4 +1,4 @@
-"""The report as JSON, by the contract `hsanalyze/1`.
+"""The report as JSON, by the contract `hsanalyze/1`; those of `check` and `store` by theirs.
 
 `to_json` gives one object with each connection on a line of its own (the lines can be compared and searched),
 `to_ndjson` the connections alone. The output is ASCII: what a name holds beyond it is escaped, so that no
@@ -14,7 +14,7 @@ from importlib import resources
 from operator import attrgetter
 from typing import Any
 
-from analyzer.report.model import Capture, InputProblem, Report, Truststore
+from analyzer.report.model import Capture, CheckReport, InputProblem, Report, StoreReport, Truststore
 
 __all__ = ["json_schema", "to_json", "to_ndjson"]
 
@@ -22,18 +22,21 @@ _PLANS: dict[type, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {
 """The names of a data class's fields in JSON, and a function that reads their values: looked up once."""
 
 
-def to_json(report: Report) -> str:
+def to_json(report: Report | CheckReport | StoreReport) -> str:
     """Write the whole report: one JSON object, ended by a newline."""
     encode = _encoder()
-    parts = [
-        f'"schema": {encode(report.schema)}',
-        f'"capture": {encode(_capture(report.capture))}',
-        f'"truststore": {encode(_truststore(report.truststore))}',
-        f'"connections": {_lines(map(encode, report.connections))}',
-        f'"findings": {_lines(map(encode, report.findings))}',
-        f'"summary": {encode(report.summary)}',
-    ]
-    return "{\n" + ",\n".join(parts) + "\n}\n"
+    if isinstance(report, CheckReport):
+        return _check(report, encode)
+    if isinstance(report, StoreReport):
+        return _store(report, encode)
+    return _object(
+        schema=encode(report.schema),
+        capture=encode(_capture(report.capture)),
+        truststore=encode(_truststore(report.truststore)),
+        connections=_lines(map(encode, report.connections)),
+        findings=_lines(map(encode, report.findings)),
+        summary=encode(report.summary),
+    )
 
 
 def to_ndjson(report: Report) -> Iterator[str]:
@@ -44,8 +47,43 @@ def to_ndjson(report: Report) -> Iterator[str]:
 
 
 def json_schema() -> str:
-    """Give the JSON Schema (2020-12) of `to_json`; a line of `to_ndjson` is its `connection`."""
+    """Give the JSON Schema (2020-12) of `to_json`.
+
+    Of its `$defs`, `connection` is a line of `to_ndjson`, `check` and `store` are what these commands give.
+    """
     return resources.files("analyzer.report").joinpath("schema.json").read_text(encoding="utf-8")
+
+
+def _check(report: CheckReport, encode: Callable[[Any], str]) -> str:
+    return _object(
+        schema=encode(report.schema),
+        source=encode(report.source),
+        accepted=encode(report.accepted),
+        host=encode(report.host),
+        host_source=encode(report.host_source),
+        at=encode(report.at),
+        chain=_lines(map(encode, report.chain)),
+        trust=_lines(map(encode, report.trust)),
+        fixes=_lines(map(encode, report.fixes)),
+        truststore=encode(_truststore(report.truststore)),
+        store_given=encode(report.store_given),
+        problems=_lines(encode(_problem(item, "source", "severity")) for item in report.problems),
+    )
+
+
+def _store(report: StoreReport, encode: Callable[[Any], str]) -> str:
+    return _object(
+        schema=encode(report.schema),
+        sources=encode(report.sources),
+        at=encode(report.at),
+        certificates=encode(report.certificates),
+        entries=_lines(map(encode, report.entries)),
+        problems=_lines(encode(_problem(item, "source", "severity")) for item in report.problems),
+    )
+
+
+def _object(**members: str) -> str:
+    return "{\n" + ",\n".join(f'"{name}": {value}' for name, value in members.items()) + "\n}\n"
 
 
 def _lines(values: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer import cli
+from analyzer.commands import analyze
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
 from analyzer.diagnosis.engine import catalogue, page
 from analyzer.diagnosis.page import HEADINGS, facts, page_markdown, sections
@@ -138,8 +138,9 @@ def test_other_causes_are_told_apart_by_codes_that_exist(code: str) -> None:
 
 @each_code
 def test_options_that_a_page_names_are_on_the_command_line(code: str) -> None:
-    parser = cli._main_parser()
-    known = {option for action in parser._actions for option in action.option_strings} | OPTIONS_OF_OTHER_TOOLS
+    known = {
+        option for action in analyze.parser()._actions for option in action.option_strings
+    } | OPTIONS_OF_OTHER_TOOLS
     text = page(code)
     own_commands = " ".join(line for line in text.splitlines() if line.strip().startswith("hsanalyze "))
     assert set(re.findall(r"`(--[a-z-]+)", text) + re.findall(r" (--[a-z-]+)", own_commands)) <= known

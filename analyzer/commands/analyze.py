@@ -1,0 +1,162 @@
+"""The main job: `hsanalyze CAPTURE …`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+
+from analyzer.commands.options import FORMATS, Parser, chosen_format, moment, password
+from analyzer.commands.output import say, tell, terminal, write
+from analyzer.errors import InputError
+
+if TYPE_CHECKING:
+    from analyzer.report.model import Report
+
+__all__ = ["parser", "run"]
+
+_FORMATS: Final = (*FORMATS, "ndjson")
+_LARGE: Final = 32 << 20
+"""From this many bytes on a progress bar is shown."""
+_LATER_OPTIONS: Final = {
+    "--gateway": "knowledge of products is not in this version; name the validator with --profile",
+    "--config": "product configuration is not read in this version; give --truststore and --host",
+    "--log": "product logs are not read in this version",
+    "--keylog": "decryption is not in this version; give the server's chain with --server-chain",
+    "--fix-dir": "repair kits are not in this version; the report names the repair",
+}
+
+
+def run(words: list[str]) -> int:
+    """Analyse captures; see `analyzer.cli` for the exit status."""
+    options = parser().parse_args(words)
+    if options.json_schema:
+        from analyzer.report.to_json import json_schema
+
+        write(json_schema(), None)
+        return 0
+    if not options.captures:
+        raise InputError("usage", "no capture was named", hint="hsanalyze CAPTURE --truststore PATH; see --help")
+    form = chosen_format(options.format, options.output, _FORMATS)
+    from analyzer.pipeline import analyze
+
+    with _Progress() as progress:
+        report = analyze(
+            options.captures,
+            truststore=options.truststore,
+            client_ca=options.client_ca,
+            truststore_password=password(options.truststore_password),
+            host=options.host,
+            profile=options.profile,
+            verify_depth=options.verify_depth,
+            server_chain=options.server_chain,
+            candidate=options.candidate,
+            at=moment(options.at),
+            redact=options.redact,
+            progress=progress.update,
+        )
+    write(_render(report, form, options.output, all_connections=options.all), options.output)
+    return _status(report)
+
+
+def parser() -> Parser:
+    """The options of the main job."""
+    from analyzer import __version__
+
+    main = Parser(
+        prog="hsanalyze",
+        description="Says why a TLS handshake in a packet capture was aborted: who left, at which packet, for which "
+        "cause, on what evidence, and what repairs it.",
+        epilog="Further commands: hsanalyze check CHAIN, hsanalyze store PATH, hsanalyze explain [CODE]. Exit status: "
+        "0 no handshake failed, 1 at least one failed, 2 wrong usage or an unreadable input, 3 a fault of our own.",
+    )
+    add = main.add_argument
+    add(
+        "captures", nargs="*", metavar="CAPTURE", help="a capture file, a directory, a pattern, or - for standard input"
+    )
+    main.add_truststore()
+    text = "store by which the server validates the client (repeatable)"
+    add("--client-ca", action="append", metavar="PATH", help=text)
+    main.add_validation(host="the SNI", at="the time of the packet with the chain")
+    text = "the server's chain from elsewhere, for captures in which it is encrypted"
+    add("--server-chain", metavar="FILE", help=text)
+    add("--dissector", choices=("native",), default="native", help="who reads the handshakes")
+    main.add_report(_FORMATS)
+    add("--all", action="store_true", help="show completed connections in full too")
+    main.add_redact()
+    add("--json-schema", action="store_true", help="print the JSON Schema of the report and exit")
+    add("--version", action="version", version=f"hsanalyze {__version__}")
+    for option in _LATER_OPTIONS:
+        add(option, action=_Later, help=argparse.SUPPRESS)
+    return main
+
+
+class _Later(argparse.Action):
+    """An option of the contract that this version does not have yet."""
+
+    def __call__(self, _parser: Any, _namespace: Any, _values: Any, option: str | None = None) -> NoReturn:
+        raise InputError(option or "", _LATER_OPTIONS[option or ""])
+
+
+def _render(report: Report, form: str, output: str | None, *, all_connections: bool) -> str:
+    if form == "json":
+        from analyzer.report.to_json import to_json
+
+        return to_json(report)
+    if form == "ndjson":
+        from analyzer.report.to_json import to_ndjson
+
+        return "\n".join(to_ndjson(report))
+    if form == "markdown":
+        from analyzer.report.to_markdown import to_markdown
+
+        return to_markdown(report, all_connections=all_connections)
+    from analyzer.report.to_text import to_text
+
+    return to_text(report, all_connections=all_connections, **terminal(output))
+
+
+def _status(report: Report) -> int:
+    """Print what went wrong with the inputs, and find the exit status."""
+    store = report.truststore.problems if report.truststore is not None else ()
+    lost = tell((*report.capture.problems, *store))
+    faults = [connection for connection in report.connections if connection.fault is not None]
+    for connection in faults:
+        say(f"fault of hsanalyze in connection {connection.id}: {connection.fault}; please report it")
+    if faults:
+        return 3
+    if lost:
+        return 2
+    return 1 if report.summary.failed else 0
+
+
+class _Progress:
+    """A progress bar on standard error, for a large capture on a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._wanted = sys.stderr.isatty()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, done: int, total: int) -> None:
+        """Show that `done` of `total` bytes were read (0: unknown)."""
+        if not self._wanted or (self._bar is None and max(done, total) < _LARGE):
+            return
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+            self._bar = Progress(
+                "reading", BarColumn(), DownloadColumn(), TimeRemainingColumn(),
+                console=Console(stderr=True), transient=True,
+            )  # fmt: skip
+            self._task = self._bar.add_task("reading", total=total or None)
+            self._bar.start()
+        self._bar.update(self._task, completed=done)

@@ -1,0 +1,149 @@
+"""What a user names on the command line or as an argument, read and checked: stores, a chain, a profile, a time.
+
+Shared by `pipeline` (the main job) and `inspection` (`check` and `store`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from analyzer.errors import InputError
+from analyzer.report.model import CertificateInfo, InputProblem, StoreEntryInfo, Truststore
+
+if TYPE_CHECKING:
+    from analyzer.trust.chain import SavedChain
+    from analyzer.trust.store import StoreProblem, TrustStore
+
+__all__ = [
+    "AUTO_PROFILES",
+    "Paths",
+    "as_paths",
+    "chain_of",
+    "profiles_asked",
+    "public_roots",
+    "require_zone",
+    "store_certificate",
+    "store_problems",
+    "truststore_info",
+]
+
+Paths = str | Path | Sequence[str | Path] | None
+
+AUTO_PROFILES: Final = ("java", "openssl", "openssl-partial", "boringssl", "gnutls", "go", "dotnet", "webpki")
+"""What `auto` asks: the profiles whose verdicts have been measured."""
+
+MOST_BYTES: Final = 8 << 20
+"""Of a file with a chain: a page with everything that a browser saves has less."""
+
+_HOW: Final = "Save the output of `openssl s_client -connect HOST:443 -servername HOST -showcerts`, or give a PEM file"
+
+
+def as_paths(value: Paths) -> list[str | Path]:
+    """One path, several, or none, as a list."""
+    if value is None:
+        return []
+    return [value] if isinstance(value, (str, Path)) else list(value)
+
+
+def profiles_asked(profile: str) -> tuple[str, ...]:
+    """The validators that a profile's name stands for. Raises `InputError` for an unknown one."""
+    from analyzer.trust.profile import profile_names
+
+    if profile == "auto":
+        return AUTO_PROFILES
+    if profile not in profile_names():
+        known = ", ".join(profile_names())
+        raise InputError("--profile", f"there is no profile {profile!r}", hint=f"There are: auto, {known}")
+    return (profile,)
+
+
+def require_zone(at: datetime | None) -> None:
+    """Raise `InputError` for a time without a time zone."""
+    if at is not None and at.tzinfo is None:
+        raise InputError("--at", "the time has no time zone", hint="Write it as 2026-01-31T12:00:00Z")
+
+
+@cache
+def public_roots() -> tuple[bytes, ...]:
+    """The roots that this machine trusts: where a missing root is a public one, it is at hand."""
+    from analyzer.trust.store import read_stores
+
+    return read_stores(["system"]).certificates
+
+
+def chain_of(source: str | Path | BinaryIO, password: str | None = None) -> tuple[str, SavedChain]:
+    """The name of the input and the chain in it. Raises `InputError` when there is no certificate in it.
+
+    `source`: a path, `-` for standard input, or an open binary file.
+    """
+    from analyzer.trust.certificate import printable
+    from analyzer.trust.chain import read_chain
+
+    name, data = _content(source)
+    chain = read_chain(data, password)
+    if not chain.certificates:
+        reasons = [problem.text for problem in chain.problems if problem.severity != "note"] or [
+            problem.text for problem in chain.problems
+        ]
+        raise InputError(printable(name), "; ".join(reasons[:3]) or "it holds no certificate", hint=_HOW)
+    return printable(name), chain
+
+
+def _content(source: str | Path | BinaryIO) -> tuple[str, bytes]:
+    if not isinstance(source, (str, Path)):
+        name = getattr(source, "name", None)
+        return name if isinstance(name, str) else "-", _bounded("-", source)
+    if str(source) == "-":
+        return "-", _bounded("-", sys.stdin.buffer)
+    try:
+        with Path(source).open("rb") as file:
+            return str(source), _bounded(str(source), file)
+    except IsADirectoryError:
+        raise InputError(str(source), "is a directory; name the file with the chain", hint=_HOW) from None
+    except FileNotFoundError:
+        raise InputError(str(source), "there is no such file") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise InputError(str(source), f"cannot be read: {reason or error}") from None
+
+
+def _bounded(name: str, file: BinaryIO) -> bytes:
+    data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise InputError(name, f"has more than {MOST_BYTES >> 20} MiB, which is no chain", hint=_HOW)
+    return data
+
+
+def truststore_info(store: TrustStore) -> Truststore:
+    """A store as reports show it."""
+    return Truststore(
+        sources=store.sources,
+        certificates=len(store.certificates),
+        problems=store_problems(store.problems),
+        entries=tuple(
+            StoreEntryInfo(
+                source=entry.source + (f" (alias {entry.alias})" if entry.alias else ""),
+                certificate=store_certificate(entry.der),
+            )
+            for entry in store.entries
+        ),
+    )
+
+
+def store_problems(problems: Iterable[StoreProblem]) -> tuple[InputProblem, ...]:
+    """Problems of a store as reports show them."""
+    return tuple(InputProblem(code=p.code, text=p.text, source=p.source, severity=p.severity) for p in problems)
+
+
+def store_certificate(der: bytes) -> CertificateInfo:
+    """A certificate of a store; its role is what it could be by itself."""
+    from analyzer.trust.certificate import Certificate, describe
+
+    certificate = Certificate.parse(der)
+    role = "root" if certificate.self_issued else "intermediate" if certificate.is_ca else "leaf"
+    return describe(certificate, role)

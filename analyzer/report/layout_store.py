@@ -1,0 +1,121 @@
+"""What `hsanalyze store` says: the certificates of a trust store in a table, then what is wrong with it.
+
+Takes a `StoreReport`, gives a `Document`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from analyzer.report import layout_chain
+from analyzer.report.document import (
+    Block,
+    Code,
+    Column,
+    Document,
+    Facts,
+    Heading,
+    Inline,
+    Paragraph,
+    Table,
+    Text,
+    Verdict,
+    cleaned,
+)
+from analyzer.report.layout_inputs import problems
+from analyzer.report.model import StoredCertificate, StoreReport
+from analyzer.report.words import clock, count, day, listed, more
+
+__all__ = ["document"]
+
+ROWS = 1000
+"""Certificates that are listed; a bundle of all public roots has 150. JSON has them all."""
+PROBLEMS = 200
+DIGEST_CELLS = 12
+
+_TITLES = (
+    ("error", "Errors: not read, or not trusted"),
+    ("warning", "Warnings: a gateway may stumble over these"),
+    ("note", "Notes"),
+)
+
+
+def document(report: StoreReport, *, table_rows: int = ROWS) -> Document:
+    """Lay the report out; `table_rows` caps the list of certificates."""
+    blocks: list[Block] = [_verdict(report), _facts(report)]
+    blocks += [Heading(level=2, text=("Certificates",)), _table(report, table_rows)]
+    if len(report.entries) > table_rows:
+        left = more(len(report.entries) - table_rows, "certificate")
+        blocks.append(Paragraph(text=(f"{left} --format json lists them all.",)))
+    for severity, title in _TITLES:
+        blocks += problems(title, [item for item in report.problems if item.severity == severity], limit=PROBLEMS)
+    return cleaned(Document(blocks=tuple(blocks)))
+
+
+def _verdict(report: StoreReport) -> Verdict:
+    held = f"{count(report.certificates, 'certificate')}"
+    found = Counter(problem.severity for problem in report.problems)
+    wrong = [count(found[severity], severity) for severity in ("error", "warning") if found[severity]]
+    if wrong:
+        return Verdict(text=(f"Something is wrong with this store of {held}: {' and '.join(wrong)}.",), failed=True)
+    notes = f"; {count(found['note'], 'note')} below" if found["note"] else ""
+    return Verdict(text=(f"Nothing is wrong with this store of {held}{notes}.",), failed=False)
+
+
+def _facts(report: StoreReport) -> Facts:
+    sources = listed([Code(source) for source in report.sources], 10)
+    kinds = Counter(entry.certificate.role for entry in report.entries)
+    held = ", ".join(count(number, kind, "leaves" if kind == "leaf" else "") for kind, number in kinds.items())
+    repeated = len(report.entries) - report.certificates
+    again = f" ({count(repeated, 'of them a repetition', 'of them repetitions')})" if repeated else ""
+    rows: list[tuple[str, Text]] = [
+        ("Store", sources),
+        ("Holds", (f"{held}{again}",)),
+        ("Judged for", (clock(report.at, date=True),)),
+    ]
+    return Facts(rows=tuple(rows))
+
+
+def _table(report: StoreReport, rows: int) -> Table:
+    """One row for each certificate; where all come from one file without names, the file is told above."""
+    shown = report.entries[:rows]
+    places = {entry.source for entry in report.entries}
+    named = len(places) > 1 or any(entry.alias for entry in report.entries)
+    columns = [
+        Column("subject", 18),
+        Column("issuer", 12),
+        Column("valid until"),
+        Column("key", 7),
+        Column("signature", 11),
+        Column("SHA-256"),
+        Column("kind", 8),
+    ]
+    if named:
+        columns.append(Column("from" if len(places) > 1 else "alias", 10))
+    return Table(columns=tuple(columns), rows=tuple(_row(entry, places, named=named) for entry in shown))
+
+
+def _row(entry: StoredCertificate, places: set[str], *, named: bool) -> tuple[Inline, ...]:
+    item = entry.certificate
+    cells: list[Inline] = [
+        Code(item.subject or layout_chain.NO_NAME),
+        "itself" if item.issuer == item.subject else Code(item.issuer or layout_chain.NO_NAME),
+        day(item.not_after),
+        item.key or "?",
+        item.signature or "?",
+        Code(f"{item.sha256[:DIGEST_CELLS]}…"),
+        _kind(entry),
+    ]
+    if named:
+        alias = entry.alias or "-"
+        cells.append(Code(alias if len(places) == 1 else f"{entry.source} ({alias})" if entry.alias else entry.source))
+    return tuple(cells)
+
+
+def _kind(entry: StoredCertificate) -> str:
+    role = entry.certificate.role
+    if entry.kind == "trusted-certificate":
+        return f"{role}, trusted"
+    if entry.kind == "private-key-entry":
+        return f"{role}, with private key" if entry.chain_index == 0 else f"{role}, in a key's chain"
+    return role
