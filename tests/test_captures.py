@@ -1,0 +1,203 @@
+"""Every recorded capture, through the whole analysis, against what its manifest says it shows."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analyzer.pipeline import analyze
+from analyzer.report.model import Connection, Report
+from tests.packets import tshark
+
+CAPTURES = Path(__file__).resolve().parents[1] / "captures"
+ENTRIES: dict[str, dict[str, Any]] = {
+    entry["name"]: entry for entry in json.loads((CAPTURES / "manifest.json").read_text())["captures"]
+}
+PASSWORD = json.loads((CAPTURES / "manifest.json").read_text())["store_password"]
+ALL = pytest.mark.parametrize("name", ENTRIES)
+
+WITHOUT_KEYS: dict[str, dict[str, Any]] = {
+    "tls13-missing-root-openssl": {"cause": "certificate-rejected"},
+    "tls13-missing-root-java": {"cause": "certificate-rejected"},
+    "tls13-missing-root-gnutls": {"cause": "certificate-rejected"},
+    "tls13-missing-root-node": {"cause": "certificate-rejected"},
+    "tls13-missing-root-nginx-proxy": {
+        "outcome": "completed",
+        "cause": None,
+        "aborted_by": None,
+        "abort_act": None,
+        "abort_packet": None,
+    },
+    "pcapng-with-secrets": {"cause": "certificate-rejected"},
+}
+"""TLS 1.3 encrypts the certificates: what the same captures show without their key log, where that is less.
+
+nginx closes after the handshake, which looks like an idle connection as long as nobody can look at the chain.
+"""
+
+
+@cache
+def analyzed(name: str, store: str | None) -> Report:
+    entry = ENTRIES[name]
+    return analyze(
+        CAPTURES / entry["file"],
+        truststore=None if store is None else CAPTURES / store,
+        truststore_password=PASSWORD,
+        host=entry["host"],
+    )
+
+
+def connection(name: str, store: str | None = None) -> Connection:
+    """The one connection of a capture, analysed with the store that its manifest names, or another."""
+    (only,) = analyzed(name, store or ENTRIES[name]["store"]).connections
+    return only
+
+
+def expected(name: str) -> dict[str, Any]:
+    return {**ENTRIES[name]["expected"], **WITHOUT_KEYS.get(name, {})}
+
+
+@ALL
+def test_the_outcome_its_cause_and_who_left_by_which_act_at_which_packet(name: str) -> None:
+    seen = connection(name)
+    assert {
+        "outcome": seen.outcome,
+        "cause": seen.cause.code if seen.cause is not None else None,
+        "aborted_by": seen.aborted_by,
+        "abort_act": seen.abort_act,
+        "abort_packet": seen.abort_packet,
+        "stage": seen.stage,
+    } == expected(name)
+
+
+@ALL
+def test_nothing_broke_and_nothing_was_left_out(name: str) -> None:
+    report = analyzed(name, ENTRIES[name]["store"])
+    assert report.capture.problems == ()
+    assert report.capture.packets == ENTRIES[name]["packets"]
+    assert [c.fault for c in report.connections] == [None]
+
+
+@ALL
+def test_the_connection_is_wiresharks_first_stream_between_the_recorded_hosts(name: str) -> None:
+    seen = connection(name)
+    entry = ENTRIES[name]
+    assert seen.id == 0
+    assert seen.server.rsplit(":", 1)[1] == str(entry["port"])
+    assert seen.server.startswith("[") == (entry["family"] == 6)
+
+
+@ALL
+def test_the_chain_in_clear_is_the_one_that_the_server_was_given(name: str) -> None:
+    entry = ENTRIES[name]
+    seen = connection(name)
+    if not entry["events"].get("server_certificate") or entry["tls"] == "1.3":
+        assert seen.server_chain == ()
+        assert seen.chain_source is None
+    else:
+        assert [certificate.sha256 for certificate in seen.server_chain] == entry["server_chain"]
+        assert seen.chain_source == "captured"
+
+
+EVENTS = {
+    "client_syn": ("client", "SYN"),
+    "server_syn": ("server", "SYN,ACK"),
+    "client_hello": ("client", "ClientHello"),
+    "server_hello": ("server", "ServerHello"),
+    "client_fin": ("client", "FIN"),
+    "server_fin": ("server", "FIN"),
+    "client_rst": ("client", "RST"),
+    "server_rst": ("server", "RST"),
+}
+
+
+@ALL
+def test_the_timeline_has_each_event_at_the_packet_in_which_tshark_saw_it(name: str) -> None:
+    timeline = connection(name).timeline
+    for event, packets in ENTRIES[name]["events"].items():
+        if event in EVENTS:
+            sender, word = EVENTS[event]
+            shown = {entry.packet for entry in timeline if entry.from_ == sender and word in entry.what}
+            assert set(packets) <= shown, event
+
+
+@ALL
+def test_every_piece_of_evidence_names_a_packet_of_the_capture(name: str) -> None:
+    seen = connection(name)
+    for evidence in seen.evidence:
+        assert evidence.text
+        assert evidence.packet is None or 1 <= evidence.packet <= ENTRIES[name]["packets"]
+    if seen.outcome == "failed":
+        assert seen.evidence
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, entry in ENTRIES.items() if entry["accepting_store"] and not entry["keylog"]]
+)
+def test_another_store_that_would_have_accepted_the_chain_is_said_to(name: str) -> None:
+    verdicts = connection(name, ENTRIES[name]["accepting_store"]).trust
+    assert any(verdict.accepted for verdict in verdicts)
+    refused = connection(name).trust
+    assert not all(verdict.accepted for verdict in refused)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, e in ENTRIES.items() if e["expected"]["cause"] == "missing-root" and not e["keylog"]]
+)
+def test_a_missing_root_is_named_and_its_repair_is_offered(name: str) -> None:
+    seen = connection(name)
+    assert seen.cause is not None
+    issuer = seen.server_chain[-1].issuer if seen.server_chain else ""
+    common_name = issuer.split("CN=")[-1].split(",")[0]
+    assert common_name
+    assert common_name in seen.cause.explanation
+    assert seen.fixes
+
+
+@pytest.mark.parametrize("profile", ["java", "openssl", "go", "gnutls"])
+def test_the_playbook_is_a_missing_root_to_every_validator(profile: str) -> None:
+    report = analyze(CAPTURES / "playbook.pcap", truststore=CAPTURES / "stores/without-root", profile=profile)
+    (seen,) = report.connections
+    assert seen.cause is not None
+    assert (seen.cause.code, [verdict.profile for verdict in seen.trust]) == ("missing-root", [profile])
+
+
+@pytest.mark.parametrize(
+    "store", ["stores/with-root", "stores/with-root.jks", "stores/with-root.p12", "stores/with-root-openssl.p12"]
+)
+def test_the_accepting_store_accepts_in_whatever_format_it_comes(store: str) -> None:
+    assert any(verdict.accepted for verdict in connection("playbook", store).trust)
+
+
+def test_without_a_store_the_playbook_still_says_who_left_and_what_to_supply() -> None:
+    (seen,) = analyze(CAPTURES / "playbook.pcap").connections
+    assert (seen.outcome, seen.aborted_by, seen.abort_packet) == ("failed", "client", 12)
+    assert seen.cause is not None
+    assert "--truststore" in seen.cause.explanation
+
+
+def test_all_captures_read_as_one_have_all_their_connections_numbered_in_order_of_time() -> None:
+    files = [CAPTURES / entry["file"] for entry in ENTRIES.values()]
+    report = analyze(files)
+    assert report.capture.packets == sum(entry["packets"] for entry in ENTRIES.values())
+    assert [c.id for c in report.connections] == list(range(len(report.connections)))
+    assert report.summary.connections == len(report.connections)
+    starts = [c.started_at for c in report.connections]
+    assert starts == sorted(starts)
+
+
+@pytest.mark.parametrize(
+    "name", ["playbook", "ipv6-any", "server-reset-go", "tls13-missing-root-java", "not-tls-nginx"]
+)
+def test_ends_and_alerts_are_those_that_tshark_shows(name: str) -> None:
+    path = CAPTURES / ENTRIES[name]["file"]
+    seen = connection(name)
+    told = tshark(path, "frame.number", "tls.alert_message.desc", display_filter="tls.alert_message.desc")
+    assert [[str(a.packet), str(a.number)] for a in seen.alerts if not a.encrypted] == told
+    (first, *_) = tshark(path, "ip.src", "ipv6.src", "tcp.srcport", display_filter="tcp.flags.syn==1")
+    address = first[0] or f"[{first[1]}]"
+    assert seen.client == f"{address}:{first[2]}"
