@@ -23,7 +23,7 @@ def document(report: CheckReport) -> Document:
     lost = [problem for problem in report.problems if problem.severity == "error"]
     blocks += [Paragraph(text=(f"{problem.source}: {problem.text}",), warning=True) for problem in lost]
     blocks.append(_facts(report))
-    blocks += layout_chain.server_section(report.chain, sent=_title(report), store=report.truststore, verdict=verdict)
+    blocks += layout_chain.server_section(report.chain, sent="As given", store=report.truststore, verdict=verdict)
     blocks += layout_trust.verdicts(report.trust)
     blocks += layout_trust.repair(report.fixes, {fix: _standing(report, fix) for fix in report.fixes})
     blocks += problems("Problems in the input", [problem for problem in report.problems if problem not in lost])
@@ -43,7 +43,7 @@ def _sentence(report: CheckReport) -> str:
     if not accepting:
         return f"{_who(refusing, 'refuse', of=len(report.trust))} {what}: {reason}."
     others = f"{validators(accepting)} {'accepts' if len(accepting) == 1 else 'accept'} it"
-    return f"{_who(refusing, 'refuse', of=len(report.trust))} {what}, {others}: {reason}."
+    return f"{_who(refusing, 'refuse', of=len(report.trust))} {what}, while {others}: {reason}."
 
 
 def _who(profiles: list[str], verb: str, *, of: int) -> str:
@@ -69,7 +69,7 @@ def _commonest_code(report: CheckReport) -> str:
 def _facts(report: CheckReport) -> Facts:
     rows: list[tuple[str, Text]] = []
     if report.fixes:
-        fix = report.fixes[0]
+        fix = next((fix for fix in report.fixes if not fix.caution), report.fixes[0])
         standing = "proven" if fix.proven else "not proven"
         rows.append(("Repair", (fix.text.removesuffix("."), f" ({standing}; steps below)")))
     name = "standard input" if report.source == "-" else report.source
@@ -79,7 +79,7 @@ def _facts(report: CheckReport) -> Facts:
     certificates = f": {count(report.truststore.certificates, 'certificate')}"
     default = "" if report.store_given else " (none was named, so this machine's own; --truststore PATH names another)"
     rows.append(("Trust store", (*sources, certificates, default)))
-    rows.append(("Checked for", (clock(report.at, date=True),)))
+    rows.append(("Time", (clock(report.at, date=True),)))
     return Facts(rows=tuple(rows))
 
 
@@ -88,10 +88,6 @@ def _host(report: CheckReport) -> Text:
         return ("not checked: which name the client meant is not known; --host NAME tells it",)
     origin = "named by --host" if report.host_source == "option" else "as it stands in the input"
     return (Code(report.host), f" ({origin})")
-
-
-def _title(report: CheckReport) -> str:
-    return "As given on standard input" if report.source == "-" else f"As it stands in {report.source}"
 
 
 def _standing(report: CheckReport, fix: CheckFix) -> str:

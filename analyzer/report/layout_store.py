@@ -71,45 +71,61 @@ def _facts(report: StoreReport) -> Facts:
     rows: list[tuple[str, Text]] = [
         ("Store", sources),
         ("Holds", (f"{held}{again}",)),
-        ("Judged for", (clock(report.at, date=True),)),
+        ("Time", (clock(report.at, date=True),)),
     ]
     return Facts(rows=tuple(rows))
 
 
 def _table(report: StoreReport, rows: int) -> Table:
-    """One row for each certificate; where all come from one file without names, the file is told above."""
-    shown = report.entries[:rows]
-    places = {entry.source for entry in report.entries}
-    named = len(places) > 1 or any(entry.alias for entry in report.entries)
+    """One row for each certificate; where all come from one file without names, the file is told above only."""
+    sources = {entry.source for entry in report.entries}
+    shared = _shared_folder(sources)
+    named = len(sources) > 1 or any(entry.alias for entry in report.entries)
     columns = [
-        Column("subject", 18),
-        Column("issuer", 12),
-        Column("valid until"),
-        Column("key", 7),
-        Column("signature", 11),
+        Column("subject", 16),
+        Column("issuer", 10),
+        Column("until"),
+        Column("key"),
+        Column("signature", 13),
         Column("SHA-256"),
-        Column("kind", 8),
+        Column("kind", 13),
     ]
     if named:
-        columns.append(Column("from" if len(places) > 1 else "alias", 10))
-    return Table(columns=tuple(columns), rows=tuple(_row(entry, places, named=named) for entry in shown))
+        columns.append(Column("from" if len(sources) > 1 else "alias", 10))
+
+    def row(entry: StoredCertificate) -> tuple[Inline, ...]:
+        if not named:
+            return _cells(entry)
+        alias = entry.alias or "-"
+        file = entry.source.removeprefix(shared)
+        place = alias if len(sources) == 1 else f"{file} ({alias})" if entry.alias else file
+        return (*_cells(entry), Code(place))
+
+    return Table(columns=tuple(columns), rows=tuple(row(entry) for entry in report.entries[:rows]))
 
 
-def _row(entry: StoredCertificate, places: set[str], *, named: bool) -> tuple[Inline, ...]:
+def _shared_folder(sources: set[str]) -> str:
+    """The folder that all files are in, with the slash at its end; empty when they share none."""
+    folders = [source.rpartition("/")[0].split("/") for source in sources]
+    shared: list[str] = []
+    for parts in zip(*folders, strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0])
+    return f"{'/'.join(shared)}/" if any(shared) else ""
+
+
+def _cells(entry: StoredCertificate) -> tuple[Inline, ...]:
     item = entry.certificate
-    cells: list[Inline] = [
+    return (
         Code(item.subject or layout_chain.NO_NAME),
         "itself" if item.issuer == item.subject else Code(item.issuer or layout_chain.NO_NAME),
         day(item.not_after),
         item.key or "?",
-        item.signature or "?",
+        item.signature.removesuffix("Encryption") or "?",
         Code(f"{item.sha256[:DIGEST_CELLS]}…"),
         _kind(entry),
-    ]
-    if named:
-        alias = entry.alias or "-"
-        cells.append(Code(alias if len(places) == 1 else f"{entry.source} ({alias})" if entry.alias else entry.source))
-    return tuple(cells)
+    )
 
 
 def _kind(entry: StoredCertificate) -> str:

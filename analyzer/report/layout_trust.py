@@ -76,7 +76,7 @@ def repair(fixes: Sequence[Fix], standings: Mapping[Fix, str] | None = None) -> 
 
 def _step(fix: Fix, standing: str | None) -> Step:
     details: list[Text] = []
-    if fix.certificate:
+    if fix.certificate and fix.certificate not in fix.text:
         details.append(("Certificate (SHA-256): ", Code(fix.certificate)))
     if fix.files:
         details.append(("Files: ", *listed([Code(name) for name in fix.files], 10)))
