@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from analyzer.errors import InputError
-from analyzer.report.model import Capture, Connection, InputProblem, Report, StoreEntryInfo, Truststore
+from analyzer.inputs import (
+    Paths,
+    as_paths,
+    chain_of,
+    profiles_asked,
+    public_roots,
+    require_zone,
+    store_problems,
+    truststore_info,
+)
+from analyzer.report.model import Capture, Connection, InputProblem, Report
 
 if TYPE_CHECKING:
     from analyzer.diagnosis.case import Trust
@@ -23,10 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["analyze"]
 
 Source = str | Path | BinaryIO
-Paths = str | Path | Sequence[str | Path] | None
 
-_AUTO_PROFILES: Final = ("java", "openssl", "openssl-partial", "boringssl", "gnutls", "go", "dotnet", "webpki")
-"""What `auto` asks: the profiles whose verdicts have been measured."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -98,6 +103,8 @@ class _Settings:
     host: str | None
     supplied: tuple[bytes, ...]
     candidates: tuple[bytes, ...]
+    problems: tuple[InputProblem, ...]
+    """Of the supplied chain and of the candidates."""
     at: datetime | None
     verify_depth: int | None
     known_repairs: dict[object, tuple[Fix, ...]] = field(default_factory=dict)
@@ -116,50 +123,33 @@ def _settings(
     at: datetime | None,
 ) -> _Settings:
     from analyzer.trust.check import Checker
-    from analyzer.trust.profile import profile_names
     from analyzer.trust.store import read_stores
 
-    if profile != "auto" and profile not in profile_names():
-        raise InputError(
-            "--profile", f"there is no profile {profile!r}", hint=f"There are: auto, {', '.join(profile_names())}"
-        )
-    if at is not None and at.tzinfo is None:
-        raise InputError("--at", "the time has no time zone", hint="Write it as 2026-01-31T12:00:00Z")
-    store = read_stores(_paths(truststore), password) if truststore is not None else None
-    client_store = read_stores(_paths(client_ca), password, purpose="client") if client_ca is not None else None
-    candidates = read_stores(_paths(candidate), password).certificates if candidate is not None else ()
+    profiles = profiles_asked(profile)
+    require_zone(at)
+    store = read_stores(as_paths(truststore), password) if truststore is not None else None
+    client_store = read_stores(as_paths(client_ca), password, purpose="client") if client_ca is not None else None
+    candidates = read_stores(as_paths(candidate), password)
+    problems = list(store_problems(candidates.problems))
+    supplied: tuple[bytes, ...] = ()
+    if server_chain is not None:
+        source, saved = chain_of(server_chain, password)
+        supplied = saved.certificates
+        problems += [InputProblem(code=p.code, text=p.text, source=source, severity=p.severity) for p in saved.problems]
     return _Settings(
         store=store,
         client_store=client_store,
         checker=Checker(store.certificates if store is not None else (), verify_depth=verify_depth),
         client_checker=Checker(client_store.certificates) if client_store is not None else None,
-        profiles=_AUTO_PROFILES if profile == "auto" else (profile,),
+        profiles=profiles,
         profile_named=profile != "auto",
         host=host,
-        supplied=_supplied(server_chain),
-        candidates=candidates,
+        supplied=supplied,
+        candidates=candidates.certificates,
+        problems=tuple(problems),
         at=at,
         verify_depth=verify_depth,
     )
-
-
-def _supplied(path: str | Path | None) -> tuple[bytes, ...]:
-    """The chain of `--server-chain`, in the order of the file."""
-    if path is None:
-        return ()
-    from analyzer.trust.store import read_stores
-
-    found = read_stores([path])
-    if not found.usable:
-        reason = found.problems[0].text if found.problems else "it holds no certificate"
-        raise InputError(str(path), reason, hint="Save the output of `openssl s_client -showcerts` or a PEM file")
-    return tuple(entry.der for entry in found.entries)
-
-
-def _paths(value: Paths) -> list[str | Path]:
-    if value is None:
-        return []
-    return [value] if isinstance(value, (str, Path)) else list(value)
 
 
 def _flows() -> Flows:
@@ -244,17 +234,9 @@ def _repairs(
             at=at,
             verify_depth=settings.verify_depth,
             candidates=settings.candidates,
-            public_roots=_public_roots(),
+            public_roots=public_roots(),
         )
     return settings.known_repairs[key]
-
-
-@cache
-def _public_roots() -> tuple[bytes, ...]:
-    """The roots that this machine trusts: where a missing root is a public one, it is at hand."""
-    from analyzer.trust.store import read_stores
-
-    return read_stores(["system"]).certificates
 
 
 def _checked_at(seen: wire.Connection, settings: _Settings) -> datetime:
@@ -360,31 +342,10 @@ def _report(reader: Any, decoder: Any, settings: _Settings, connections: tuple[C
             first_time=None if reader.first_time_ns is None else when(reader.first_time_ns),
             last_time=None if reader.last_time_ns is None else when(reader.last_time_ns),
             link_types=tuple(LINK_NAMES.get(link, f"link type {link}") for link in reader.links),
-            problems=tuple(problems),
+            problems=(*problems, *settings.problems),
         ),
-        truststore=_truststore(settings.store),
+        truststore=truststore_info(settings.store) if settings.store is not None else None,
         connections=connections,
         findings=findings(connections),
         summary=summary(connections),
-    )
-
-
-def _truststore(store: TrustStore | None) -> Truststore | None:
-    if store is None:
-        return None
-    from analyzer.trust.certificate import Certificate, describe
-
-    entries = []
-    for entry in store.entries:
-        certificate = Certificate.parse(entry.der)
-        alias = f" (alias {entry.alias})" if entry.alias else ""
-        role = "root" if certificate.self_issued else "intermediate" if certificate.is_ca else "leaf"
-        entries.append(StoreEntryInfo(source=entry.source + alias, certificate=describe(certificate, role)))
-    return Truststore(
-        sources=store.sources,
-        certificates=len(store.certificates),
-        problems=tuple(
-            InputProblem(code=p.code, text=p.text, source=p.source, severity=p.severity) for p in store.problems
-        ),
-        entries=tuple(entries),
     )
