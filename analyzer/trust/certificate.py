@@ -264,6 +264,19 @@ class Certificate:
         return self.subject.canonical == self.issuer.canonical
 
     @property
+    def self_signed(self) -> bool:
+        """Self-issued, and nothing in the authority key identifier speaks against it; the signature is not checked."""
+        named = self.authority_key_id
+        if not self.self_issued or named is None:
+            return self.self_issued
+        own = self.subject_key_id
+        return (
+            (named.key_id is None or own is None or named.key_id == own)
+            and (named.serial is None or named.serial == self.serial_bytes)
+            and (named.issuer is None or named.issuer.canonical == self.issuer.canonical)
+        )
+
+    @property
     def is_ca(self) -> bool:
         """Whether basic constraints say CA; for version 1, whether it is self-issued."""
         if self.basic_constraints is not None:

@@ -159,7 +159,7 @@ def _authority(case: Case, path: Path, index: int) -> Iterator[Failure]:
         forgiven = (
             (certificate.version < 3 and ("v1" in lenient or (certificate.self_issued and "self-issued-v1" in lenient)))
             or (usage is not None and usage & _CERT_SIGN and "key-usage" in lenient)
-            or (_self_signed(certificate) and "self-signed" in lenient)
+            or (certificate.self_signed and "self-signed" in lenient)
         )
         if not forgiven:
             what = "is an X.509 version 1 certificate" if certificate.version < 3 else "has no basic constraints"
@@ -172,13 +172,6 @@ def _authority(case: Case, path: Path, index: int) -> Iterator[Failure]:
     if profile.ca_key_usage and usage is not None and not usage & _CERT_SIGN:
         text = f"the key usage of the {role} {certificate.title} is {_usages(usage)}, without keyCertSign"
         yield _failure("issuer-not-ca", "no-cert-sign", path, index, text)
-
-
-def _self_signed(certificate: Certificate) -> bool:
-    """Self-issued, and no key identifier speaks against it."""
-    named = certificate.authority_key_id
-    wanted = named.key_id if named is not None else None
-    return certificate.self_issued and (wanted is None or wanted == (certificate.subject_key_id or wanted))
 
 
 def _anchor_authority(case: Case, path: Path, index: int) -> Iterator[Failure]:

@@ -40,7 +40,7 @@ def dead_end(case: Case, path: Path, *, too_long: bool = False) -> Failure:
             f'issuer "{printable(str(top.issuer))}" is not in the store'
         )
         return _failure("anchor-not-self-signed", "stored-without-root", depth, top, text)
-    if top.self_issued:
+    if top.self_signed:
         return _self_issued_end(case, path)
     return _missing_issuer(case, path)
 

@@ -119,9 +119,9 @@ def test_a_crafted_lattice_costs_less_than_a_second() -> None:
     wrong = [root("Acme Level 0", label=f"wrong {i}", ski=False).der for i in range(20)]
     for profile in profile_names():
         check(chain, wrong, host=HOST, at=NOW, profile=profile)
-        start = time.perf_counter()
+        start = time.process_time()
         verdict = check(chain, wrong, host=HOST, at=NOW + timedelta(seconds=1), profile=profile)
-        assert time.perf_counter() - start < SECOND
+        assert time.process_time() - start < SECOND
         assert not verdict.accepted
 
 
@@ -131,9 +131,9 @@ def test_many_names_under_many_constraints_cost_less_than_a_second() -> None:
     leaf = ca.issue(None, names=[f"m{i}.example.com" for i in range(1500)])
     chain = ders(leaf, ca)
     for profile in profile_names():
-        start = time.perf_counter()
+        start = time.process_time()
         check(chain, ders(ROOT), host="m7.example.com", at=NOW, profile=profile)
-        assert time.perf_counter() - start < SECOND
+        assert time.process_time() - start < SECOND
 
 
 def test_many_names_under_constraints_on_many_paths_cost_less_than_a_second() -> None:
@@ -148,19 +148,19 @@ def test_many_names_under_constraints_on_many_paths_cost_less_than_a_second() ->
     chain = ders(leaf, *(c for level in levels for c in level))
     for profile in profile_names():
         check(chain, ders(OLD), host="m7.example.com", at=NOW, profile=profile)
-        start = time.perf_counter()
+        start = time.process_time()
         check(chain, ders(ROOT), host="m7.example.com", at=NOW, profile=profile)
-        assert time.perf_counter() - start < SECOND
+        assert time.process_time() - start < SECOND
 
 
 def test_a_check_of_three_certificates_takes_less_than_two_milliseconds() -> None:
     chain, store = ders(LEAF, ISSUING, ROOT), ders(ROOT)
     check(chain, store, host=HOST, at=NOW)
     rounds = 50
-    start = time.perf_counter()
+    start = time.process_time()
     for index in range(rounds):
         check(chain, store, host=HOST, at=NOW + timedelta(seconds=index))
-    assert (time.perf_counter() - start) / rounds < 0.002
+    assert (time.process_time() - start) / rounds < 0.002
 
 
 def test_ten_thousand_connections_with_one_chain_cost_one_verification() -> None:
