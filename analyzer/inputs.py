@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from analyzer.errors import InputError
-from analyzer.report.model import CertificateInfo, InputProblem, StoreEntryInfo, Truststore
+from analyzer.report.model import InputProblem, StoreEntryInfo, Truststore
 
 if TYPE_CHECKING:
     from analyzer.trust.chain import SavedChain
@@ -27,7 +27,6 @@ __all__ = [
     "profiles_asked",
     "public_roots",
     "require_zone",
-    "store_certificate",
     "store_problems",
     "truststore_info",
 ]
@@ -121,6 +120,8 @@ def _bounded(name: str, file: BinaryIO) -> bytes:
 
 def truststore_info(store: TrustStore) -> Truststore:
     """A store as reports show it."""
+    from analyzer.report.certificates import store_certificate
+
     return Truststore(
         sources=store.sources,
         certificates=len(store.certificates),
@@ -138,12 +139,3 @@ def truststore_info(store: TrustStore) -> Truststore:
 def store_problems(problems: Iterable[StoreProblem]) -> tuple[InputProblem, ...]:
     """Problems of a store as reports show them."""
     return tuple(InputProblem(code=p.code, text=p.text, source=p.source, severity=p.severity) for p in problems)
-
-
-def store_certificate(der: bytes) -> CertificateInfo:
-    """A certificate of a store; its role is what it could be by itself."""
-    from analyzer.trust.certificate import Certificate, describe
-
-    certificate = Certificate.parse(der)
-    role = "root" if certificate.self_issued else "intermediate" if certificate.is_ca else "leaf"
-    return describe(certificate, role)

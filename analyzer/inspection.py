@@ -17,7 +17,6 @@ from analyzer.inputs import (
     profiles_asked,
     public_roots,
     require_zone,
-    store_certificate,
     store_problems,
     truststore_info,
 )
@@ -55,7 +54,7 @@ def check_chain(
     Raises `InputError` when there is no certificate to check or none to trust, for an unknown profile and for a
     time without zone. What can be used in part is used, and the rest is in the report's problems.
     """
-    from analyzer.report.build import chain_infos
+    from analyzer.report.certificates import chain_infos
     from analyzer.trust.certificate import instant
     from analyzer.trust.check import Checker, seconds_of
     from analyzer.trust.repair import repairs
@@ -118,6 +117,7 @@ def inspect_store(
     `paths`: files, directories, or the words `system` and `mozilla`. Raises `InputError` when no certificate could
     be read at all.
     """
+    from analyzer.report.certificates import store_certificate
     from analyzer.trust.certificate import instant
     from analyzer.trust.check import seconds_of
     from analyzer.trust.lint import lint_store

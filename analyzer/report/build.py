@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from analyzer.diagnosis.case import Case, when
@@ -19,9 +19,9 @@ from analyzer.registry import (
     printable,
     version_name,
 )
+from analyzer.report.certificates import chain_infos
 from analyzer.report.model import (
     Alert,
-    CertificateInfo,
     Connection,
     Diagnosis,
     Evidence,
@@ -33,9 +33,8 @@ from analyzer.report.model import (
 from analyzer.tls import connection as wire
 from analyzer.tls.connection import EventKind, Side
 from analyzer.tls.messages import is_tls13
-from analyzer.trust.certificate import Certificate, describe
 
-__all__ = ["broken_connection", "chain_infos", "connection_report", "findings", "summary"]
+__all__ = ["broken_connection", "connection_report", "findings", "summary"]
 
 _MAX_TIMELINE: Final = 80
 _MAX_ROWS_OF_DATA: Final = 3
@@ -87,27 +86,6 @@ def broken_connection(number: int, client: str, server: str, started_ns: int, fa
         cause=None,
         fault=fault,
     )
-
-
-def chain_infos(chain: Iterable[bytes]) -> tuple[CertificateInfo, ...]:
-    """The certificates of a chain, each with its role in it."""
-    certificates = [Certificate.parse(der) for der in chain]
-    infos = []
-    for index, certificate in enumerate(certificates):
-        self_issued = certificate.self_issued
-        issues = any(
-            other.issuer.canonical == certificate.subject.canonical
-            for place, other in enumerate(certificates)
-            if place != index
-        )
-        if index == 0:
-            role = "self-signed" if self_issued else "leaf"
-        elif not issues:
-            role = "unrelated"
-        else:
-            role = "root" if self_issued else "intermediate"
-        infos.append(describe(certificate, role))
-    return tuple(infos)
 
 
 def findings(connections: Sequence[Connection]) -> tuple[Finding, ...]:

@@ -76,21 +76,19 @@ class SavedChain:
 
 def read_chain(data: bytes, password: str | None = None) -> SavedChain:
     """Find the chain in the bytes of a file; `password` opens a PKCS#12 or JKS key store."""
+    known = format_of(data)
+    if known is not None and known.name != "PEM":
+        return _bounded(_from_store(known.read(data, password), known.name))
     text = _text(data)
     if text is None:
-        known = format_of(data)
-        if known is None:
-            return SavedChain(certificates=(), problems=(describe(data),))
-        return _bounded(_from_store(known.read(data, password), known.name))
+        return SavedChain(certificates=(), problems=(describe(data),))
     return _bounded(_from_text(_unwrapped(text), data, password))
 
 
 def _text(data: bytes) -> str | None:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace").replace("\r\n", "\n")
-    if b"\0" in data or b"BEGIN" not in data:
-        return None
-    return data.decode("utf-8-sig", "replace").replace("\r\n", "\n")
+    return None if b"\0" in data else data.decode("utf-8-sig", "replace").replace("\r\n", "\n")
 
 
 def _unwrapped(text: str) -> str:
