@@ -1,0 +1,177 @@
+"""The architecture, as far as imports show it: one direction, and nothing heavy before it is needed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "analyzer"
+STAGES = (
+    "capture",
+    "net",
+    "tls",
+    "trust",
+    "diagnosis",
+    "report",
+    "inputs",
+    "inspection",
+    "pipeline",
+    "commands",
+    "cli",
+)
+"""From left to right: a stage imports only stages to its left."""
+GROUND = {"errors", "wire", "registry"}
+"""What every stage may import."""
+MODULES = sorted(PACKAGE.rglob("*.py"))
+RENDERERS = [p for p in MODULES if p.parent.name == "report" and p.stem.startswith(("to_", "layout"))]
+HEAVY = ("numpy", "cryptography", "scapy", "rich", "tabulate", "zstandard", "idna")
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The modules of this package that a module imports, anywhere in it and for types too."""
+    own = name_of(path).split(".")
+    package = own if path.name == "__init__.py" else own[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def stage(module: str) -> str | None:
+    """The stage of a module of this package; None for the package itself and for other packages."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "analyzer" and len(parts) > 1 and not parts[1].startswith("__") else None
+
+
+def stages_imported(path: Path) -> set[str]:
+    names = {stage(module) for module in imported(path)}
+    return {name for name in names if name is not None and name in {*STAGES, *GROUND}}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_stage_imports_only_stages_to_its_left(path: Path) -> None:
+    own = stage(name_of(path))
+    if own is None:
+        return
+    assert own in {*STAGES, *GROUND}, f"{own} has no place among the stages"
+    if own in GROUND:
+        assert stages_imported(path) <= GROUND
+    else:
+        assert stages_imported(path) <= {*STAGES[: STAGES.index(own) + 1], *GROUND}
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if stage(name_of(p)) == "trust"], ids=name_of)
+def test_trust_takes_der_bytes_and_knows_neither_tls_nor_packets(path: Path) -> None:
+    assert not stages_imported(path) & {"capture", "net", "tls"}
+
+
+@pytest.mark.parametrize("path", RENDERERS, ids=name_of)
+def test_renderers_know_the_report_and_nothing_behind_it(path: Path) -> None:
+    assert not stages_imported(path) & {"capture", "net", "tls", "diagnosis"}
+    assert "analyzer.trust.model" in imported(path) or "trust" not in stages_imported(path)
+
+
+def test_there_are_renderers() -> None:
+    assert {"to_json", "to_markdown", "to_text"} <= {path.stem for path in RENDERERS}
+
+
+CAUSES = [p for p in MODULES if p.parent.name == "causes" and p.stem != "__init__"]
+
+
+@pytest.mark.parametrize("path", CAUSES, ids=lambda p: p.stem)
+def test_a_cause_looks_at_its_case_and_touches_no_bytes(path: Path) -> None:
+    assert not stages_imported(path) & {"capture", "report", "pipeline", "cli"}
+    assert not {"analyzer.wire", "analyzer.tls.messages.parse"} & set(imported(path))
+
+
+OPENERS = {
+    "analyzer.capture.source": "captures",
+    "analyzer.trust.store": "trust stores",
+    "analyzer.inputs": "a saved chain",
+    "analyzer.commands.output": "the report that is written",
+    "analyzer.cli": "nowhere, when standard output was closed",
+    "analyzer.report.to_json": "the schema, which lies in the package",
+}
+"""The modules that open files, and which."""
+OPENING = {"open", "read_bytes", "read_text", "write_bytes", "write_text", "iterdir", "glob", "rglob"}
+CLOCKS = {
+    "analyzer.trust.check": "the moment of a check that was given none",
+    "analyzer.inspection": "the same, of a chain or store that no capture dates",
+}
+
+
+def opened(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            function = node.func
+            name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+            if name in OPENING and len(node.args) < 3:  # opening a file takes two at most, a cipher's `open` three
+                found.add(name)
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_few_modules_open_files(path: Path) -> None:
+    if name_of(path) not in OPENERS:
+        assert opened(path) == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_module_reads_the_clock_or_the_network(path: Path) -> None:
+    calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
+    assert not calls & {"time.time", "datetime.utcnow", "date.today", "socket.socket", "urlopen"}
+    assert "datetime.now" not in calls or name_of(path) in CLOCKS
+    assert not {"urllib.request", "http.client", "requests"} & set(imported(path))
+
+
+def loaded_by(code: str) -> set[str]:
+    """The packages that are loaded after some code ran in a fresh interpreter."""
+    ask = f"{code}\nimport sys\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import analyzer",
+        "import analyzer.errors, analyzer.wire",
+        "from analyzer import InputError",
+        "import analyzer.report.model",
+    ],
+)
+def test_importing_the_package_loads_nothing_heavy(code: str) -> None:
+    assert not loaded_by(code) & set(HEAVY)
+
+
+def test_analysing_common_packets_loads_no_scapy(captures: Path) -> None:
+    code = f"from analyzer.pipeline import analyze\nanalyze({str(captures / 'playbook.pcap')!r})"
+    assert "scapy" not in loaded_by(code)
+
+
+def test_checking_a_chain_or_a_store_loads_nothing_of_the_captures_stages() -> None:
+    loaded = loaded_by("import analyzer.inspection")
+    assert not loaded & {"numpy", "scapy"}
+
+
+def test_what_the_package_promises_is_there() -> None:
+    import analyzer
+
+    assert {"InputError", "check", "__version__"} <= set(analyzer.__all__)
+    for name in analyzer.__all__:
+        assert getattr(analyzer, name) is not None
