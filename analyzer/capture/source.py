@@ -321,11 +321,11 @@ def _decompressor(compression: str, stream: IO[bytes]) -> IO[bytes]:
 
 
 def _read_errors() -> tuple[type[Exception], ...]:
-    """What reading a damaged stream may raise."""
+    """What reading a damaged stream may raise (bz2 a RuntimeError, when it is read again after a first error)."""
     import lzma
     import zlib
 
-    errors: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
+    errors: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError, RuntimeError)
     zstandard = sys.modules.get("zstandard")
     return (*errors, zstandard.ZstdError) if zstandard is not None else errors
 
