@@ -441,6 +441,15 @@ def _outcome(content: bytes) -> list[Frame]:
     return frames
 
 
+@COMPRESSED
+def test_any_one_byte_of_a_compressed_capture_may_be_wrong(name: str) -> None:
+    packed = COMPRESSIONS[name](PLAIN)
+    for place in range(len(packed)):
+        damaged = bytearray(packed)
+        damaged[place] ^= 0x11
+        _outcome(bytes(damaged))
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_are_packets_problems_or_a_refusal(content: bytes) -> None:
     _outcome(content)
