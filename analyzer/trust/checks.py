@@ -344,7 +344,7 @@ def _signature(case: Case, path: Path, index: int) -> Iterator[Failure]:
         text = f"the signature of {certificate.title} cannot be checked: {why}"
         code = "malformed-certificate" if outcome == "no-key" else "weak-signature"
         yield _failure(code, "issuer-key" if outcome == "no-key" else "algorithm", path, index, text, **facts)
-    elif path.role(index + 1) == "anchor":
+    elif path.role(index + 1) == "anchor" and case.other_key_signed(certificate, issuer):
         text = (
             f"the store holds {issuer.title} with another key: the signature of {certificate.title} does not verify "
             f"under it ({_key_ids(certificate, issuer)})"

@@ -11,7 +11,7 @@ from analyzer.trust.certificate import Certificate
 from analyzer.trust.model import TrustProblem
 from analyzer.trust.names import Reference
 from analyzer.trust.profile import Profile
-from analyzer.trust.signatures import verify
+from analyzer.trust.signatures import key_family, signature_family, verify
 
 __all__ = ["Budget", "Case", "Failure", "Path", "Pool", "Purpose"]
 
@@ -97,16 +97,20 @@ class Pool:
 class Budget:
     """A bound on the work of one check: signature checks, steps, compared names. `spent` once it is used up."""
 
-    __slots__ = ("names", "signatures", "spent", "steps", "vouched")
+    __slots__ = ("evidence", "names", "signatures", "spent", "steps", "vouched")
 
     NAMES: Final = 40_000
     """Names that may be compared with name constraints in one check: some 0.3 s."""
+
+    EVIDENCE: Final = 32
+    """Signature checks, apart from the validator's own, that tell whose fault a bad signature is."""
 
     def __init__(self, signatures: int, steps: int, vouched: frozenset[str] = frozenset()) -> None:
         self.vouched = vouched
         self.signatures = signatures
         self.steps = steps
         self.names = self.NAMES
+        self.evidence = self.EVIDENCE
         self.spent = False
 
     def renew(self, *, signatures: int, steps: int) -> None:
@@ -137,6 +141,11 @@ class Budget:
             return "good"
         return verify(certificate, issuer)
 
+    def made(self, certificate: Certificate, issuer: Certificate) -> bool:
+        """Whether `issuer`'s key made the signature, for the report only: the validator's own checks cost the same."""
+        self.evidence -= 1
+        return self.evidence >= 0 and verify(certificate, issuer) == "good"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -163,3 +172,24 @@ class Case:
         """The configured or built-in limit on intermediates, None for none."""
         limits = [n for n in (self.verify_depth, self.profile.max_intermediates) if n is not None]
         return min(limits, default=None)
+
+    def other_key_signed(self, certificate: Certificate, stored: Certificate) -> bool:
+        """Whether the signature that `stored` does not verify was made with another key, as far as anything tells.
+
+        Else the signature itself is bad: damaged, or forged. Key types tell, then key identifiers, then a namesake at
+        hand whose key verifies it, then the root that was sent.
+        """
+        family, wanted = key_family(stored), signature_family(certificate)
+        if family is not None and wanted is not None and family.removesuffix("-pss") != wanted:
+            return True
+        namesakes = [
+            c for pool in (self.sent, self.store) for c in pool.with_subject(stored) if c not in (stored, certificate)
+        ]
+        sent_roots = [c for c in self.sent.with_subject(stored) if c.self_issued]
+        sent_same = any(c.spki == stored.spki for c in sent_roots)
+        named = certificate.authority_key_id.key_id if certificate.authority_key_id is not None else None
+        if named is not None and stored.subject_key_id is not None:
+            return named != stored.subject_key_id and not sent_same
+        if any(c.spki != stored.spki and self.budget.made(certificate, c) for c in namesakes):
+            return True
+        return bool(sent_roots) and not sent_same

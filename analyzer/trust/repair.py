@@ -205,6 +205,8 @@ def _options(state: _State, problem: TrustProblem, at_hand: _AtHand, bench: _Ben
     certificate = state.find(problem.certificate)
     if problem.code in _ANCHOR_CODES:
         yield from _bring_in(state, problem, at_hand)
+    if problem.code == "root-key-mismatch":
+        yield from _swapped_roots(state, at_hand, bench)
     if problem.code in ("hostname-mismatch", "hostname-only-in-cn"):
         yield from _other_hosts(state)
     if problem.code in ("chain-too-long", "wrong-chain-order"):
@@ -254,6 +256,22 @@ def _bring_in(state: _State, problem: TrustProblem, at_hand: _AtHand) -> Iterato
         fix, changed = _add_to_store(state, leaf, "sent by the server")
         caution = "it trusts this one certificate alone: it breaks at its next renewal"
         yield replace(fix, caution=caution), changed
+
+
+def _swapped_roots(state: _State, at_hand: _AtHand, bench: _Bench) -> Iterator[_Option]:
+    """The right root in the place of its namesake, for validators that would stop at that one."""
+    for root in (*at_hand.sent[1:], *at_hand.candidates, *at_hand.public):
+        namesakes = [c for c in state.store if c.subject.canonical == root.subject.canonical and c.spki != root.spki]
+        if not namesakes or not root.self_issued:
+            continue
+        kept = tuple(c for c in state.store if c not in namesakes)
+        beside = bench.run(replace(state, store=(*state.store, root)))
+        if beside is None or not beside.accepted:
+            text = (
+                f"Put the root {root.title} (SHA-256 {root.sha256}) into the trust store in place of its namesake "
+                f"(SHA-256 {namesakes[0].sha256}), at which this validator stops."
+            )
+            yield Fix(action="fix-store", text=text, certificate=root.sha256), replace(state, store=(*kept, root))
 
 
 def _wanted(state: _State) -> set[bytes]:

@@ -40,9 +40,15 @@ def dead_end(case: Case, path: Path, *, too_long: bool = False) -> Failure:
             f'issuer "{printable(str(top.issuer))}" is not in the store'
         )
         return _failure("anchor-not-self-signed", "stored-without-root", depth, top, text)
-    if top.self_signed:
-        return _self_issued_end(case, path)
-    return _missing_issuer(case, path)
+    end = _self_issued_end(case, path) if top.self_signed else _missing_issuer(case, path)
+    stored_leaf = case.leaf in case.store and case.profile.anchor == "self-signed"
+    if stored_leaf and depth and end.code in ("missing-root", "missing-intermediate"):
+        text = (
+            f"the store holds the leaf {case.leaf.title} itself, but this validator wants a self-signed root, and the "
+            f'issuer of {top.title}, "{printable(str(top.issuer))}", is not in the store'
+        )
+        return replace(end, code="anchor-not-self-signed", text=text)
+    return end
 
 
 def _failure(code: str, reason: str, depth: int, certificate: Certificate, text: str) -> Failure:
@@ -125,6 +131,9 @@ def _missing_issuer(case: Case, path: Path) -> Failure:
     if stored:
         wanted, held = _key_id(top), _own_key_id(stored[0])
         good = any(_issued(case, top, c) for c in stored)
+        if not good and not any(case.other_key_signed(top, c) for c in stored[:8]):
+            text = f"the signature of {top.title} does not verify under the key of {stored[0].title} in the store"
+            return _failure("bad-signature", "missing-issuer", depth, top, text)
         text = (
             f'the store holds a certificate named "{issuer}", but '
             f"{'this validator does not take it for' if good else 'it is not'} the issuer of {top.title}: "
