@@ -45,6 +45,7 @@ class ConstraintRules:
     are not checked. `leaf_only`: names of CA certificates are not compared.
     `leading_dot`: `.example.com` covers the names below (`below`), or nothing (`literal`), or itself too (`same`).
     `case_sensitive`: names are compared as they stand. `bounded_refused`: trees with a minimum or maximum are refused.
+    `final_dots`: those of host and e-mail names and of their trees `matter`, or are `dropped` (GnuTLS).
     `empty_tree`: an empty DNS constraint covers `all` names, or makes the comparison fail (`refuse`, JSSE).
     `wildcard_names`: `*.example.com` falls under an excluded `bar.example.com` (`widen`). `networks_as_names`: an
     address name that is a network (8 or 32 bytes, which RFC 5280 forbids) is compared as one.
@@ -62,6 +63,7 @@ class ConstraintRules:
     self_issued_exempt: bool = False
     leading_dot: Literal["below", "literal", "same"] = "below"
     case_sensitive: bool = False
+    final_dots: Literal["matter", "dropped"] = "matter"
     leaf_only: bool = False
     bounded_refused: bool = True
     empty_tree: Literal["all", "refuse"] = "all"
@@ -101,7 +103,7 @@ def violation(certificate: Certificate, holder: Certificate, rules: ConstraintRu
     names = _names(certificate, rules, leaf=leaf)
     if rules.addresses_first:
         names.sort(key=lambda name: name.kind != "ip")
-    trees = _trees(constraints)
+    trees = _trees(constraints, rules.final_dots == "dropped")
     if len(names) * trees.count > rules.limit or _comparisons(names, trees) > _WORK_LIMIT:
         return Violation(reason="too-many", name=f"{len(names)} names", kind="")
     for kind in rules.refused_kinds & trees.kinds:
@@ -133,13 +135,15 @@ class _Trees:
 
 
 @lru_cache(maxsize=1024)
-def _trees(constraints: NameConstraints) -> _Trees:
+def _trees(constraints: NameConstraints, drop_dots: bool) -> _Trees:
     grouped: tuple[dict[str, list[Subtree]], dict[str, list[Subtree]]] = ({}, {})
     for group, trees in zip(grouped, (constraints.permitted, constraints.excluded), strict=True):
         for tree in trees:
             group.setdefault(tree.base.kind, []).append(tree)
     everything = constraints.permitted + constraints.excluded
     hosts = [frozenset(_text(t.base) for t in group.get("dns", ())) for group in grouped]
+    if drop_dots:
+        hosts = [frozenset(map(_without_final_dots, hosts[0])), frozenset(host.rstrip(".") for host in hosts[1])]
     return _Trees(
         permitted=grouped[0],
         excluded=grouped[1],
@@ -161,6 +165,11 @@ def _comparisons(names: list[GeneralName], trees: _Trees) -> int:
 
 def _text(name: GeneralName) -> str:
     return name.value.decode("latin-1")
+
+
+def _without_final_dots(text: str) -> str:
+    """What is nothing but dots stays: as a permitted tree it covers no name (an excluded one covers them all)."""
+    return text.rstrip(".") or text
 
 
 def _names(certificate: Certificate, rules: ConstraintRules, *, leaf: bool) -> list[GeneralName]:
@@ -241,6 +250,8 @@ def _check(name: GeneralName, trees: _Trees, rules: ConstraintRules) -> Violatio
 
 def _check_host(name: GeneralName, trees: _Trees, rules: ConstraintRules) -> Violation | None:
     value = _text(name)
+    if rules.final_dots == "dropped":
+        value = _without_final_dots(value)
     permitted, excluded = trees.permitted_hosts, trees.excluded_hosts
     if not rules.case_sensitive:
         value = value.lower()
@@ -255,7 +266,8 @@ def _check_host(name: GeneralName, trees: _Trees, rules: ConstraintRules) -> Vio
         hit = next((tree for tree in excluded if tree.partition(".")[2] == value[2:] and tree[:1] != "."), None)
     if hit is None:
         return None
-    tree = next(t for t in trees.excluded["dns"] if _text(t.base).lower() == hit.lower())
+    spellings = (hit.lower(), hit.lower().rstrip("."))
+    tree = next(t for t in trees.excluded["dns"] if _text(t.base).lower().rstrip(".") in spellings)
     return _violation("excluded", name, tree)
 
 
@@ -290,6 +302,8 @@ def _within(name: GeneralName, base: GeneralName, rules: ConstraintRules) -> boo
     if name.kind == "ip":
         return _address_within(name.value, base.value, rules)
     value, tree = _text(name), _text(base)
+    if rules.final_dots == "dropped":
+        value, tree = _without_final_dots(value), _without_final_dots(tree)
     if not rules.case_sensitive:
         value, tree = value.lower(), tree.lower()
     return _email_within(value, tree) if name.kind == "email" else _uri_within(value, tree)

@@ -276,18 +276,24 @@ def _sorted(case: Case) -> Iterator[Path]:
 
 
 def _onto_stored(case: Case, chain: list[Certificate], bucket: list[Certificate]) -> Iterator[Path]:
+    """The chain below its first stored certificate, onto the last stored issuer that is valid now (else the first).
+
+    Signatures are not looked at: a namesake with another key that stands later in the store is taken.
+    """
     if len(chain) > 1 and _self_signed(case, chain[-1]):
         chain = chain[:-1]
     same = _same_key_as_stored(chain, bucket)
     if same is not None:
         index, stored = same
-        yield _linked(case, Path(certificates=(*chain[:index], stored), trusted=index, anchored=True))
-        return
+        if index == 0 or not _valid_now(case, stored):
+            yield _linked(case, Path(certificates=(*chain[:index], stored), trusted=index, anchored=True))
+            return
+        chain = chain[:index]
     last = chain[-1]
     fitting = [c for c in bucket if _same_name(case, last, c) and _may_issue(case, last, c)]
     if fitting:
-        signers = [c for c in fitting if len(fitting) == 1 or case.budget.verify(last, c) == "good"]
-        anchor = next((c for c in signers if _valid_now(case, c)), (signers or fitting)[0])
+        valid = [c for c in fitting if _valid_now(case, c)]
+        anchor = valid[-1] if valid else fitting[0]
         yield _linked(case, Path(certificates=(*chain, anchor), trusted=len(chain), anchored=True))
 
 
@@ -302,11 +308,22 @@ def _linked(case: Case, path: Path) -> Path:
 
 
 def _unsettled(case: Case, path: Path) -> bool:
-    """Whether GnuTLS would look further: a gap, or a first failure from the anchor down of date or strength."""
+    """Whether GnuTLS would look further: a gap, or a date or strength among what fails first from the anchor down."""
     if not path.anchored:
         return True
-    first = next(failures(case, path), None)
-    return first is not None and (first.reason == "expired" or first.check in ("key-strength", "signature-strength"))
+    found = [(_bond(f), f) for f in failures(case, path) if f.check != "host"]
+    upper = max((bond for bond, _ in found), default=None)
+    return any(
+        f.reason == "expired" or f.check in ("key-strength", "signature-strength") for bond, f in found if bond == upper
+    )
+
+
+def _bond(failure: Failure) -> int:
+    """Which pair of certificates GnuTLS was looking at: the depth of the lower one.
+
+    Flags and constraints of an issuer are looked at together with the signature, date and strength of what it issued.
+    """
+    return failure.depth - (failure.check in ("ca", "path-length"))
 
 
 _BUCKETS: Final = 127
@@ -340,14 +357,15 @@ def _sort(case: Case) -> list[Certificate]:
         return rest
     chain: list[Certificate] = []
     while rest:
-        segment = [rest.pop(0)]
+        head, *rest = rest
+        segment = [head]
         while True:
             top = segment[-1]
             above = next((c for c in rest if _same_name(case, top, c) and _may_issue(case, top, c)), None)
-            if above is None:
+            if above is None or above in segment:
                 break
             segment.append(above)
-            rest.remove(above)
+        rest = [c for c in rest if c not in segment]
         chain += segment
         if _stored_issuers(case, chain[-1]):
             break

@@ -87,7 +87,7 @@ PROFILE: Final = Profile(
     ),
     constraints=ConstraintRules(
         kinds=frozenset({"dns", "ip", "email"}), cn_is_host="any", leaf_only=True,
-        networks_as_names=True, other_kinds="excluded",
+        networks_as_names=True, final_dots="dropped", other_kinds="excluded",
         refused_kinds=frozenset({"other", "x400", "edi", "rid", "wrong"}),
     ),
     host=HostRules(cn="no-host-san", partial="end"),
