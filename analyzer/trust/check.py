@@ -1,7 +1,8 @@
 """The trust checker's front door: one chain, one store, one validator, one verdict.
 
-`check` answers one question. `Checker` holds a parsed store for many: verdicts are cached, and the cache key holds
+`check` answers one question. `Checker` holds a parsed store for many: what was found is cached, and the cache key holds
 the moment only as precisely as it matters, namely by which validity periods of the certificates at hand it is in.
+Sentences that name the moment ("expired 12 days before ...") are put into words anew for each moment asked for.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Checker:
         self._store = Pool(tuple(c for c in map(Certificate.parse, anchors) if not c.malformed))
         self._intermediates = tuple(c for c in map(Certificate.parse, intermediates) if not c.malformed)
         self._verify_depth = verify_depth
-        self._cache: OrderedDict[tuple[object, ...], TrustVerdict] = OrderedDict()
+        self._cache: OrderedDict[tuple[object, ...], _Judgement] = OrderedDict()
         self._moments = _edges((*self._store.certificates, *self._intermediates))
 
     @property
@@ -105,28 +106,22 @@ class Checker:
             _between(own, seconds),
         )
         known = self._cache.get(key)
-        if known is not None and not known.problems:
+        if known is None:
+            known = self._cache[key] = _judgement(
+                certificates,
+                store=self._store,
+                intermediates=self._intermediates,
+                host=host,
+                seconds=seconds,
+                profile=policy,
+                verify_depth=self._verify_depth,
+                purpose=purpose,
+            )
+            if len(self._cache) > self._CACHED:
+                self._cache.popitem(last=False)
+        else:
             self._cache.move_to_end(key)
-            return known
-        exact = (*key, seconds)
-        known = self._cache.get(exact)
-        if known is not None:
-            self._cache.move_to_end(exact)
-            return known
-        verdict = judge(
-            certificates,
-            store=self._store,
-            intermediates=self._intermediates,
-            host=host,
-            seconds=seconds,
-            profile=policy,
-            verify_depth=self._verify_depth,
-            purpose=purpose,
-        )
-        self._cache[key if verdict.accepted else exact] = verdict
-        if len(self._cache) > self._CACHED:
-            self._cache.popitem(last=False)
-        return verdict
+        return known.at(seconds)
 
 
 def judge(
@@ -145,9 +140,55 @@ def judge(
 
     `vouched` are digests of certificates whose signature is taken for good: a repair supposes them reissued.
     """
+    return _judgement(
+        chain,
+        store=store,
+        intermediates=intermediates,
+        host=host,
+        seconds=seconds,
+        profile=profile,
+        verify_depth=verify_depth,
+        purpose=purpose,
+        vouched=vouched,
+    ).at(seconds)
+
+
+class _Judgement:
+    """What was found, good for every moment of one window between begins and ends of validity.
+
+    When no sentence names the moment, every moment gets the same verdict; else the words are found again.
+    """
+
+    __slots__ = ("_case", "_outcome", "_seconds", "_verdict")
+
+    def __init__(self, verdict: TrustVerdict, seconds: int, case: Case | None, outcome: Outcome | None) -> None:
+        """`case` and `outcome` are what the verdict was worded from, None when it holds at any moment."""
+        self._verdict = verdict
+        self._seconds = seconds
+        self._case = case
+        self._outcome = outcome
+
+    def at(self, seconds: int) -> TrustVerdict:
+        if self._case is not None and self._outcome is not None and seconds != self._seconds:
+            self._verdict, self._seconds = _verdict(self._case, self._outcome, seconds), seconds
+        return self._verdict
+
+
+def _judgement(
+    chain: tuple[Certificate, ...],
+    *,
+    store: Pool,
+    intermediates: tuple[Certificate, ...],
+    host: str | None,
+    seconds: int,
+    profile: Profile,
+    verify_depth: int | None,
+    purpose: Purpose,
+    vouched: frozenset[str] = frozenset(),
+) -> _Judgement:
     refused = _refused_reading(chain, profile)
     if refused is not None:
-        return _verdict_of_unreadable(profile, chain, refused)
+        return _Judgement(_verdict_of_unreadable(profile, chain, refused, seconds), seconds, None, None)
     readable = tuple(_as_read(c, profile) for c in chain if not c.malformed)
     case = Case(
         chain=readable,
@@ -160,7 +201,12 @@ def judge(
         purpose=purpose,
         budget=Budget(signatures=profile.max_signature_checks, steps=MAX_STEPS, vouched=vouched),
     )
-    return _verdict(case, search(case))
+    outcome = search(case)
+    verdict = _verdict(case, outcome, seconds)
+    attempts = (outcome.best, *outcome.attempts)
+    if any(failure.edge is not None for attempt in attempts for failure in attempt.failures):
+        return _Judgement(verdict, seconds, case, outcome)
+    return _Judgement(verdict, seconds, None, None)
 
 
 def policy_of(profile: str) -> Profile:
@@ -221,48 +267,51 @@ def _as_read(certificate: Certificate, profile: Profile) -> Certificate:
     return certificate
 
 
-def _verdict_of_unreadable(profile: Profile, chain: tuple[Certificate, ...], failure: Failure) -> TrustVerdict:
+def _verdict_of_unreadable(
+    profile: Profile, chain: tuple[Certificate, ...], failure: Failure, seconds: int
+) -> TrustVerdict:
+    problem = failure.problem_at(seconds)
     return TrustVerdict(
         profile=profile.name,
         accepted=False,
-        error=_error(profile, None, failure),
+        error=_error(profile, None, failure, seconds),
         path=(chain[0].sha256,),
-        problems=(failure.problem,),
-        attempts=(PathAttempt(path=(chain[0].sha256,), anchored=False, problems=(failure.problem,)),),
+        problems=(problem,),
+        attempts=(PathAttempt(path=(chain[0].sha256,), anchored=False, problems=(problem,)),),
         notes=profile.notes,
     )
 
 
-def _verdict(case: Case, outcome: Outcome) -> TrustVerdict:
+def _verdict(case: Case, outcome: Outcome, seconds: int) -> TrustVerdict:
     profile, best = case.profile, outcome.best
     notes = list(profile.notes)
     if case.wanted is None:
         notes.append("the host name was not checked: it is not known which name the client meant")
     if outcome.budget_spent:
         notes.append("the search was cut short: the certificates offer too many combinations to try them all")
-    problems = _problems(case, best)
+    problems = _problems(case, best, seconds)
     return TrustVerdict(
         profile=profile.name,
         accepted=not problems,
-        error=_line(case, outcome) if best.failures else None,
+        error=_line(case, outcome, seconds) if best.failures else None,
         path=_digests(best.path),
         problems=problems,
         attempts=tuple(
-            PathAttempt(path=_digests(a.path), anchored=a.path.anchored, problems=_distinct(a.failures))
+            PathAttempt(path=_digests(a.path), anchored=a.path.anchored, problems=_distinct(a.failures, seconds))
             for a in outcome.attempts
         ),
         notes=tuple(notes),
     )
 
 
-def _line(case: Case, outcome: Outcome) -> str:
+def _line(case: Case, outcome: Outcome, seconds: int) -> str:
     """What this validator logs: for its first failure, or for all that it reports at once."""
     profile, best = case.profile, outcome.best
     first = best.failures[0]
     if outcome.budget_spent and "signature-limit" in profile.errors and not first.check:
         return profile.errors["signature-limit"]
     if not profile.joined_errors or first.reason not in profile.errors:
-        return _error(profile, best.path, first)
+        return _error(profile, best.path, first, seconds)
     together = {
         f.reason
         for f in best.failures
@@ -272,8 +321,8 @@ def _line(case: Case, outcome: Outcome) -> str:
     return profile.joined_errors + "".join(dict.fromkeys(t for r, t in profile.errors.items() if r in together))
 
 
-def _problems(case: Case, best: Attempt) -> tuple[TrustProblem, ...]:
-    problems = _distinct(best.failures)
+def _problems(case: Case, best: Attempt, seconds: int) -> tuple[TrustProblem, ...]:
+    problems = _distinct(best.failures, seconds)
     if problems:
         misplaced = _leaf_not_first(case)
         if misplaced is not None:
@@ -281,11 +330,11 @@ def _problems(case: Case, best: Attempt) -> tuple[TrustProblem, ...]:
     return problems
 
 
-def _distinct(failures: tuple[Failure, ...]) -> tuple[TrustProblem, ...]:
+def _distinct(failures: tuple[Failure, ...], seconds: int) -> tuple[TrustProblem, ...]:
     """Each code once for each certificate: one expired leaf is one problem."""
     unique: dict[tuple[str, str | None], TrustProblem] = {}
     for failure in failures:
-        problem = failure.problem
+        problem = failure.problem_at(seconds)
         unique.setdefault((problem.code, problem.certificate), problem)
     return tuple(unique.values())
 
@@ -324,15 +373,14 @@ def _digests(path: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(c.sha256 for c in path.certificates))
 
 
-def _error(profile: Profile, path: Path | None, failure: Failure) -> str:
+def _error(profile: Profile, path: Path | None, failure: Failure, seconds: int) -> str:
     """The line that this validator logs for the failure."""
     searched = path is not None and path.searched and failure.check not in profile.after_building
     template = (profile.errors.get("searched") if searched else None) or profile.errors.get(failure.reason)
     if template is None:
-        return failure.text
-    facts: Mapping[str, str] = _Facts(
-        {"depth": str(failure.depth), "text": failure.text, **_about(failure.certificate), **failure.facts}
-    )
+        return failure.text_at(seconds)
+    given = {"depth": str(failure.depth), "at": instant(seconds), **_about(failure.certificate), **failure.facts}
+    facts: Mapping[str, str] = _Facts(given)
     return template.format_map(facts)
 
 

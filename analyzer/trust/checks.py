@@ -249,17 +249,18 @@ def _dates(case: Case, path: Path, index: int) -> Iterator[Failure]:
     certificate = path.certificates[index]
     before, after, at = certificate.not_before, certificate.not_after, case.at
     role = position(path, index)
-    now = instant(at)
     if before is None or after is None:
         text = f"the validity of the {role} {certificate.title} cannot be read"
         yield _failure("malformed-certificate", "unreadable", path, index, text, detail="validity")
         return
     if at < before:
-        text = f"the {role} {certificate.title} is valid from {instant(before)}, {_span(before - at)} after {now}"
-        yield _failure("not-yet-valid", "not-yet-valid", path, index, text, not_before=instant(before), at=now)
+        text = f"the {role} {certificate.title} is valid from {instant(before)}"
+        failure = _failure("not-yet-valid", "not-yet-valid", path, index, text, not_before=instant(before))
+        yield replace(failure, edge=before)
     elif at > after or (at == after and case.profile.last_second == "expired"):
-        text = f"the {role} {certificate.title} expired on {instant(after)}, {_span(at - after)} before {now}"
-        yield _failure(f"expired-{role}", "expired", path, index, text, not_after=instant(after), at=now)
+        text = f"the {role} {certificate.title} expired on {instant(after)}"
+        failure = _failure(f"expired-{role}", "expired", path, index, text, not_after=instant(after))
+        yield replace(failure, edge=after)
 
 
 def _searched_anchor_dates(case: Case, path: Path, index: int) -> Iterator[Failure]:
@@ -269,13 +270,6 @@ def _searched_anchor_dates(case: Case, path: Path, index: int) -> Iterator[Failu
     """
     if path.searched and index > 1 and path.role(index) == "anchor":
         yield from _dates(case, path, index)
-
-
-def _span(seconds: int) -> str:
-    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} seconds"
 
 
 def _key_strength(case: Case, path: Path, index: int) -> Iterator[Failure]:

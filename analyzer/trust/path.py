@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal
 
-from analyzer.trust.certificate import Certificate
+from analyzer.trust.certificate import Certificate, instant
 from analyzer.trust.model import TrustProblem
 from analyzer.trust.names import Reference
 from analyzer.trust.profile import Profile
@@ -24,7 +24,9 @@ class Failure:
     """One failed check: the code of the catalogue, the engine-neutral `reason` that picks the error text, where.
 
     `depth` counts from the leaf (0). `facts` fill the placeholders of the error text. `check` is the check's name,
-    empty for the end of a path that leads to no anchor.
+    empty for the end of a path that leads to no anchor. `edge` is the begin or end of validity (seconds since 1970) on
+    whose wrong side the moment of the check is: the only thing that a sentence says of that moment, and said last, so
+    that one failure serves every moment of a window.
     """
 
     code: str
@@ -34,12 +36,26 @@ class Failure:
     text: str
     facts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     check: str = ""
+    edge: int | None = None
 
-    @property
-    def problem(self) -> TrustProblem:
+    def text_at(self, seconds: int) -> str:
+        """The sentence, with the distance to the moment of the check where that matters."""
+        if self.edge is None:
+            return self.text
+        side = "before" if seconds >= self.edge else "after"
+        return f"{self.text}, {_span(abs(seconds - self.edge))} {side} {instant(seconds)}"
+
+    def problem_at(self, seconds: int) -> TrustProblem:
         """The failure as the report shows it."""
         digest = self.certificate.sha256 if self.certificate is not None else None
-        return TrustProblem(code=self.code, certificate=digest, text=self.text)
+        return TrustProblem(code=self.code, certificate=digest, text=self.text_at(seconds))
+
+
+def _span(seconds: int) -> str:
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} seconds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

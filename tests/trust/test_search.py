@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from analyzer.errors import InputError
 from analyzer.trust.check import Checker, check
+from analyzer.trust.path import Case
 from analyzer.trust.profile import profile_names
+from analyzer.trust.search import Outcome, search
 from tests.trust.pki import NOW, YEAR, Issued, root
 from tests.trust.shapes import shape
 
@@ -169,6 +171,70 @@ def test_ten_thousand_connections_with_one_chain_cost_one_verification() -> None
     first = checker.check(chain, host=HOST, at=NOW)
     again = [checker.check(chain, host=HOST, at=NOW + timedelta(seconds=i)) for i in range(10_000)]
     assert all(verdict is first for verdict in again)
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
+    """The searches that are made, which go on being made."""
+    made: list[Case] = []
+
+    def counted(case: Case) -> Outcome:
+        made.append(case)
+        return search(case)
+
+    monkeypatch.setattr("analyzer.trust.check.search", counted)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("profile", "count"),
+    [
+        ("openssl", 30_000),
+        *((p, 1000) for p in profile_names()),
+        *(pytest.param(p, 30_000, marks=pytest.mark.slow) for p in profile_names() if p != "openssl"),
+    ],
+)
+def test_failing_handshakes_over_an_hour_with_five_chains_cost_a_search_for_each_chain(
+    profile: str, count: int, searches: list[Case]
+) -> None:
+    expired = ISSUING.issue(HOST, not_after=NOW - timedelta(days=3))
+    future = ISSUING.issue(HOST, not_before=NOW + timedelta(days=3))
+    chains = [
+        ders(expired, ISSUING), ders(future, ISSUING), ders(LEAF), ders(CROSS.issue(HOST), CROSS),
+        ders(ISSUING.issue("other.example.com"), ISSUING),
+    ]  # fmt: skip
+    checker = Checker(ders(ROOT))
+    start = time.process_time()
+    for index in range(count):
+        moment = NOW + timedelta(seconds=index * 3600 // count)
+        assert checker.check(chains[index % 5], host=HOST, at=moment, profile=profile).accepted == (index % 5 == 3)
+    assert len(searches) == 5
+    assert time.process_time() - start < 20
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.randoms(use_true_random=False), st.lists(st.integers(-400, 400), min_size=1, max_size=6))
+def test_a_verdict_from_the_cache_is_the_verdict_of_that_very_moment(random: object, days: list[int]) -> None:
+    case = shape(random)  # type: ignore[arg-type]
+    checker = Checker(case.store)
+    moments = [case.at, *(NOW + timedelta(days=day, seconds=day) for day in days), case.at]
+    for profile in profile_names():
+        for moment in moments:
+            fresh = check(case.chain, case.store, host=case.host, at=moment, profile=profile)
+            assert checker.check(case.chain, host=case.host, at=moment, profile=profile) == fresh
+
+
+def test_a_cached_expiry_is_told_for_the_moment_that_was_asked_for() -> None:
+    checker = Checker(ders(ROOT))
+    chain = ders(ISSUING.issue(HOST, not_after=NOW - timedelta(days=12)), ISSUING)
+    first = checker.check(chain, host=HOST, at=NOW, profile="go")
+    later = checker.check(chain, host=HOST, at=NOW + timedelta(days=1), profile="go")
+    assert "12 days before 2026-11-22T06:00:00Z" in first.problems[0].text
+    assert "13 days before 2026-11-23T06:00:00Z" in later.problems[0].text
+    assert "13 days before 2026-11-23T06:00:00Z" in later.attempts[0].problems[0].text
+    assert later.error is not None
+    assert "current time 2026-11-23T06:00:00Z is after 2026-11-10T06:00:00Z" in later.error
+    assert checker.check(chain, host=HOST, at=NOW, profile="go") == first
 
 
 def test_the_cache_knows_the_very_second_of_an_edge() -> None:
