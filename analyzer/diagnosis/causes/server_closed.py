@@ -50,35 +50,21 @@ addresses from the report.
 
 from __future__ import annotations
 
-from typing import Final
-
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.cause import CERTAIN, POSSIBLE, Cause, Evidence, Match
-from analyzer.tls.connection import Side
-
-_IDLE_NS: Final = 2_000_000_000
-"""Clients send their hello at once; a connection without one for this long was not opened to be used."""
+from analyzer.diagnosis.cause import CERTAIN, POSSIBLE, Cause, Match
+from analyzer.diagnosis.server_left import server_left
 
 
 def look(case: Case) -> Match | None:
     """The server's FIN came first, before the handshake was done."""
-    if not case.ended_by(Side.SERVER, "fin") or case.progress.handshake_done:
-        return None
-    if not case.connection.hellos and (not case.connection.from_start or (case.waited_ns or 0) > _IDLE_NS):
-        return None  # begun before the capture, or a spare connection on which the client never spoke
-    ending = case.ending
-    packet = ending.packet if ending is not None else None
-    place = "after the ClientHello" if case.connection.hellos else "before any ClientHello was sent"
-    if case.progress.stage in ("server-flight", "client-flight"):
-        place = f"in the middle of the handshake ({case.progress.stage})"
-    unseen = sum(lost.size for lost in case.connection.halves[Side.SERVER].lost)
-    silent = f"{unseen} bytes of the server before that are not in the capture" if unseen else "without an alert"
-    return Match(
-        confidence=POSSIBLE if unseen else CERTAIN,
-        explanation=f"The server closed the connection (FIN) {place}; {silent}. Its own log tells why: often "
-        "a load balancer without a healthy backend, a port that is not meant for TLS, or a refused SNI or address.",
-        evidence=(Evidence(packet, f"the server closed (FIN) {place}; {silent}"),),
-        weight=0,
+    return server_left(
+        case,
+        "fin",
+        said="closed the connection (FIN)",
+        why="Its own log tells why: often a load balancer without a healthy backend, a port that is not meant for TLS, or "
+        "a refused SNI or address.",
+        sure=CERTAIN,
+        unsure=POSSIBLE,
     )
 
 

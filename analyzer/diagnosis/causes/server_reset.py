@@ -48,37 +48,23 @@ the socket with unread data, a load balancer knows no such service, or a firewal
 
 from __future__ import annotations
 
-from typing import Final
-
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.cause import CERTAIN, POSSIBLE, Cause, Evidence, Match
-from analyzer.tls.connection import EventKind, Side
-
-_IDLE_NS: Final = 2_000_000_000
-"""Clients send their hello at once; a connection without one for this long was not opened to be used."""
+from analyzer.diagnosis.cause import CERTAIN, POSSIBLE, Cause, Match
+from analyzer.diagnosis.server_left import server_left
+from analyzer.tls.connection import EventKind
 
 
 def look(case: Case) -> Match | None:
     """The server's RST came first, on an open connection, before the handshake was done."""
-    if not case.ended_by(Side.SERVER, "rst") or case.progress.handshake_done:
-        return None
     if case.connection.from_start and not case.events(EventKind.SYN_ACK):
         return None
-    if not case.connection.hellos and (not case.connection.from_start or (case.waited_ns or 0) > _IDLE_NS):
-        return None  # begun before the capture, or a spare connection on which the client never spoke
-    ending = case.ending
-    packet = ending.packet if ending is not None else None
-    place = "after the ClientHello" if case.connection.hellos else "before any ClientHello was sent"
-    if case.progress.stage in ("server-flight", "client-flight"):
-        place = f"in the middle of the handshake ({case.progress.stage})"
-    unseen = sum(lost.size for lost in case.connection.halves[Side.SERVER].lost)
-    silent = f"{unseen} bytes of the server before that are not in the capture" if unseen else "without an alert"
-    return Match(
-        confidence=POSSIBLE if unseen else CERTAIN,
-        explanation=f"The server reset the connection (RST) {place}; {silent}: the process behind the port "
-        "aborted or was gone, or a firewall in front of it refuses.",
-        evidence=(Evidence(packet, f"RST from the server's address {place}; {silent}"),),
-        weight=0,
+    return server_left(
+        case,
+        "rst",
+        said="reset the connection (RST)",
+        why="The process behind the port aborted or was gone, or a firewall in front of it refuses.",
+        sure=CERTAIN,
+        unsure=POSSIBLE,
     )
 
 
