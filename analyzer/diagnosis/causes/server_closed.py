@@ -61,7 +61,8 @@ def look(case: Case) -> Match | None:
         case,
         "fin",
         said="closed the connection (FIN)",
-        why="Its own log tells why: often a load balancer without a healthy backend, a port that is not meant for TLS, or "
+        why="Its own log tells why: often a load balancer without a healthy backend, a port that is not meant "
+        "for TLS, or "
         "a refused SNI or address.",
         sure=CERTAIN,
         unsure=POSSIBLE,
