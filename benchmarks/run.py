@@ -6,7 +6,7 @@
     python benchmarks/run.py --write            # and writes the table to docs/benchmarks.md
 
 CPU seconds are user and system time of the whole command as the kernel counts them, start-up included; memory is the
-largest resident set. Every command runs `--repeat` times in turn with the others and its least time counts: what
+largest resident set. A ratio is hsanalyze's time over the other's. Every command runs `--repeat` times in turn with the others and its least time counts: what
 else the machine does can only add. Captures are read once beforehand, so that all find them in the page cache.
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -165,12 +166,12 @@ def machine() -> str:
 
 
 def versions(tools: Sequence[Tool]) -> list[str]:
-    """The first line in which each tool names itself."""
+    """Each tool with its version and the command that was timed."""
     lines = []
     for tool in tools:
         done = subprocess.run(tool.version, capture_output=True, text=True, check=False)
-        said = [line for line in (done.stdout + done.stderr).splitlines() if any(c.isdigit() for c in line)]
-        lines.append(f"{tool.name}: `{tool.shown}` ({said[0].split(' (')[0].rstrip('.') if said else 'unknown'})")
+        found = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)
+        lines.append(f"{tool.name} {found[0] if found else ''}: `{tool.shown}`")
     return lines
 
 
