@@ -6,8 +6,9 @@
     python benchmarks/run.py --write            # and writes the table to docs/benchmarks.md
 
 CPU seconds are user and system time of the whole command as the kernel counts them, start-up included; memory is the
-largest resident set. A ratio is hsanalyze's time over the other's. Every command runs `--repeat` times in turn with the others and its least time counts: what
-else the machine does can only add. Captures are read once beforehand, so that all find them in the page cache.
+largest resident set; a ratio is hsanalyze's time over the other's. Every command runs `--repeat` times in turn with
+the others and its least time counts: what else the machine does can only add. Captures are read once beforehand, so
+that all find them in the page cache.
 """
 
 from __future__ import annotations
