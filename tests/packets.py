@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from analyzer.capture import CaptureProblem, CaptureReader
+from analyzer.capture import CaptureProblem, CaptureReader, PacketBatch
 from analyzer.capture.source import Source
 from analyzer.net.decode import SegmentDecoder
 from analyzer.net.flows import Flows
@@ -334,26 +334,25 @@ def _end(flows: Flows, flow: int, side: int) -> tuple[str, int]:
 
 def _flows(frames: Sequence[bytes], size: int | None, link: int, flows: Flows) -> Flows:
     decoder = SegmentDecoder()
-    size = size or max(len(frames), 1)
-    header = pcap([], link=link)
-    first = 1
-    for start in range(0, len(frames), size):
-        part = frames[start : start + size]
-        content = header + b"".join(pcap_record(frame, NOON + (first + i) * 1000) for i, frame in enumerate(part))
-        for batch in CaptureReader([io.BytesIO(content)]).batches():
-            renumbered = type(batch)(
-                first_number=first,
-                data=batch.data,
-                offset=batch.offset,
-                captured=batch.captured,
-                original=batch.original,
-                time_ns=batch.time_ns,
-                link=batch.link,
-            )
-            flows.add(decoder.decode(renumbered))
-        first += len(part)
+    for whole in CaptureReader([io.BytesIO(pcap(frames, link=link))]).batches():
+        step = size or len(whole)
+        for start in range(0, len(whole), step):
+            flows.add(decoder.decode(_part(whole, start, start + step)))
     flows.finish()
     return flows
+
+
+def _part(batch: PacketBatch, start: int, end: int) -> PacketBatch:
+    """Some rows of a batch, as a batch of their own."""
+    return PacketBatch(
+        first_number=batch.first_number + start,
+        data=batch.data,
+        offset=batch.offset[start:end],
+        captured=batch.captured[start:end],
+        original=batch.original[start:end],
+        time_ns=batch.time_ns[start:end],
+        link=batch.link[start:end],
+    )
 
 
 def tool(name: str) -> str:

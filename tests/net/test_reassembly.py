@@ -67,7 +67,7 @@ bases = st.sampled_from([START, 2**32 - 1, 2**32 - 500, 0, 2**31 - 3])
 
 
 @given(cuts=cuts, base=bases, batch=batches, order=st.randoms(use_true_random=False))
-@settings(max_examples=80)
+@settings(max_examples=60)
 def test_any_order_of_segments_gives_the_same_bytes(
     cuts: list[int], base: int, batch: int | None, order: random.Random
 ) -> None:
@@ -87,7 +87,7 @@ def test_any_order_of_segments_gives_the_same_bytes(
     batch=batches,
     order=st.randoms(use_true_random=False),
 )
-@settings(max_examples=80)
+@settings(max_examples=60)
 def test_repeated_and_overlapping_segments_change_nothing(
     cuts: list[int], repeats: list[tuple[int, int]], batch: int | None, order: random.Random
 ) -> None:
@@ -103,7 +103,7 @@ def test_repeated_and_overlapping_segments_change_nothing(
 
 
 @given(cuts=cuts, lost=st.sets(st.integers(0, 8), min_size=1, max_size=4), batch=batches)
-@settings(max_examples=80)
+@settings(max_examples=60)
 def test_missing_segments_are_holes_of_their_size_and_nothing_else_is_missing(
     cuts: list[int], lost: set[int], batch: int | None
 ) -> None:
