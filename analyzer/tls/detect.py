@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from analyzer.registry import ContentType
 
-__all__ = ["MAX_RECORD", "MINORS", "begins_session", "likely_record", "record_header", "sslv2_hello_length"]
+__all__ = [
+    "MAX_RECORD",
+    "MINORS",
+    "begins_session",
+    "likely_record",
+    "may_begin_record",
+    "record_header",
+    "sslv2_hello_length",
+]
 
 MAX_RECORD: Final = (1 << 14) + 2048
 """Longest record body: 2^14 bytes and the expansion that encryption may add (RFC 5246 section 6.2.3)."""
@@ -36,6 +44,13 @@ def record_header(header: bytes) -> tuple[int, int, int] | None:
     if kind not in _CONTENT_TYPES or major != 3 or minor >= MINORS or length > MAX_RECORD:
         return None
     return kind, major << 8 | minor, length
+
+
+def may_begin_record(head: bytes) -> bool:
+    """Whether fewer than five bytes may be the beginning of a record header, or of an SSLv2-style ClientHello."""
+    if head[0] & 0x80:
+        return True
+    return head[0] in _CONTENT_TYPES and head[1:2] in (b"", b"\x03")
 
 
 def begins_session(head: bytes, *, midstream: bool) -> bool:

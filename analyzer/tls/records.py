@@ -24,10 +24,12 @@ from typing import Final, NamedTuple
 from analyzer.net.flows import Flows
 from analyzer.net.reassembly import Run
 from analyzer.registry import ContentType, HandshakeType
-from analyzer.tls.detect import MAX_RECORD, MINORS, begins_session, record_header, sslv2_hello_length
+from analyzer.tls.detect import MAX_RECORD, MINORS, begins_session, may_begin_record, record_header, sslv2_hello_length
 
 __all__ = ["AlertRecord", "Lost", "PlainText", "RawMessage", "RecordReader", "RecordSeen", "SideRecords"]
 
+_SSLV2: Final = -1
+"""In place of a content type: a ClientHello in the SSLv2 format."""
 _MAX_MESSAGE: Final = 2 << 20
 """Longest handshake message joined, in bytes. Wireshark gives up at 256 KiB; real chains of that size exist."""
 _MAX_RECORDS_KEPT: Final = 24
@@ -36,6 +38,7 @@ _MAX_MESSAGES: Final = 512
 _MAX_SHARED: Final = 1 << 15
 """Bytes of a Certificate message that may be remembered for the next connection."""
 _MAX_ALERTS: Final = 64
+_APPLICATION_DATA: Final = ContentType.APPLICATION_DATA
 _MAX_PLAIN: Final = 512
 _NEVER: Final = Flows.NEVER
 _RECORD_HEADER: Final = Struct(">BBBH")
@@ -197,11 +200,15 @@ class RecordReader:
         """No more bytes: give what was seen. What is incomplete is marked so."""
         if self._body_left:
             kind, version, length, _ = self._record
-            self.seen.unfinished = (kind, length, length - self._body_left)
+            shown = ContentType.HANDSHAKE if kind == _SSLV2 else kind
+            self.seen.unfinished = (shown, length, length - self._body_left)
             self._handshake_cut(kind, version)
             self._body_left = 0
         elif self._join:
             self._handshake_cut(ContentType.HANDSHAKE, self._record[1])
+        if self._head and self.seen.begins is None and not may_begin_record(self._head):
+            self.seen.plain = PlainText(self._head, self._latest, self._latest_time)
+            self._head = b""
         return self.seen
 
     def _records(self, run: Run) -> int | None:
@@ -236,26 +243,30 @@ class RecordReader:
             return False
         rows, shift, end, last = run.rows, run.shift, run.end, run.last
         total, index = rows.total, run.first
+        lengths, payloads, view = rows.length, rows.payload, rows.view
         seen = self.seen
         begun = position
+        count = size = 0
+        kept = len(seen.application)
+        latest: list[tuple[int, int, int]] = []
         while position + 5 <= end:
             at = position + shift
             index = bisect_right(total, at, index, last) - 1
             inside = at - total[index]
-            if inside + 5 > rows.length[index]:
+            if inside + 5 > lengths[index]:
                 break
-            kind, major, minor, length = _RECORD_HEADER.unpack_from(rows.view, rows.payload[index] + inside)
+            kind, major, minor, length = _RECORD_HEADER.unpack_from(view, payloads[index] + inside)
             if major != 3 or minor >= MINORS or length > MAX_RECORD:
                 break
-            if kind == ContentType.APPLICATION_DATA:
-                seen.application_count += 1
-                seen.application_bytes += length
-                packet = rows.packet[index]
-                record = RecordSeen(kind, length, max(self._latest, packet), rows.time_ns[index], position)
-                if len(seen.application) < _MAX_RECORDS_KEPT:
-                    seen.application.append(record)
+            if kind == _APPLICATION_DATA:
+                count += 1
+                size += length
+                if kept < _MAX_RECORDS_KEPT:
+                    kept += 1
+                    packet = max(self._latest, rows.packet[index])
+                    seen.application.append(RecordSeen(kind, length, packet, rows.time_ns[index], position))
                 else:
-                    seen.application_last.append(record)
+                    latest.append((index, length, position))
             elif kind in _KEPT and 0 < length <= end - position - 5:
                 body = position + 5
                 self._record = (kind, 0x300 | minor, length, body)
@@ -265,6 +276,11 @@ class RecordReader:
             else:
                 break
             position += 5 + length
+        seen.application_count += count
+        seen.application_bytes += size
+        for index, length, at in latest[-_MAX_LAST_KEPT:]:
+            packet = max(self._latest, rows.packet[index])
+            seen.application_last.append(RecordSeen(_APPLICATION_DATA, length, packet, rows.time_ns[index], at))
         del seen.application_last[:-_MAX_LAST_KEPT]
         self.wanted = position
         return position > begun
@@ -290,7 +306,7 @@ class RecordReader:
             return True
         if self.seen.begins is None:
             if self._midstream and start == 0 and header[2] == 0:
-                self._not_tls(run, start)
+                self._not_tls(run, head, start)
                 return True
             self.seen.begins = start
         kind, version, length = header
@@ -347,6 +363,8 @@ class RecordReader:
         elif kind == ContentType.ALERT and length == 2 and len(seen.alerts) < _MAX_ALERTS:
             level, description = self._body[0], self._body[1]
             seen.alerts.append(AlertRecord(self._latest, self._latest_time, body - 5, length, level, description))
+        elif kind == _SSLV2:
+            self._sslv2_message(complete=True)
 
     def _messages(self, run: Run, body: int, version: int) -> None:
         """Join the record's bytes to those before them and take out the whole messages."""
@@ -399,7 +417,9 @@ class RecordReader:
 
     def _handshake_cut(self, kind: int, version: int) -> None:
         """Keep what there is of a handshake message that the capture cuts."""
-        if kind == ContentType.HANDSHAKE and (not self._encrypted or _is_hello(self._body)):
+        if kind == _SSLV2:
+            self._sslv2_message(complete=False)
+        elif kind == ContentType.HANDSHAKE and (not self._encrypted or _is_hello(self._body)):
             if not self._join and self._starts:
                 self._join_first = (self._starts[0][1], self._starts[0][0])
             if self._body_left:
@@ -425,7 +445,7 @@ class RecordReader:
             if length is not None:
                 self._sslv2_hello(run, head, length)
             else:
-                self._not_tls(run, start)
+                self._not_tls(run, head, start)
             return
         if self.seen.damaged is None:
             self.seen.damaged = RecordSeen(
@@ -439,62 +459,75 @@ class RecordReader:
 
     def _sslv2_hello(self, run: Run, head: bytes, length: int) -> None:
         """An SSLv2-style ClientHello has a record header of its own: two bytes of length."""
-        available = run.end - 2
         self.seen.begins = 0
-        body = run.read(2, min(length, available)) if run.start == 0 else head[2:]
-        last = min(run.end, 2 + length) - 1
-        self._reach(run, last)
-        first = run.packet_at(max(run.start, 0))
-        if len(self.seen.messages) < _MAX_MESSAGES:
-            self.seen.messages.append(
-                RawMessage(
-                    1,
-                    body,
-                    length,
-                    first,
-                    self._latest,
-                    self._latest_time,
-                    0,
-                    0x0002,
-                    len(body) >= length,
-                    sslv2=True,
-                )
-            )
-        self.wanted = 2 + length
+        self._record = (_SSLV2, 0x0002, length, 2)
+        self._body[:] = head[2:]
+        self._body_left = length - len(self._body)
+        self._starts[:] = [(0, run.packet_at(0) if run.start == 0 else self._latest)]
+        self.wanted = len(head)
+        self._reach(run, len(head) - 1)
 
-    def _not_tls(self, run: Run, start: int) -> None:
+    def _sslv2_message(self, *, complete: bool) -> None:
+        _, version, length, _ = self._record
+        first = self._starts[0][1]
+        self.seen.messages.append(
+            RawMessage(
+                HandshakeType.CLIENT_HELLO,
+                bytes(self._body),
+                length,
+                first,
+                self._latest,
+                self._latest_time,
+                0,
+                version,
+                complete,
+                sslv2=True,
+            )
+        )
+
+    def _not_tls(self, run: Run, head: bytes, start: int) -> None:
         self._mode = _Mode.PLAIN
+        self._head = head[: max(run.start - start, 0)]  # what this run does not hold
         if self._latest == 0:
             self._reach(run, min(max(start, run.start), run.end - 1))
 
     def _search(self, run: Run, start: int) -> int | None:
         """Look for a record at the beginning of each segment from `start` on; None when there is none."""
+        found = self._beginning(run, start)
         if self._mode is _Mode.PLAIN:
-            self._keep_plain(run)
+            self._keep_plain(run, run.end if found is None else found)
+        if found is None:
+            self.wanted = _NEVER if self._mode is _Mode.LOST or self._plain_is_full() else run.end
+            return None
+        self._mode = _Mode.RECORDS
+        self._head = b""
+        self._join.clear()
+        self.wanted = found
+        if self.seen.begins is None:
+            self.seen.begins = found
+        return found
+
+    def _beginning(self, run: Run, start: int) -> int | None:
+        """Position of the first segment from `start` on that begins a session."""
         at = start
         midstream = self._midstream or self._mode is _Mode.LOST
         while (found := run.next_likely(at)) is not None and found + 5 < run.end:
             if begins_session(run.read(found, 6), midstream=midstream):
-                self._mode = _Mode.RECORDS
-                self._head = b""
-                self._join.clear()
-                self.wanted = found
-                if self.seen.begins is None:
-                    self.seen.begins = found
                 return found
             at = found + 1
-        self.wanted = _NEVER if self._mode is _Mode.LOST or self._plain_is_full() else run.end
         return None
 
-    def _keep_plain(self, run: Run) -> None:
-        """Keep the first bytes of what is not TLS."""
+    def _keep_plain(self, run: Run, end: int) -> None:
+        """Keep the first bytes of what is not TLS, up to `end`."""
         plain = self.seen.plain
-        if plain is None:
-            data = self._head + run.read(run.start, min(_MAX_PLAIN, run.end - run.start))
-            self.seen.plain = PlainText(data, run.packet_at(run.start), run.time_at(run.start))
-        elif len(plain.data) < _MAX_PLAIN:
-            more = run.read(run.start, min(_MAX_PLAIN - len(plain.data), run.end - run.start))
-            self.seen.plain = PlainText(plain.data + more, plain.packet, plain.time_ns)
+        room = _MAX_PLAIN - (len(plain.data) if plain is not None else 0)
+        data = self._head + run.read(run.start, min(room, end - run.start)) if end > run.start else self._head
+        if plain is not None:
+            self.seen.plain = PlainText(plain.data + data, plain.packet, plain.time_ns)
+        elif self._head:  # its first bytes came in an earlier packet
+            self.seen.plain = PlainText(data, self._latest, self._latest_time)
+        elif data:
+            self.seen.plain = PlainText(data, *run.seen_at(run.start))
         self._head = b""
 
     def _plain_is_full(self) -> bool:
