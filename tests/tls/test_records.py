@@ -212,13 +212,25 @@ def test_an_sslv2_hello_is_found_and_the_records_behind_it() -> None:
     assert [a.description for a in seen.alerts] == [48]
 
 
-def test_an_sslv2_hello_in_several_segments_is_found_too() -> None:
-    body = vector("java-sslv2.sslv2_client_hello")
-    stream = bytes([0x80 | len(body) >> 8, len(body) & 0xFF]) + body
-    for cut in (1, 3, 6, 30, len(stream) - 1):
-        seen = read(stream + UNKNOWN_CA, [cut])
-        assert [(m.body, m.complete) for m in seen.messages] == [(body, True)], cut
+SSLV2_HELLO = vector("java-sslv2.sslv2_client_hello")
+SSLV2 = bytes([0x80 | len(SSLV2_HELLO) >> 8, len(SSLV2_HELLO) & 0xFF]) + SSLV2_HELLO
+
+
+@pytest.mark.parametrize("batch", [1, None])
+def test_an_sslv2_hello_in_several_segments_is_found_too(batch: int | None) -> None:
+    for cut in (1, 3, 6, 30, len(SSLV2) - 1):
+        seen = read(SSLV2 + UNKNOWN_CA, [cut], batch=batch)
+        (hello,) = seen.messages
+        assert (hello.body, hello.complete, hello.first_packet, hello.packet) == (SSLV2_HELLO, True, 4, 5), cut
         assert [a.description for a in seen.alerts] == [48], cut
+
+
+@pytest.mark.parametrize("batch", [1, None])
+def test_an_sslv2_hello_that_is_cut_is_kept_as_far_as_it_came(batch: int | None) -> None:
+    for end in (7, 20, len(SSLV2) - 1):
+        seen = read(SSLV2[:end], [4], batch=batch)
+        assert [(m.body, m.length, m.complete) for m in seen.messages] == [(SSLV2[2:end], len(SSLV2_HELLO), False)]
+        assert seen.unfinished is not None
 
 
 @pytest.mark.parametrize(
@@ -236,9 +248,34 @@ def test_what_is_no_tls_is_kept_as_plain_text_with_its_packet(greeting: bytes) -
     seen = read(greeting)
     assert not seen.is_tls
     assert (seen.messages, seen.alerts) == ([], [])
-    if len(greeting) >= 5:
-        assert seen.plain is not None
-        assert (seen.plain.data, seen.plain.packet) == (greeting, 4)
+    assert seen.plain is not None
+    assert (seen.plain.data, seen.plain.packet) == (greeting, 4)
+
+
+@pytest.mark.parametrize("batch", [1, None])
+@pytest.mark.parametrize("cut", [1, 2, 4, 5, 9])
+def test_plain_text_in_several_segments_is_kept_whole_from_its_first_packet(cut: int, batch: int | None) -> None:
+    seen = read(b"HTTP/1.1 400 Bad Request", [cut], batch=batch)
+    assert seen.plain is not None
+    assert (seen.plain.data, seen.plain.packet) == (b"HTTP/1.1 400 Bad Request", 4)
+
+
+@pytest.mark.parametrize("start", [b"\x16", b"\x16\x03", b"\x15\x03\x03", b"\x80\x2e"])
+def test_the_first_bytes_of_a_record_alone_are_not_called_plain_text(start: bytes) -> None:
+    seen = read(start)
+    assert (seen.plain, seen.is_tls) == (None, False)
+
+
+@pytest.mark.parametrize("batch", [1, None])
+def test_tls_behind_the_single_letter_by_which_a_database_agrees_to_it_is_found(batch: int | None) -> None:
+    request = bytes.fromhex("0000000804d2162f")
+    talk = Dialogue().open().client(request).server(b"S").client(record(HANDSHAKE, HELLO)).server(FLIGHT)
+    flows = tls_flows(talk.frames, batch=batch)
+    ours, theirs = records(flows, CLIENT), records(flows, SERVER)
+    assert (types(ours), types(theirs)) == ([CLIENT_HELLO], [SERVER_HELLO, CERTIFICATE, DONE])
+    assert (ours.begins, theirs.begins) == (8, 1)
+    assert theirs.plain is not None
+    assert theirs.plain.data == b"S"
 
 
 def test_of_long_plain_text_the_beginning_is_kept() -> None:
@@ -261,9 +298,9 @@ def test_tls_after_a_dialogue_in_plain_text_is_found(batch: int | None) -> None:
     assert (types(ours), types(theirs)) == ([CLIENT_HELLO], [SERVER_HELLO, CERTIFICATE, DONE])
     assert ours.begins == len(client[0] + client[1])
     assert ours.plain is not None
-    assert ours.plain.data.startswith(client[0] + client[1])
+    assert ours.plain.data == client[0] + client[1]
     assert theirs.plain is not None
-    assert theirs.plain.data.startswith(b"220 mail ready")
+    assert theirs.plain.data == b"".join(server[:3])
 
 
 def test_tls_after_much_plain_text_is_found() -> None:
