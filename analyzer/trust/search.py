@@ -200,11 +200,12 @@ def _stored_issuers(case: Case, certificate: Certificate) -> list[Certificate]:
 
 
 def _first(case: Case) -> Path:
+    """OpenSSL goes round in circles among stored certificates up to its depth limit; here one round is enough."""
     profile = case.profile
     path = [case.leaf]
     unused = [c for c in case.sent.certificates if c != case.leaf or _self_signed(case, case.leaf)]
     trusted: int | None = None
-    anchored = ends_self_signed = False
+    anchored = ends_self_signed = circles = False
     most = None if case.max_intermediates is None else case.max_intermediates + 2
     while case.budget.step():
         top = path[-1]
@@ -219,7 +220,10 @@ def _first(case: Case) -> Path:
                 trusted = len(path) - 1
                 anchored = True
             break
-        if issuer is not None and issuer not in path[trusted or len(path) :]:
+        circles = issuer is not None and issuer in path[trusted or len(path) :]
+        if circles:
+            break
+        if issuer is not None:
             trusted = len(path) if trusted is None else trusted
             path.append(issuer)
             anchored = anchored or profile.anchor == "any" or _self_signed(case, issuer)
@@ -241,7 +245,10 @@ def _first(case: Case) -> Path:
     if anchored:
         return found
     too_long = most is not None and len(path) >= most and not ends_self_signed
-    return _ended(case, found, too_long=too_long)
+    ended = _ended(case, found, too_long=too_long)
+    if circles and most is not None and ended.end is not None:
+        return replace(ended, end=replace(ended.end, reason="too-long", depth=most - 1))
+    return ended
 
 
 def _same_name(case: Case, certificate: Certificate, issuer: Certificate) -> bool:

@@ -41,11 +41,15 @@ def dead_end(case: Case, path: Path, *, too_long: bool = False) -> Failure:
         )
         return _failure("anchor-not-self-signed", "stored-without-root", depth, top, text)
     end = _self_issued_end(case, path) if top.self_signed else _missing_issuer(case, path)
-    stored_leaf = case.leaf in case.store and case.profile.anchor == "self-signed"
-    if stored_leaf and depth and end.code in ("missing-root", "missing-intermediate"):
+    held = next((c for c in path.certificates if c in case.store), None)
+    if (
+        held is not None
+        and case.profile.anchor == "self-signed"
+        and end.code in ("missing-root", "missing-intermediate")
+    ):
         text = (
-            f"the store holds the leaf {case.leaf.title} itself, but this validator wants a self-signed root, and the "
-            f'issuer of {top.title}, "{printable(str(top.issuer))}", is not in the store'
+            f"the store holds {held.title} on the path, but this validator wants a self-signed root, and the issuer "
+            f'of {top.title}, "{printable(str(top.issuer))}", is not in the store'
         )
         return replace(end, code="anchor-not-self-signed", text=text)
     return end
