@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
@@ -40,6 +41,8 @@ def run(words: list[str]) -> int:
     form = chosen_format(options.format, options.output, _FORMATS)
     from analyzer.pipeline import analyze
 
+    # Millions of small, acyclic objects are made and kept: looking through them for cycles again and again is waste.
+    gc.set_threshold(50_000, 20, 1000)
     with _Progress() as progress:
         report = analyze(
             options.captures,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.batch import PADDING, PacketBatch, gather
-from analyzer.net.link import DECODERS, ETHERTYPE_IPV4, ETHERTYPE_IPV6, be16, skip_vlan_tags
+from analyzer.net.link import DECODERS, ETHERTYPE_IPV4, ETHERTYPE_IPV6, be16, members, skip_vlan_tags
 from analyzer.net.segments import IPV4_HIGH, Segments
 from analyzer.net.uncommon import TUNNEL_UDP_PORTS, InnerSegment, UncommonPackets
 
@@ -32,6 +32,9 @@ _ENCLOSING_ETHERTYPES: Final = (0x8864, 0x8847, 0x8848, 0x8909, 0x88E7, 0x893F, 
 """PPPoE session, MPLS, Cisco metadata, provider backbone bridges, 802.1BR, 802.11 of wireless cards."""
 _LLC_MAX: Final = 1500
 """An EtherType field up to here is the length of an IEEE 802.3 frame."""
+_IS_TUNNEL: Final = members(_TUNNELS, 256)
+_IS_EXTENSION_OR_TUNNEL: Final = members((*_IPV6_EXTENSIONS, *_TUNNELS), 256)
+_IS_ENCLOSING: Final = members(_ENCLOSING_ETHERTYPES, 1 << 16)
 _COMMON_LINKS_WITHOUT_LLC: Final = frozenset({0, 12, 14, 101, 108, 228, 229})
 
 _IPV4 = np.dtype(
@@ -109,7 +112,7 @@ class SegmentDecoder:
         network, ethertype = skip_vlan_tags(batch.data, network, ethertype, end)
         is_v4 = (ethertype == ETHERTYPE_IPV4) & (end - network >= 20)
         is_v6 = (ethertype == ETHERTYPE_IPV6) & (end - network >= 40)
-        enclosing = np.isin(ethertype, _ENCLOSING_ETHERTYPES)
+        enclosing = _IS_ENCLOSING[ethertype]
         if link not in _COMMON_LINKS_WITHOUT_LLC:
             enclosing |= (ethertype > 0) & (ethertype <= _LLC_MAX)
         if enclosing.any():
@@ -145,7 +148,7 @@ def _ipv4(batch: PacketBatch, rows: Column, at: Column, end: Column) -> tuple[Se
     fragment = (header["fragment"].astype(np.int64) & 0x3FFF) != 0
     plain = sound & (protocol == _TCP) & ~fragment
     special = sound & ((protocol == _TCP) | (protocol == _UDP)) & fragment
-    special |= sound & np.isin(protocol, _TUNNELS)
+    special |= sound & _IS_TUNNEL[protocol]
     special |= sound & ~fragment & _tunnel_udp(data, protocol == _UDP, at + size, end)
     special |= sound & ~fragment & _icmp_error(data, protocol == _ICMP, at + size, end, _ICMP_ERRORS)
     tcp = (at + size)[plain]
@@ -179,7 +182,7 @@ def _ipv6(batch: PacketBatch, rows: Column, at: Column, end: Column) -> tuple[Se
     following = header["next"]
     sound = header["version"] >> 4 == 6
     plain = sound & (following == _TCP)
-    special = sound & (np.isin(following, _IPV6_EXTENSIONS) | np.isin(following, _TUNNELS))
+    special = sound & _IS_EXTENSION_OR_TUNNEL[following]
     special |= sound & _tunnel_udp(data, following == _UDP, at + 40, end)
     special |= sound & _icmp_error(data, following == _ICMPV6, at + 40, end, _ICMPV6_ERRORS)
     length = header["length"].astype(np.int64)[plain]

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DECODERS", "ETHERTYPE_IPV4", "ETHERTYPE_IPV6", "LINK_NAMES", "be16", "skip_vlan_tags"]
+__all__ = ["DECODERS", "ETHERTYPE_IPV4", "ETHERTYPE_IPV6", "LINK_NAMES", "be16", "members", "skip_vlan_tags"]
 
 ETHERTYPE_IPV4: Final = 0x0800
 ETHERTYPE_IPV6: Final = 0x86DD
@@ -25,15 +25,25 @@ Column = NDArray[np.int64]
 Decoder = Callable[[Bytes, Column, Column], tuple[Column, Column]]
 
 
+def members(values: tuple[int, ...], size: int) -> NDArray[np.bool_]:
+    """A table of `size` entries, true at `values`: to ask many numbers at once whether they are among them."""
+    table = np.zeros(size, dtype=np.bool_)
+    table[list(values)] = True
+    return table
+
+
 def be16(data: Bytes, at: Column) -> Column:
     """The big-endian 16-bit values at positions `at`."""
     return data[at].astype(np.int64) << 8 | data[at + 1]
 
 
+_IS_VLAN_TAG: Final = members(_VLAN_TAGS, 1 << 16)
+
+
 def skip_vlan_tags(data: Bytes, network: Column, ethertype: Column, end: Column) -> tuple[Column, Column]:
     """Step over 802.1Q and 802.1ad tags (4 bytes each, the EtherType in the last two)."""
     for _ in range(_MAX_VLAN_TAGS):
-        tagged = np.isin(ethertype, _VLAN_TAGS) & (network + 4 <= end)
+        tagged = _IS_VLAN_TAG[ethertype] & (network + 4 <= end)
         if not tagged.any():
             break
         ethertype = np.where(tagged, be16(data, np.where(tagged, network + 2, 0)), ethertype)

@@ -226,15 +226,17 @@ def _resumed(seen: wire.Connection) -> bool:
 def _timeline(seen: wire.Connection, abort_packet: int | None) -> tuple[TimelineEntry, ...]:
     """The packet walk: what one packet shows stands in one line. The packet that ended it is never left out."""
     lines: list[tuple[int, int, Side, list[str]]] = []
-    data: dict[Side, int] = dict.fromkeys(Side, 0)
+    data = {Side.CLIENT: 0, Side.SERVER: 0}
+    application = EventKind.APPLICATION_DATA
     for event in seen.events:
-        if event.kind is EventKind.APPLICATION_DATA:
+        if event.kind is application:
             data[event.side] += 1
             if data[event.side] > _MAX_ROWS_OF_DATA and event.packet != abort_packet:
                 continue
         what = _words(seen, event)
         if lines and lines[-1][0] == event.packet and lines[-1][2] is event.side:
-            lines[-1][3].append(what)
+            if what not in lines[-1][3]:
+                lines[-1][3].append(what)
         else:
             lines.append((event.packet, event.time_ns, event.side, [what]))
     shown = lines if len(lines) <= _MAX_TIMELINE else lines[: _MAX_TIMELINE // 2] + lines[-_MAX_TIMELINE // 2 :]
@@ -245,8 +247,8 @@ def _timeline(seen: wire.Connection, abort_packet: int | None) -> tuple[Timeline
             TimelineEntry(
                 packet=packet or seen.first_packet,
                 time=round(since, 6),
-                from_=side.value,
-                what=", ".join(dict.fromkeys(words)),
+                from_="client" if side is Side.CLIENT else "server",
+                what=words[0] if len(words) == 1 else ", ".join(words),
             )
         )
     return tuple(entries)

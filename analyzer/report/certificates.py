@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from analyzer.report.model import CertificateInfo
 from analyzer.trust.certificate import Certificate, describe
@@ -12,6 +13,11 @@ __all__ = ["chain_infos", "store_certificate"]
 
 def chain_infos(chain: Iterable[bytes]) -> tuple[CertificateInfo, ...]:
     """The certificates of a chain, each with its role in it."""
+    return _chain_infos(tuple(chain))
+
+
+@lru_cache(maxsize=1024)
+def _chain_infos(chain: tuple[bytes, ...]) -> tuple[CertificateInfo, ...]:
     certificates = [Certificate.parse(der) for der in chain]
     infos = []
     for index, certificate in enumerate(certificates):

@@ -29,6 +29,7 @@ from analyzer.tls.messages import (
     ClientHello,
     ServerHello,
     ServerKeyExchange,
+    is_tls13,
 )
 from analyzer.tls.records import AlertRecord, Lost, PlainText, RawMessage, RecordSeen, SideRecords
 
@@ -52,6 +53,8 @@ class Side(Enum):
 
     CLIENT = "client"
     SERVER = "server"
+
+    __hash__ = object.__hash__  # Enum's own is a Python call for every look-up
 
     @property
     def peer(self) -> Side:
@@ -77,6 +80,8 @@ class EventKind(Enum):
     RETRANSMISSION = "retransmission"
     LOST = "lost"
     DAMAGED = "damaged"
+
+    __hash__ = object.__hash__
 
 
 class Event(NamedTuple):
@@ -272,6 +277,8 @@ _MODULUS: Final = 1 << 32
 _HALF: Final = 1 << 31
 _WINDOW: Final = 1 << 30
 """The largest window (RFC 7323 section 2.2): what is farther ahead is no sequence number of this connection."""
+_SHOWN_DATA: Final = 3
+"""Application data records of one side that stand among the events, before TLS 1.3."""
 _MAX_SIGNALS: Final = 64
 """Events of one kind kept of a side: a crafted connection may hold millions."""
 
@@ -415,7 +422,9 @@ class _Parsed:
             self.events.append(Event(EventKind.CHANGE_CIPHER_SPEC, record.packet, record.time_ns, side))
         for record in part.encrypted_handshake:
             self.events.append(Event(EventKind.ENCRYPTED_HANDSHAKE, record.packet, record.time_ns, side, record.length))
-        for record in (*part.application, *part.application_last):
+        # Before TLS 1.3 nothing is hidden in application data: that it flows is all there is to know.
+        records = (*part.application, *part.application_last) if is_tls13(version) else part.application[:_SHOWN_DATA]
+        for record in records:
             self.events.append(Event(EventKind.APPLICATION_DATA, record.packet, record.time_ns, side, record.length))
 
     def _client_hello(self, message: RawMessage) -> None:

@@ -32,7 +32,7 @@ _SSLV2: Final = -1
 """In place of a content type: a ClientHello in the SSLv2 format."""
 _MAX_MESSAGE: Final = 2 << 20
 """Longest handshake message joined, in bytes. Wireshark gives up at 256 KiB; real chains of that size exist."""
-_MAX_RECORDS_KEPT: Final = 24
+_MAX_RECORDS_KEPT: Final = 16
 _MAX_LAST_KEPT: Final = 4
 _MAX_MESSAGES: Final = 512
 _MAX_SHARED: Final = 1 << 15
