@@ -118,7 +118,8 @@ class GnuTls:
 
     def __init__(self) -> None:
         lib = _library("gnutls", "gnutls_x509_trust_list_verify_crt2")
-        lib.gnutls_check_version.restype = ctypes.c_char_p
+        for function in (lib.gnutls_check_version, lib.gnutls_strerror):
+            function.restype = ctypes.c_char_p
         self.lib = lib
         self.version = lib.gnutls_check_version(None).decode()
         self._clock_type = ctypes.CFUNCTYPE(ctypes.c_long, ctypes.POINTER(ctypes.c_long))
@@ -139,8 +140,9 @@ class GnuTls:
             certificate = ctypes.c_void_p()
             lib.gnutls_x509_crt_init(ctypes.byref(certificate))
             made.append(certificate)
-            if lib.gnutls_x509_crt_import(certificate, ctypes.byref(_Datum(der, len(der))), 0) < 0:
-                return "parse: a certificate cannot be read"
+            code = lib.gnutls_x509_crt_import(certificate, ctypes.byref(_Datum(der, len(der))), 0)
+            if code < 0:
+                return str(lib.gnutls_strerror(code).decode())
         trust = ctypes.c_void_p()
         lib.gnutls_x509_trust_list_init(ctypes.byref(trust), 0)
         stored = (ctypes.c_void_p * max(len(anchors), 1))(*made[len(chain) :])
@@ -167,14 +169,19 @@ class GnuTls:
 class Jsse:
     """`TrustManagerFactory("PKIX")` with endpoint identification HTTPS, in one JVM for many cases."""
 
+    QUICK_START = ("-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
     def __init__(self, workplace: Path) -> None:
         java, javac = shutil.which("java"), shutil.which("javac")
         if java is None or javac is None:
             raise UnavailableError("java and javac are not installed")
         source = Path(__file__).parent / "oracles" / "JsseOracle.java"
-        subprocess.run([javac, "-nowarn", "-d", str(workplace), str(source)], check=True, capture_output=True)
+        compiling = [f"-J{flag}" for flag in self.QUICK_START]
+        subprocess.run(
+            [javac, *compiling, "-nowarn", "-d", str(workplace), str(source)], check=True, capture_output=True
+        )
         self.process = subprocess.Popen(
-            [java, "-Xshare:auto", "-cp", str(workplace), "JsseOracle"],
+            [java, *self.QUICK_START, "-cp", str(workplace), "JsseOracle"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -118,7 +118,7 @@ def test_the_java_profile_answers_as_jsse(jsse: Jsse, seeds: range) -> None:
     _compare("java", lambda c: jsse.verify(c.chain, c.store, c.host, c.at), seeds)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.randoms(use_true_random=False), st.booleans())
 def test_openssl_and_its_profile_agree_to_the_letter_of_the_error(random: Random, partial: bool) -> None:
     case = shape(random)
@@ -131,7 +131,7 @@ def test_openssl_and_its_profile_agree_to_the_letter_of_the_error(random: Random
 
 
 @pytest.mark.parametrize("code", TICKETS)
-@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("partial", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_openssl_words_each_cause_as_its_command_prints_it(code: str, tmp_path: Path, *, partial: bool) -> None:
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
@@ -166,9 +166,7 @@ def test_gnutls_words_each_cause_as_the_library_does(code: str) -> None:
     chain, store = (tuple(c.der for c in group) for group in (TICKETS[code].chain, TICKETS[code].store))
     ours = check(chain, store, host=HOST, at=NOW, profile="gnutls")
     theirs = _gnutls()(Shape(chain=chain, store=store, host=HOST, at=NOW, story=code))
-    assert (ours.error is None) == (theirs is None)
-    if code != "malformed-certificate":
-        assert ours.error == theirs
+    assert ours.error == theirs
 
 
 def test_openssl_goes_round_in_circles_among_stored_certificates_up_to_its_limit() -> None:
