@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from random import Random
 
 import pytest
+from cryptography import x509
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +23,7 @@ from analyzer.trust.certificate import Certificate
 from analyzer.trust.check import check
 from analyzer.trust.model import TrustVerdict
 from tests.trust.engines import Jsse, UnavailableError, gnutls, openssl
-from tests.trust.pki import NOW, root
+from tests.trust.pki import NOW, Issued, broken, root
 from tests.trust.shapes import Shape, shape
 from tests.trust.test_repair import HOST, TICKETS, ask
 
@@ -180,6 +182,55 @@ def test_openssl_goes_round_in_circles_among_stored_certificates_up_to_its_limit
     ours = check(case.chain, case.store, host=HOST, at=NOW)
     assert ours.error == _openssl(partial=False)(case) == "error 22 at 101 depth lookup: certificate chain too long"
     assert ours.problems[0].code == "anchor-not-self-signed"
+
+
+def _gnutls_agrees(chain: Sequence[Issued], store: Sequence[Issued]) -> bool:
+    """Whether the chain is accepted, which engine and profile have to agree on."""
+    case = Shape(chain=tuple(c.der for c in chain), store=tuple(c.der for c in store), host=HOST, at=NOW, story="")
+    accepted = _gnutls()(case) is None
+    assert check(case.chain, case.store, host=HOST, at=NOW, profile="gnutls").accepted == accepted
+    return accepted
+
+
+def test_gnutls_takes_the_last_stored_issuer_that_is_valid_now() -> None:
+    good, narrow = root("Acme Root"), root("Acme Root", path_length=0)
+    expired = root("Acme Root", not_after=NOW - timedelta(days=9))
+    issuing = good.issue_ca("Acme Issuing CA")
+    chain = (issuing.issue(HOST), issuing)
+    assert _gnutls_agrees(chain, (narrow, good))
+    assert not _gnutls_agrees(chain, (good, narrow))
+    assert _gnutls_agrees(chain, (good, expired))
+    assert _gnutls_agrees(chain, (expired, good))
+    assert not _gnutls_agrees(chain, (good, narrow, expired))
+
+
+def test_gnutls_takes_a_namesake_with_another_key_when_it_stands_last() -> None:
+    good, other = root("Acme Root", ski=False), root("Acme Root", ski=False, label="other")
+    issuing = good.issue_ca("Acme Issuing CA", aki=None)
+    chain = (issuing.issue(HOST), issuing)
+    assert _gnutls_agrees(chain, (other, good))
+    assert not _gnutls_agrees(chain, (good, other))
+
+
+def test_gnutls_stops_sorting_at_a_self_signed_certificate() -> None:
+    old, renewed = root("Acme Old Root"), root("Acme Root", not_after=NOW + timedelta(days=700))
+    expired, cross = root("Acme Root", not_after=NOW - timedelta(days=9)), old.issue_ca("Acme Root", label="Acme Root")
+    issuing = renewed.issue_ca("Acme Issuing CA")
+    stored = old.issue_ca("Acme Issuing CA", label="Acme Issuing CA")
+    chain = (issuing.issue(HOST), broken(issuing), renewed, cross)
+    assert _gnutls_agrees(chain, (old, stored, expired))
+    assert not _gnutls_agrees(chain, (old, stored))
+
+
+@pytest.mark.parametrize(
+    ("name", "tree"), [("other.test.", "test"), ("other.test", "other.test."), ("a@other.test.", "mail:other.test")]
+)
+def test_gnutls_drops_final_dots_before_it_compares_names_with_constraints(name: str, tree: str) -> None:
+    start = root("Acme Root")
+    trees = [x509.RFC822Name(tree[5:]) if tree.startswith("mail:") else x509.DNSName(tree)]
+    issuing = start.issue_ca("Acme Narrow CA", extra=[(x509.NameConstraints(None, trees), True)])
+    assert _gnutls_agrees((issuing.issue(HOST), issuing), (start,))
+    assert not _gnutls_agrees((issuing.issue(None, names=[HOST, name]), issuing), (start,))
 
 
 def test_the_oracles_tell_good_from_bad() -> None:
