@@ -197,6 +197,12 @@ class Flows:
         if not len(segments):
             return
         side, ends = _sides(segments)
+        brief = (segments.quoted != 0) & (segments.flags == 0)
+        if brief.any():
+            segments = segments.rows(~brief | self._met_before(brief, ends))
+            if not len(segments):
+                return
+            side, ends = _sides(segments)
         order, flow = self._assign(segments, side, ends)
         self._count(segments, side, flow, order)
         self._log_signals(segments, side, flow)
@@ -227,6 +233,24 @@ class Flows:
             order = np.lexsort((np.arange(len(flow)), side, flow))
         self._set_bases(segments, side, flow, order)
         return order, flow
+
+    def _met_before(self, brief: Mask, ends: tuple[NDArray[np.uint64], ...]) -> Mask:
+        """Which of the `brief` rows have endpoints that a segment before them had.
+
+        An ICMP error that quotes but the ports of a TCP header belongs to its connection, and opens none: Wireshark
+        gives it no number.
+        """
+        key = self._hash(ends)
+        whole = np.flatnonzero(~brief)
+        met, first = np.unique(key[whole], return_index=True)
+        result = np.zeros(len(brief), dtype=np.bool_)
+        for row in np.flatnonzero(brief).tolist():
+            place = int(np.searchsorted(met, key[row]))
+            if place < len(met) and met[place] == key[row] and whole[first[place]] < row:
+                result[row] = True
+            else:
+                result[row] = _key(*(int(column[row]) for column in ends)) in self._flow_of
+        return result
 
     def _hash(self, ends: tuple[NDArray[np.uint64], ...]) -> NDArray[np.uint64]:
         """A hash of both endpoints with secret constants, so that a crafted capture cannot aim at collisions."""

@@ -55,10 +55,15 @@ class Segments:
     """[M] IPv4 identification; -1 for IPv6."""
     quoted: NDArray[np.int64]
     """[M] 0 for a segment; for a TCP header quoted by an ICMP error: family * 65536 + type * 256 + code, the family
-    being 4 or 6."""
+    being 4 or 6. When the error quotes less than the header, `flags` is 0 and only ports and `seq` are known."""
 
     def __len__(self) -> int:
         return len(self.packet)
+
+    def rows(self, keep: NDArray[np.bool_]) -> Segments:
+        """The rows of a mask [M]."""
+        names = (name for name in Segments.__slots__ if name != "data")
+        return Segments(data=self.data, **{name: getattr(self, name)[keep] for name in names})
 
 
 @lru_cache(maxsize=4096)
