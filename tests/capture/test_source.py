@@ -37,6 +37,7 @@ from tests.packets import (
     read_all,
     run,
     section,
+    tool,
     tshark,
 )
 
@@ -139,6 +140,15 @@ def repeated(*sizes: int) -> Iterator[int]:
 def test_a_stream_may_come_in_pieces_of_any_size(content: bytes, sizes: tuple[int, ...]) -> None:
     stream = Dribble(content, repeated(*sizes))
     assert read(stream) == read(io.BytesIO(content))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("options", [(), ("--nano",)], ids=["microseconds", "nanoseconds"])
+def test_what_tcpdump_writes_to_a_pipe_is_read(options: tuple[str, ...], captures: Path) -> None:
+    path = captures / "playbook.pcap"
+    command = [tool("tcpdump"), "-r", str(path), "-U", "-w", "-", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tcpdump:
+        assert tcpdump.stdout is not None
+        assert [frame.data for frame in read(tcpdump.stdout)] == [frame.data for frame in read(path)]  # type: ignore[arg-type]
 
 
 def test_an_open_file_is_read_from_where_it_stands_and_stays_open(tmp_path: Path) -> None:

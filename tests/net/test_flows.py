@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,12 +26,12 @@ def stream_of_each_packet(flows: Flows) -> dict[int, int]:
 def check_numbers(frames: Sequence[bytes], path: Path, *sizes: int) -> None:
     """Our connection numbers against `tcp.stream`, in batches of several sizes."""
     path.write_bytes(pcap(frames))
-    told = {int(number): int(stream) for number, stream in tshark(path, "frame.number", "tcp.stream")}
+    told = {int(number): int(stream or -1) for number, stream in tshark(path, "frame.number", "tcp.stream")}
     for size in (len(frames), *sizes):
         flows = flows_of(frames, batch=size)
         assert len(flows.table) == max(told.values()) + 1
         for packet, number in stream_of_each_packet(flows).items():
-            assert number == told[packet], f"packet {packet} in batches of {size}"
+            assert told[packet] == -1 or number == told[packet], f"packet {packet} in batches of {size}"
 
 
 def syn(seq: int, client: tuple[str, int] = CLIENT) -> bytes:
@@ -136,6 +137,29 @@ def test_a_connection_seen_from_the_middle_begins_alike_wherever_batches_end() -
     for batch in (1, 2, 3):
         served = kept(flows_of(late_ack, batch=batch), 0, SERVER)
         assert (bytes(served.data), served.holes) == (b"datamore", [])
+
+
+def icmp_error(packet: bytes, quoted: int) -> bytes:
+    """A router's answer to an Ethernet frame, with the IPv4 header and so many bytes of TCP in it."""
+    quote = packet[14 : 34 + quoted]
+    header = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 28 + len(quote), 1, 0, 64, 1, 0, b"\x0a\x09\x09\x09", packet[26:30])
+    return bytes(12) + b"\x08\x00" + header + struct.pack(">BBHI", 3, 4, 0, 1400) + quote
+
+
+@pytest.mark.parametrize("quoted", [8, 12, 20, 32])
+def test_icmp_errors_do_not_shift_the_numbers(quoted: int, tmp_path: Path) -> None:
+    one, two = Dialogue().open().frames, Dialogue(("10.0.0.1", 40001)).open().frames
+    frames = [icmp_error(two[0], quoted), *one, icmp_error(one[2], quoted), *two, icmp_error(two[1], quoted)]
+    check_numbers(frames, tmp_path / "icmp.pcap", 1, 3)
+
+
+@pytest.mark.parametrize("batch", [1, 3, None])
+@pytest.mark.parametrize("quoted", [8, 20])
+def test_an_icmp_error_is_logged_with_the_connection_that_it_quotes(quoted: int, batch: int | None) -> None:
+    frames = Dialogue().open().client(b"x" * 1400).frames
+    rows, _ = flows_of([*frames, icmp_error(frames[-1], quoted)], batch=batch).signals.by_flow()
+    (error,) = rows[rows["quoted"] != 0]
+    assert (int(error["packet"]), int(error["flow"]), int(error["quoted"])) == (5, 0, 4 << 16 | 3 << 8 | 4)
 
 
 @pytest.mark.parametrize(("seed", "batch"), [(0, 1), (1, 13), (2, 40)])
