@@ -47,6 +47,7 @@ def analyze(
     server_chain: str | Path | None = None,
     candidate: Paths = None,
     at: datetime | None = None,
+    all: bool = True,  # noqa: A002 - the option's name in the contract
     redact: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
@@ -54,7 +55,8 @@ def analyze(
 
     `captures`: a path, several, or an open binary file; `-` is standard input. `truststore`, `client_ca` and
     `candidate` are paths of stores (or the words `system`, `mozilla`), `at` an aware datetime to validate at instead of
-    the time of the packet that carried the chain, `progress` is called with (bytes read, bytes in all or 0). Raises
+    the time of the packet that carried the chain, `all` gives completed connections their timeline and
+    fingerprints too, `progress` is called with (bytes read, bytes in all or 0). Raises
     `InputError` when there is nothing to work with: no readable capture, an unknown profile. What can be used in part
     is used, and the rest is in the report's problems.
     """
@@ -81,7 +83,7 @@ def analyze(
     for batch in reader.batches():
         flows.add(decoder.decode(batch))
     flows.finish()
-    connections = tuple(_connections(flows, settings, reader.last_time_ns or 0))
+    connections = tuple(_connections(flows, settings, reader.last_time_ns or 0, in_full=all))
     report = _report(reader, decoder, settings, connections)
     if redact:
         from analyzer.report.redact import redact as redacted
@@ -164,7 +166,7 @@ def _flows() -> Flows:
     return flows
 
 
-def _connections(flows: Flows, settings: _Settings, end_ns: int) -> Iterator[Connection]:
+def _connections(flows: Flows, settings: _Settings, end_ns: int, *, in_full: bool) -> Iterator[Connection]:
     """The report of each connection; a fault of ours in one is marked there and does not stop the others."""
     from analyzer.report.build import broken_connection
     from analyzer.tls.connection import build
@@ -177,7 +179,7 @@ def _connections(flows: Flows, settings: _Settings, end_ns: int) -> Iterator[Con
             records = tuple(_records(stream) for stream in streams)
             seen = build(flow, flows.table, own, streams, (records[0], records[1]))
             if seen is not None:
-                yield _judge(seen, settings, end_ns)
+                yield _judge(seen, settings, end_ns, in_full=in_full)
         except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
             ends = (str(flows.table.endpoint(flow, 0)), str(flows.table.endpoint(flow, 1)))
             place = error.__traceback__
@@ -192,7 +194,7 @@ def _records(stream: Any) -> Any:
     return None if stream is None else stream.consumer.finish()
 
 
-def _judge(seen: wire.Connection, settings: _Settings, end_ns: int) -> Connection:
+def _judge(seen: wire.Connection, settings: _Settings, end_ns: int, *, in_full: bool) -> Connection:
     from analyzer.diagnosis.case import Case
     from analyzer.diagnosis.engine import diagnose
     from analyzer.diagnosis.progress import trace
@@ -215,7 +217,7 @@ def _judge(seen: wire.Connection, settings: _Settings, end_ns: int) -> Connectio
     if outcome.to_repair is not None:
         found = _repairs(settings, chain, outcome.to_repair, case.trust.host, _checked_at(seen, settings))
         outcome = replace(outcome, fixes=(*outcome.fixes, *found))
-    return connection_report(case, outcome, chain=chain, chain_source=source)
+    return connection_report(case, outcome, chain=chain, chain_source=source, in_full=in_full)
 
 
 def _repairs(

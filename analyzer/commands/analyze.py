@@ -55,6 +55,7 @@ def run(words: list[str]) -> int:
             server_chain=options.server_chain,
             candidate=options.candidate,
             at=moment(options.at),
+            all=options.all or form in ("json", "ndjson"),
             redact=options.redact,
             progress=progress.update,
         )

@@ -32,6 +32,7 @@ from analyzer.report.model import (
 )
 from analyzer.tls import connection as wire
 from analyzer.tls.connection import EventKind, Side
+from analyzer.tls.fingerprint import ja3, ja3s, ja4
 from analyzer.tls.messages import is_tls13
 
 __all__ = ["broken_connection", "connection_report", "findings", "summary"]
@@ -42,8 +43,15 @@ _MAX_ROWS_OF_DATA: Final = 3
 _PRE_SHARED_KEY: Final = 41
 
 
-def connection_report(case: Case, outcome: Outcome, *, chain: Sequence[bytes], chain_source: str | None) -> Connection:
-    """One connection as the report shows it. `chain` is the server's chain that was checked."""
+def connection_report(
+    case: Case, outcome: Outcome, *, chain: Sequence[bytes], chain_source: str | None, in_full: bool = True
+) -> Connection:
+    """One connection as the report shows it. `chain` is the server's chain that was checked.
+
+    Without `in_full` a completed connection has neither timeline nor fingerprints: a report that only counts it needs
+    none.
+    """
+    in_full = in_full or outcome.outcome != "completed"
     seen = case.connection
     client_chain = case.client_chain
     return Connection(
@@ -59,8 +67,8 @@ def connection_report(case: Case, outcome: Outcome, *, chain: Sequence[bytes], c
         cause=_diagnosis(outcome, seen),
         other_causes=tuple(_as_diagnosis(other, seen) for other in outcome.others),
         evidence=_evidence(outcome),
-        timeline=_timeline(seen, outcome.abort_packet),
-        tls=_tls(seen),
+        timeline=_timeline(seen, outcome.abort_packet) if in_full else (),
+        tls=_tls(seen, fingerprints=in_full),
         alerts=tuple(_alert(alert) for alert in seen.alerts),
         server_chain=chain_infos(chain),
         client_chain=chain_infos(client_chain.chain if client_chain is not None else ()),
@@ -186,12 +194,13 @@ def _alert(alert: wire.SeenAlert) -> Alert:
     )
 
 
-def _tls(seen: wire.Connection) -> Tls | None:
+def _tls(seen: wire.Connection, *, fingerprints: bool) -> Tls | None:
     hello, answer = seen.client_hello, seen.server_hello
     if hello is None and answer is None:
         return None
     suite = answer.cipher_suite if answer is not None else None
     chosen = answer.alpn if answer is not None else None
+    whole = hello if fingerprints and hello is not None and hello.complete else None
     return Tls(
         version=None if answer is None else version_name(answer.version),
         offered_versions=tuple(version_name(v) for v in hello.offered_versions) if hello is not None else (),
@@ -199,9 +208,9 @@ def _tls(seen: wire.Connection) -> Tls | None:
         sni=hello.server_name if hello is not None else None,
         alpn=None if chosen is None else alpn_name(chosen),
         alpn_offered=tuple(alpn_name(p) for p in hello.alpn) if hello is not None else (),
-        ja3=seen.ja3,
-        ja3s=seen.ja3s,
-        ja4=seen.ja4,
+        ja3=None if whole is None else ja3(whole),
+        ja3s=ja3s(answer) if fingerprints and answer is not None else None,
+        ja4=None if whole is None else ja4(whole),
         resumed=_resumed(seen),
         hello_retry=seen.hello_retry is not None,
     )

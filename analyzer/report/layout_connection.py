@@ -138,7 +138,7 @@ def _facts(connection: Connection) -> Facts:
     if cause is not None:
         rows.append(("Cause", (Strong(cause.code), f" ({cause.confidence}): {cause.title}")))
     if connection.fixes:
-        fix = next((fix for fix in connection.fixes if not fix.caution), connection.fixes[0])
+        fix = next((fix for fix in connection.fixes if fix.proven and not fix.caution), connection.fixes[0])
         standing = "proven" if fix.proven else "not proven"
         rows.append(("Repair", (fix.text.removesuffix("."), f" ({standing}; steps below)")))
     started = f", {clock(connection.started_at, date=True)}"

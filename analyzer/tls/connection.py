@@ -228,9 +228,6 @@ class Connection:
     alerts: tuple[SeenAlert, ...] = ()
     malformed: tuple[Malformed, ...] = ()
     ocsp_responses: tuple[bytes, ...] = ()
-    ja3: str | None = None
-    ja3s: str | None = None
-    ja4: str | None = None
 
     @property
     def client_hello(self) -> ClientHello | None:
@@ -322,8 +319,6 @@ def build(
         events += _stream_events(streams[number], records[number], sides[number])
     # A segment's FIN takes effect after its payload.
     events.sort(key=lambda event: (event.packet, event.kind in (EventKind.FIN, EventKind.RST)))
-    hello = parsed.hellos[0].message if parsed.hellos else None
-    server_hello = parsed.server_hello
     return Connection(
         id=flow,
         client=table.endpoint(flow, client),
@@ -341,7 +336,7 @@ def build(
         ),
         from_start=bool(opening),
         hellos=tuple(parsed.hellos),
-        server_hello=server_hello,
+        server_hello=parsed.server_hello,
         server_hello_packet=parsed.server_hello_packet,
         hello_retry=parsed.hello_retry,
         certificates=tuple(parsed.certificates),
@@ -351,18 +346,7 @@ def build(
         alerts=tuple(sorted(parsed.alerts, key=lambda alert: alert.packet)),
         malformed=tuple(parsed.malformed),
         ocsp_responses=tuple(parsed.ocsp_responses),
-        **_fingerprints(hello, server_hello),
     )
-
-
-def _fingerprints(hello: ClientHello | None, server_hello: ServerHello | None) -> dict[str, str | None]:
-    from analyzer.tls import fingerprint
-
-    return {
-        "ja3": fingerprint.ja3(hello) if hello is not None and hello.complete else None,
-        "ja4": fingerprint.ja4(hello) if hello is not None and hello.complete else None,
-        "ja3s": fingerprint.ja3s(server_hello) if server_hello is not None else None,
-    }
 
 
 @dataclass(slots=True)

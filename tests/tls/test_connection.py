@@ -94,7 +94,6 @@ def test_the_messages_are_parsed() -> None:
     assert seen.certificate_request is not None
     assert len(seen.certificate_request.authorities) == 2
     assert len(seen.ocsp_responses) == 1
-    assert (seen.ja3 is None, seen.ja3s is None, seen.ja4 is None) == (False, False, False)
     assert (seen.server_hello_packet, seen.packet_of(Side.SERVER, 11)) == (5, 5)
 
 
