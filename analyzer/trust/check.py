@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -379,14 +379,18 @@ def _error(profile: Profile, path: Path | None, failure: Failure, seconds: int) 
     template = (profile.errors.get("searched") if searched else None) or profile.errors.get(failure.reason)
     if template is None:
         return failure.text_at(seconds)
-    given = {"depth": str(failure.depth), "at": instant(seconds), **_about(failure.certificate), **failure.facts}
-    facts: Mapping[str, str] = _Facts(given)
+    facts = _Facts({"depth": str(failure.depth), "at": instant(seconds), **failure.facts})
+    facts.certificate = failure.certificate
     return template.format_map(facts)
 
 
 class _Facts(dict[str, str]):
-    def __missing__(self, key: str) -> str:
-        return "?"
+    """What a template may name; what is to be said about the certificate is found out when it is asked for."""
+
+    certificate: Certificate | None = None
+
+    def __missing__(self, name: str) -> str:
+        return _about(self.certificate).get(name, "?")
 
 
 def _about(certificate: Certificate | None) -> dict[str, str]:
