@@ -32,6 +32,8 @@ __all__ = ["analyze"]
 
 Source = str | Path | BinaryIO
 
+_MAX_VERDICTS: Final = 4096
+"""Verdicts remembered at a time; the checker below remembers by validity, not by second."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -110,6 +112,7 @@ class _Settings:
     at: datetime | None
     verify_depth: int | None
     known_repairs: dict[object, tuple[Fix, ...]] = field(default_factory=dict)
+    known_verdicts: dict[object, tuple[TrustVerdict, ...]] = field(default_factory=dict)
 
 
 def _settings(
@@ -264,7 +267,7 @@ def _server_trust(seen: wire.Connection, settings: _Settings, chain: Sequence[by
     message = seen.chain(Side.SERVER)
     at = _checked_at(seen, settings)
     revoked, staple = _staple(seen, settings, chain, at)
-    verdicts = tuple(settings.checker.check(chain, host=host, at=at, profile=profile) for profile in settings.profiles)
+    verdicts = _verdicts(settings, chain, host, at)
     return Trust(
         verdicts=verdicts,
         store_given=usable,
@@ -277,6 +280,19 @@ def _server_trust(seen: wire.Connection, settings: _Settings, chain: Sequence[by
         revoked=revoked,
         staple=staple,
     )
+
+
+def _verdicts(settings: _Settings, chain: Sequence[bytes], host: str | None, at: datetime) -> tuple[TrustVerdict, ...]:
+    """What each profile says; connections of the same second with the same chain and host ask once."""
+    key = (tuple(chain), host, at.replace(microsecond=0))
+    known = settings.known_verdicts.get(key)
+    if known is None:
+        if len(settings.known_verdicts) >= _MAX_VERDICTS:
+            settings.known_verdicts.clear()
+        known = settings.known_verdicts[key] = tuple(
+            settings.checker.check(chain, host=host, at=at, profile=profile) for profile in settings.profiles
+        )
+    return known
 
 
 def _staple(

@@ -28,7 +28,7 @@ __all__ = ["CaptureReader", "Source", "expand"]
 
 Source = str | Path | BinaryIO
 
-_CHUNK: Final = 4 << 20
+_CHUNK: Final = 8 << 20
 """Bytes read at a time: large enough that work on columns pays, small enough to stay in a processor's cache."""
 _PATIENCE: Final = 0.02
 """Seconds to wait for more from a pipe before what is there is analysed: a live capture is answered at once."""
