@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from analyzer.commands.options import FORMATS, Parser, chosen_format, moment, password
@@ -102,15 +103,15 @@ class _Later(argparse.Action):
         raise InputError(option or "", _LATER_OPTIONS[option or ""])
 
 
-def _render(report: Report, form: str, output: str | None, *, all_connections: bool) -> str:
+def _render(report: Report, form: str, output: str | None, *, all_connections: bool) -> str | Iterator[str]:
     if form == "json":
-        from analyzer.report.to_json import to_json
+        from analyzer.report.to_json import json_parts
 
-        return to_json(report)
+        return json_parts(report)
     if form == "ndjson":
         from analyzer.report.to_json import to_ndjson
 
-        return "\n".join(to_ndjson(report))
+        return to_ndjson(report)
     if form == "markdown":
         from analyzer.report.to_markdown import to_markdown
 

@@ -24,16 +24,22 @@ class Terminal(TypedDict, total=False):
     colour: bool
 
 
-def write(text: str, output: str | None) -> None:
-    """Write the report to the file `output`, or to standard output for None and `-`. Raises `InputError`."""
-    if text and not text.endswith("\n"):
-        text += "\n"
+def write(text: str | Iterable[str], output: str | None) -> None:
+    """Write the report, whole or in parts, to the file `output`, or to standard output for None and `-`.
+
+    A text is ended by a newline. Raises `InputError`.
+    """
+    parts = text
+    if isinstance(text, str):
+        parts = (text if not text or text.endswith("\n") else f"{text}\n",)
     if output is None or output == "-":
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+        for part in parts:
+            sys.stdout.buffer.write(part.encode("utf-8", "backslashreplace"))
         sys.stdout.flush()
         return
     try:
-        Path(output).write_text(text, encoding="utf-8", errors="backslashreplace")
+        with Path(output).open("w", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(parts)
     except OSError as error:
         raise InputError(output, f"the report cannot be written: {error.strerror or error}") from None
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from analyzer.report.model import Capture, CheckReport, InputProblem, Report, StoreReport, Truststore
 
-__all__ = ["json_schema", "to_json", "to_ndjson"]
+__all__ = ["json_parts", "json_schema", "to_json", "to_ndjson"]
 
 _PLANS: dict[type, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {}
 """The names of a data class's fields in JSON, and a function that reads their values: looked up once."""
@@ -29,14 +29,18 @@ def to_json(report: Report | CheckReport | StoreReport) -> str:
         return _check(report, encode)
     if isinstance(report, StoreReport):
         return _store(report, encode)
-    return _object(
-        schema=encode(report.schema),
-        capture=encode(_capture(report.capture)),
-        truststore=encode(_truststore(report.truststore)),
-        connections=_lines(map(encode, report.connections)),
-        findings=_lines(map(encode, report.findings)),
-        summary=encode(report.summary),
-    )
+    return "".join(json_parts(report))
+
+
+def json_parts(report: Report) -> Iterator[str]:
+    """Write the same piece by piece: the whole text of a large report takes much more memory than the report."""
+    encode = _encoder()
+    yield "{\n" + f'"schema": {encode(report.schema)},\n'
+    yield f'"capture": {encode(_capture(report.capture))},\n'
+    yield f'"truststore": {encode(_truststore(report.truststore))},\n'
+    yield from _listed("connections", map(encode, report.connections))
+    yield from _listed("findings", map(encode, report.findings))
+    yield f'"summary": {encode(report.summary)}\n' + "}\n"
 
 
 def to_ndjson(report: Report) -> Iterator[str]:
@@ -84,6 +88,16 @@ def _store(report: StoreReport, encode: Callable[[Any], str]) -> str:
 
 def _object(**members: str) -> str:
     return "{\n" + ",\n".join(f'"{name}": {value}' for name, value in members.items()) + "\n}\n"
+
+
+def _listed(name: str, values: Iterable[str]) -> Iterator[str]:
+    """A member whose value is an array, an item a line."""
+    before = "\n"
+    yield f'"{name}": ['
+    for value in values:
+        yield before + value
+        before = ",\n"
+    yield "],\n" if before == "\n" else "\n],\n"
 
 
 def _lines(values: Iterable[str]) -> str:
