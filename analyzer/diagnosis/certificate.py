@@ -312,11 +312,11 @@ def _alert_evidence(left: Refusal, code: str) -> list[Evidence]:
 
 
 def _revoked(case: Case, left: Refusal) -> Match:
-    certain = left.alert == AlertDescription.CERTIFICATE_REVOKED or (left.alert is None and not left.after_handshake)
+    certain = left.alert in CERTIFICATE_ALERTS or (left.alert is None and not left.after_handshake)
     text = case.trust.revoked or ""
     return Match(
         confidence=CERTAIN if certain else LIKELY,
-        explanation=f"The client {left.text}. {text}",
+        explanation=f"The client {left.text}. {text.rstrip('.')}.",
         evidence=(Evidence(left.packet, f"the client {left.text}"), Evidence(None, text)),
         weight=3,
     )

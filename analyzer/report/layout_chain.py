@@ -109,7 +109,8 @@ def store_disagrees(connection: Connection) -> str:
     refusing = [verdict for verdict in connection.trust if not verdict.accepted]
     name = connection.host or (connection.tls.sni if connection.tls else None)
     server = f"{name} ({connection.server})" if name else connection.server
-    if connection.outcome == "failed" and connection.aborted_by == "client" and accepting:
+    revoked = connection.cause is not None and connection.cause.code == "revoked"
+    if connection.outcome == "failed" and connection.aborted_by == "client" and accepting and not revoked:
         if refusing:
             others = validators([verdict.profile for verdict in refusing])
             return (

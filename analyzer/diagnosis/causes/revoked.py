@@ -11,8 +11,8 @@ server itself sends the CA's signed word on it. A client that looks refuses.
 ## How we know
 - The client left at a moment at which clients refuse a certificate.
 - A stapled OCSP response in the handshake says revoked.
-- Certain after the alert certificate_revoked (44), or when the client left before its Finished without any
-  alert. Likely after any other alert, or after the handshake.
+- Certain after an alert about certificates, such as certificate_revoked (44) or bad_certificate (42, GnuTLS), or
+  when the client left before its Finished without any alert. Likely after another alert, or after the handshake.
 - Only stapled responses are on the wire. A client that asks the CA itself, or reads a list, leaves no trace of
   it in this connection: then the report says `certificate-rejected`.
 - Most clients do not look: curl does with `--cert-status`, GnuTLS does by default, OpenSSL, Go, Node and Java
