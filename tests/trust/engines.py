@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import os
+import re
 import shutil
 import subprocess
 from base64 import b64encode
@@ -166,26 +168,12 @@ class GnuTls:
         return (text.data or b"").decode()
 
 
-class Jsse:
-    """`TrustManagerFactory("PKIX")` with endpoint identification HTTPS, in one JVM for many cases."""
+class _Conversation:
+    """A program that answers one line for each line of a case."""
 
-    QUICK_START = ("-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-
-    def __init__(self, workplace: Path) -> None:
-        java, javac = shutil.which("java"), shutil.which("javac")
-        if java is None or javac is None:
-            raise UnavailableError("java and javac are not installed")
-        source = Path(__file__).parent / "oracles" / "JsseOracle.java"
-        compiling = [f"-J{flag}" for flag in self.QUICK_START]
-        subprocess.run(
-            [javac, *compiling, "-nowarn", "-d", str(workplace), str(source)], check=True, capture_output=True
-        )
+    def __init__(self, command: Sequence[str]) -> None:
         self.process = subprocess.Popen(
-            [java, *self.QUICK_START, "-cp", str(workplace), "JsseOracle"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
 
     def verify(self, chain: Sequence[bytes], anchors: Sequence[bytes], host: str | None, at: datetime) -> str | None:
@@ -201,6 +189,40 @@ class Jsse:
         self.process.stdin.close()  # type: ignore[union-attr]
         self.process.wait(timeout=20)
         self.process.stdout.close()  # type: ignore[union-attr]
+
+
+class Jsse(_Conversation):
+    """`TrustManagerFactory("PKIX")` with endpoint identification HTTPS, in one JVM for many cases."""
+
+    QUICK_START = ("-Xshare:auto", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+
+    def __init__(self, workplace: Path) -> None:
+        java, javac = shutil.which("java"), shutil.which("javac")
+        if java is None or javac is None:
+            raise UnavailableError("java and javac are not installed")
+        source = Path(__file__).parent / "oracles" / "JsseOracle.java"
+        compiling = [f"-J{flag}" for flag in self.QUICK_START]
+        subprocess.run(
+            [javac, *compiling, "-nowarn", "-d", str(workplace), str(source)], check=True, capture_output=True
+        )
+        super().__init__([java, *self.QUICK_START, "-cp", str(workplace), "JsseOracle"])
+
+
+class GoX509(_Conversation):
+    """crypto/x509 `Certificate.Verify` as crypto/tls calls it, in one process for many cases."""
+
+    def __init__(self, workplace: Path) -> None:
+        go = shutil.which("go")
+        if go is None:
+            raise UnavailableError("go is not installed")
+        source = Path(__file__).parent / "oracles" / "x509_oracle.go"
+        program = workplace / "x509_oracle"
+        environment = {**os.environ, "GOCACHE": str(workplace / "cache"), "GO111MODULE": "off", "GOFLAGS": ""}
+        subprocess.run([go, "build", "-o", str(program), str(source)], check=True, capture_output=True, env=environment)
+        said = subprocess.run([go, "version"], check=True, capture_output=True, text=True).stdout
+        version = re.search(r"go(\d+)\.(\d+)", said)
+        self.version = (int(version[1]), int(version[2])) if version else (0, 0)
+        super().__init__([str(program)])
 
 
 @cache

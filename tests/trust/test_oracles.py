@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from analyzer.trust.certificate import Certificate
 from analyzer.trust.check import check
 from analyzer.trust.model import TrustVerdict
-from tests.trust.engines import Jsse, UnavailableError, gnutls, openssl
+from tests.trust.engines import GoX509, Jsse, UnavailableError, gnutls, openssl
 from tests.trust.pki import NOW, Issued, broken, root
 from tests.trust.shapes import Shape, shape
 from tests.trust.test_repair import HOST, TICKETS, ask
@@ -40,7 +40,25 @@ def _twins_stored(case: Shape) -> bool:
     return len({(c.subject.canonical, c.spki) for c in stored}) < len(stored)
 
 
+_POLICY_EXTENSIONS = frozenset({"2.5.29.32", "2.5.29.33", "2.5.29.36", "2.5.29.54"})
+
+
+def _policies_are_critical(case: Shape) -> bool:
+    """Some certificate has a critical extension about certificate policies."""
+    certificates = [Certificate.parse(der) for der in (*case.chain, *case.store)]
+    return any(e.critical and e.oid in _POLICY_EXTENSIONS for c in certificates for e in c.extensions)
+
+
+def _bare_wildcard(case: Shape) -> bool:
+    """The leaf is for the name `*`, which newer versions take for no wildcard."""
+    return "*" in (name.text for name in Certificate.parse(case.chain[0]).alt_names or ())
+
+
 EXPLAINED: Mapping[str, Mapping[str, Callable[[Shape], bool]]] = {
+    "go": {
+        "Go before 1.24 knows no policy constraints, and refuses them when critical": _policies_are_critical,
+        "Go before 1.24 takes a bare * for any one label": _bare_wildcard,
+    },
     "java": {"JSSE takes stored anchors of one name and key in the order of a hash set": _twins_stored},
 }
 """Profile -> reason -> to which cases it applies."""
@@ -71,6 +89,16 @@ def _gnutls() -> Answer:
 def jsse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jsse]:
     try:
         engine = Jsse(Path(tmp_path_factory.mktemp("jsse")))
+    except UnavailableError as why:
+        pytest.skip(str(why))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def go(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GoX509]:
+    try:
+        engine = GoX509(Path(tmp_path_factory.mktemp("go")))
     except UnavailableError as why:
         pytest.skip(str(why))
     yield engine
@@ -118,6 +146,11 @@ def test_the_gnutls_profile_answers_as_gnutls(seeds: range) -> None:
 @pytest.mark.java
 def test_the_java_profile_answers_as_jsse(jsse: Jsse, seeds: range) -> None:
     _compare("java", lambda c: jsse.verify(c.chain, c.store, c.host, c.at), seeds)
+
+
+@SEEDS
+def test_the_go_profile_answers_as_crypto_x509(go: GoX509, seeds: range) -> None:
+    _compare("go", lambda c: go.verify(c.chain, c.store, c.host, c.at), seeds)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
