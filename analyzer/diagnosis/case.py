@@ -102,11 +102,6 @@ class Case:
             before = times[-1] if times else self.connection.first_time_ns
         return ending.time_ns - before
 
-    @property
-    def silence_ns(self) -> int:
-        """Nanoseconds from the connection's last packet to the end of the capture."""
-        return self.capture_end_ns - self.connection.last_time_ns
-
     def events(self, kind: EventKind, side: Side | None = None) -> tuple[Event, ...]:
         """The events of a kind, of a side."""
         return tuple(

@@ -60,8 +60,6 @@ class Progress:
     server_flight_packet: int | None
     """Frame of the server's certificate, else of what it sent first."""
     server_flight_time_ns: int | None
-    client_spoke_after_flight: bool
-    """Whether the client sent any handshake message after the server's flight."""
     empty_client_certificate: int | None
     """Frame of a TLS 1.3 record that is as long as a client Certificate without a certificate."""
     client_certificate_records: int | None
@@ -112,7 +110,6 @@ def trace(connection: Connection) -> Progress:
         server_data=done and server_data,
         server_flight_packet=flight_packet,
         server_flight_time_ns=flight_time,
-        client_spoke_after_flight=_client_spoke(connection, client),
         empty_client_certificate=_empty_certificate(connection, client),
         client_certificate_records=_certificate_records(client, _empty_certificate(connection, client)),
         server_refused=refused,

@@ -30,10 +30,10 @@ def server_left(case: Case, act: str, *, said: str, why: str, sure: str, unsure:
     if case.progress.stage in ("server-flight", "client-flight"):
         place = f"in the middle of the handshake ({case.progress.stage})"
     unseen = sum(lost.size for lost in connection.halves[Side.SERVER].lost)
-    silent = f"{unseen} bytes of the server before that are not in the capture" if unseen else "without an alert"
+    silent = f"; {unseen} bytes of the server before that are not in the capture" if unseen else ", without an alert"
     return Match(
         confidence=unsure if unseen else sure,
-        explanation=f"The server {said} {place}; {silent}. {why}",
-        evidence=(Evidence(ending.packet if ending is not None else None, f"the server {said} {place}; {silent}"),),
+        explanation=f"The server {said} {place}{silent}. {why}",
+        evidence=(Evidence(ending.packet if ending is not None else None, f"the server {said} {place}{silent}"),),
         weight=0,
     )

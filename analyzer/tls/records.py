@@ -124,7 +124,6 @@ class SideRecords:
     """Position of the first record; None when this direction carries no TLS."""
     unfinished: tuple[int, int, int] | None = None
     """Content type, body length and bytes present of a record that the stream ends in."""
-    sslv2_server: bool = False
 
     @property
     def is_tls(self) -> bool:

@@ -90,7 +90,8 @@ def look(case: Case) -> Match | None:
     state = "acknowledged by the server's TCP" if acknowledged else "not even acknowledged"
     return Match(
         confidence=CERTAIN if acknowledged else LIKELY,
-        explanation=f"The ClientHello was {state}, and no byte came back in {seconds(waited)}.{gave_up} The process "
+        explanation=f"The ClientHello to {connection.server} was {state}, and no byte came back in {seconds(waited)}."
+        f"{gave_up} The process "
         "behind the port hangs or is overloaded, or a box in between accepts connections that nobody serves.",
         evidence=tuple(evidence),
         weight=2,
