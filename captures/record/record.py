@@ -34,7 +34,9 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from captures.record import lab, pki, readme, stacks, walk
+from captures.record.clients import CLIENTS
 from captures.record.scenarios import SCENARIOS, Expected, Scenario
+from captures.record.servers import SERVERS
 
 _DEFAULT_OUT = Path(__file__).resolve().parents[1]
 
@@ -102,7 +104,7 @@ def record(scenario: Scenario, out: Path, programs: Path) -> dict[str, Any]:
     `programs` holds the compiled clients. Raises `RecordingError` when the wire shows something else than the
     scenario expects, `LabError` when the lab fails.
     """
-    client, server = stacks.CLIENTS[scenario.client], stacks.SERVERS[scenario.server]
+    client, server = CLIENTS[scenario.client], SERVERS[scenario.server]
     recorder = RECORDERS[scenario.recorder]
     with lab.Lab(names=(pki.HOST, pki.OTHER_HOST), family=scenario.family, delay=scenario.delay) as wire:
         bundle = wire.directory / "anchors.pem"
@@ -224,8 +226,8 @@ def _record_all(chosen: list[Scenario], out: Path) -> int:
 
 def _installed(scenario: Scenario) -> bool:
     absent = (
-        *stacks.missing(stacks.CLIENTS[scenario.client]),
-        *stacks.missing(stacks.SERVERS[scenario.server]),
+        *stacks.missing(CLIENTS[scenario.client]),
+        *stacks.missing(SERVERS[scenario.server]),
         *(tool for tool in RECORDERS[scenario.recorder].needs if shutil.which(tool) is None),
     )
     if absent:

@@ -29,7 +29,7 @@ class Expected:
 class Scenario:
     """One recording.
 
-    - `client`, `server`: keys of `stacks.CLIENTS` and `stacks.SERVERS`
+    - `client`, `server`: keys of `clients.CLIENTS` and `servers.SERVERS`
     - `chain`, `store`: keys of `pki.CHAINS` (what the server sends) and `pki.STORES` (what the client trusts)
     - `tls`: the one version that the server speaks, or `none`
     - `host`: the name that the client asks for; `family`: 4 or 6, the version of IP
