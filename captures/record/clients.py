@@ -29,16 +29,19 @@ def _openssl(job: Job) -> Finished:
 
 def _python(job: Job) -> Finished:
     program = str(PROGRAMS / "tls_client.py")
-    return _run(job, [sys.executable, program, job.host, str(job.port), str(job.bundle), f"{job.patience:g}"])
+    return _run(job, [sys.executable, program, job.host, str(job.port), str(job.bundle), f"{job.patience:g}",
+                      *job.client_options])  # fmt: skip
 
 
 def _go(job: Job) -> Finished:
-    return _run(job, [str(job.programs / "client"), job.url, str(job.bundle), f"{job.patience:g}s"])
+    command = [str(job.programs / "client"), job.url, str(job.bundle), f"{job.patience:g}s"]
+    return _run(job, [*command, *job.client_options])
 
 
 def _node(job: Job) -> Finished:
     program = str(PROGRAMS / "client.js")
-    return _run(job, ["node", program, job.url, str(job.bundle), f"{job.patience * 1000:.0f}"])
+    return _run(job, ["node", program, job.url, str(job.bundle), f"{job.patience * 1000:.0f}",
+                      *job.client_options])  # fmt: skip
 
 
 def _gnutls(job: Job) -> Finished:
@@ -52,14 +55,16 @@ def _wget(job: Job) -> Finished:
     command = [
         "wget", "--no-config", "--no-hsts", "--tries", "1", "--timeout", f"{job.patience:g}",
         "--ca-certificate", str(job.bundle), "--ca-directory", str(job.programs),
-        "--output-document", "/dev/null", job.url,
+        "--output-document", "/dev/null", *job.client_options, job.url,
     ]  # fmt: skip
     return _run(job, command)
 
 
 def _java_https(job: Job) -> Finished:
-    command = ["java", *_JAVA_SETTINGS, "-cp", str(job.programs), *job.client_options, "HttpsClient", job.url]
-    return _run(job, [*command, str(job.bundle), f"{job.patience * 1000:.0f}"])
+    settings = [option for option in job.client_options if option.startswith("-")]
+    rest = [option for option in job.client_options if not option.startswith("-")]
+    command = ["java", *_JAVA_SETTINGS, "-cp", str(job.programs), *settings, "HttpsClient", job.url]
+    return _run(job, [*command, str(job.bundle), f"{job.patience * 1000:.0f}", *rest])
 
 
 def _java_nio(job: Job) -> Finished:
