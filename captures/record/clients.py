@@ -6,7 +6,7 @@ import re
 import sys
 
 from captures.record.lab import Finished
-from captures.record.stacks import PROGRAMS, REQUEST, Client, Job, nginx
+from captures.record.stacks import JAVA_SETTINGS, PROGRAMS, REQUEST, Client, Job, nginx
 
 
 def _curl(job: Job) -> Finished:
@@ -63,12 +63,12 @@ def _wget(job: Job) -> Finished:
 def _java_https(job: Job) -> Finished:
     settings = [option for option in job.client_options if option.startswith("-")]
     rest = [option for option in job.client_options if not option.startswith("-")]
-    command = ["java", *_JAVA_SETTINGS, "-cp", str(job.programs), *settings, "HttpsClient", job.url]
+    command = ["java", *JAVA_SETTINGS, "-cp", str(job.programs), *settings, "HttpsClient", job.url]
     return _run(job, [*command, str(job.bundle), f"{job.patience * 1000:.0f}", *rest])
 
 
 def _java_nio(job: Job) -> Finished:
-    command = ["java", *_JAVA_SETTINGS, "-cp", str(job.programs), "NioClient", job.host, str(job.port)]
+    command = ["java", *JAVA_SETTINGS, "-cp", str(job.programs), "NioClient", job.host, str(job.port)]
     return _run(job, [*command, str(job.bundle), *job.client_options])
 
 
@@ -86,8 +86,6 @@ def _run(job: Job, command: list[str], stdin: bytes = b"") -> Finished:
     # Stacks that can give up by themselves get the time to do so first.
     return job.lab.run(job.lab.client, command, timeout=job.patience + 5, stdin=stdin)
 
-
-_JAVA_SETTINGS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 _NGINX_PROXY = """
 daemon off; worker_processes 1; master_process off; user root; pid {folder}/proxy.pid;

@@ -51,6 +51,17 @@ class Recipe:
     end: dt.datetime = _END
 
 
+def _client(
+    issuer: str | None,
+    *,
+    key: str = "rsa:client",
+    usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH,
+    begin: dt.datetime = _BEGIN,
+    end: dt.datetime = _END,
+) -> Recipe:
+    return Recipe(subject="gateway-7", key=key, issuer=issuer, usage=usage, begin=begin, end=end)
+
+
 RECIPES: dict[str, Recipe] = {
     "acme-root": Recipe(subject="Acme Root CA", key="rsa:acme-root", ca=True),
     "acme-root-old": Recipe(subject="Acme Root CA", key="rsa:acme-root-old", ca=True),
@@ -76,6 +87,21 @@ RECIPES: dict[str, Recipe] = {
         usage=ExtendedKeyUsageOID.CLIENT_AUTH,
     ),
     "leaf-self-signed": Recipe(subject=HOST, key="rsa:leaf", names=(HOST,)),
+    "acme-clients-root": Recipe(subject="Acme Clients CA", key="rsa:acme-clients-root", ca=True),
+    "acme-clients-intermediate": Recipe(
+        subject="Acme Clients Issuing CA",
+        key="rsa:acme-clients-intermediate",
+        issuer="acme-clients-root",
+        ca=True,
+    ),
+    "client": _client("acme-clients-root"),
+    "client-ec": _client("acme-clients-root", key="ec:client"),
+    "client-issued": _client("acme-clients-intermediate"),
+    "client-expired": _client("acme-clients-root", end=_PAST),
+    "client-future": _client("acme-clients-root", begin=_FAR),
+    "client-server-usage": _client("acme-clients-root", usage=ExtendedKeyUsageOID.SERVER_AUTH),
+    "client-stranger": _client("globex-root"),
+    "client-self-signed": _client(None),
 }
 
 CHAINS: dict[str, tuple[str, ...]] = {

@@ -1,16 +1,24 @@
-"""The server stacks, and what stands in for one: how each is started."""
+"""The server stacks, and what stands in for one: how each is started.
+
+`Job.server_options` are each server's own words: further arguments of `openssl s_server`, `gnutls-serv` and the
+programs of ours; lines of the `server` block of nginx, the virtual host of Apache and the service of stunnel; words
+of HAProxy's `bind` line. They run in the lab's scratch directory, and name the files there: `server.pem` (the
+chain), `server.key`, `server-all.pem` (both), and of the CAs of clients `clients.pem` (the right one), `strangers.pem`
+(another one).
+"""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from captures.record import pki
-from captures.record.stacks import PROGRAMS, Job, Server, nginx
+from captures.record.stacks import JAVA_SETTINGS, PROGRAMS, Job, Server, nginx
 
 
 def _openssl_server(job: Job) -> None:
     """Answer GET requests with a status page; write the session secrets to the key log."""
-    folder = job.lab.directory
+    folder = _files(job)
     (folder / "server.pem").write_bytes(pki.pem(job.chain[:1]) + pki.key_pem(job.chain[0]))
     (folder / "chain.pem").write_bytes(pki.pem(job.chain[1:]))
     (folder / "client-ca.pem").write_bytes(pki.pem(("acme-root",)))
@@ -24,11 +32,89 @@ def _openssl_server(job: Job) -> None:
 
 
 def _nginx_server(job: Job) -> None:
+    _configured(job, "server.conf", _NGINX_SERVER)
+    job.lab.start(job.lab.server, nginx(job.lab.directory, "server.conf"), log="server.log", listening=job.port)
+
+
+def _haproxy_server(job: Job) -> None:
+    _configured(job, "haproxy.cfg", _HAPROXY_SERVER)
+    job.lab.start(job.lab.server, ["haproxy", "-db", "-f", "haproxy.cfg"], log="server.log", listening=job.port)
+
+
+def _apache_server(job: Job) -> None:
+    _configured(job, "apache.conf", _APACHE_SERVER)
     folder = job.lab.directory
-    (folder / "server.pem").write_bytes(pki.pem(job.chain))
-    (folder / "server.key").write_bytes(pki.key_pem(job.chain[0]))
-    (folder / "server.conf").write_text(_NGINX_SERVER.format(folder=folder, job=job))
-    job.lab.start(job.lab.server, nginx(folder, "server.conf"), log="server.log", listening=job.port)
+    command = ["apache2", "-DFOREGROUND", "-d", str(folder), "-f", str(folder / "apache.conf")]
+    job.lab.start(job.lab.server, command, log="server.log", listening=job.port)
+
+
+def _stunnel_server(job: Job) -> None:
+    """Let stunnel take the TLS off for a plain server behind it, which answers `hello`."""
+    _configured(job, "stunnel.conf", _STUNNEL_SERVER)
+    job.lab.start(job.lab.server, ["stunnel", "stunnel.conf"], log="server.log", listening=job.port)
+
+
+def _gnutls_server(job: Job) -> None:
+    _files(job)
+    versions = f"-VERS-ALL:+VERS-TLS{job.tls}"
+    priority = next((word for word in job.server_options if word.startswith("--priority=")), "--priority=NORMAL")
+    options = [word for word in job.server_options if not word.startswith("--priority=")]
+    asking = any("client-cert" in word for word in options)
+    command = ["gnutls-serv", "--quiet", "--http", "--port", str(job.port), "--x509certfile", "server.pem",
+               "--x509keyfile", "server.key", f"{priority}:{versions}",
+               *(() if asking else ("--disable-client-cert",)), *options]  # fmt: skip
+    job.lab.start(job.lab.server, command, log="server.log", listening=job.port)
+
+
+def _go_server(job: Job) -> None:
+    _program(job, str(job.programs / "server"))
+
+
+def _node_server(job: Job) -> None:
+    _program(job, "node", str(PROGRAMS / "server.js"))
+
+
+def _python_server(job: Job) -> None:
+    _program(job, sys.executable, str(PROGRAMS / "tls_server.py"))
+
+
+def _java_server(job: Job) -> None:
+    _files(job)
+    clients = next((word[3:] for word in job.server_options if word.startswith("ca=")), "clients.pem")
+    settings = [word for word in job.server_options if word.startswith("-")]
+    rest = [word for word in job.server_options if not word.startswith(("-", "ca="))]
+    command = ["java", *JAVA_SETTINGS, "-cp", str(job.programs), *settings, "HttpsServer", str(job.port),
+               "server.pem", "server.key", job.tls, clients, *rest]  # fmt: skip
+    job.lab.start(job.lab.server, command, log="server.log", listening=job.port)
+
+
+def _program(job: Job, *command: str) -> None:
+    _files(job)
+    arguments = [str(job.port), "server.pem", "server.key", job.tls, *job.server_options]
+    job.lab.start(job.lab.server, [*command, *arguments], log="server.log", listening=job.port)
+
+
+def _files(job: Job) -> Path:
+    """Write the server's certificates and keys into the scratch directory."""
+    folder = job.lab.directory
+    chain, secret = pki.pem(job.chain), pki.key_pem(job.chain[0])
+    (folder / "server.pem").write_bytes(chain)
+    (folder / "server.key").write_bytes(secret)
+    (folder / "server-all.pem").write_bytes(chain + secret)
+    (folder / "clients.pem").write_bytes(pki.pem(("acme-clients-root",)))
+    (folder / "strangers.pem").write_bytes(pki.pem(("globex-root",)))
+    return folder
+
+
+def _configured(job: Job, name: str, configuration: str) -> None:
+    folder = _files(job)
+    between = " " if name == "haproxy.cfg" else "\n"
+    # The configuration files of nginx and Apache name 1.0 without its minor number.
+    version = f"TLSv{job.tls.removesuffix('.0')}"
+    text = configuration.format(
+        folder=folder, job=job, openssl_version=version, options=between.join(job.server_options)
+    )
+    (folder / name).write_text(text)
 
 
 def _nginx_plain_server(job: Job) -> None:
@@ -66,10 +152,68 @@ http {{
     server {{
         listen {job.port} ssl; listen [::]:{job.port} ssl;
         ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.key;
-        ssl_protocols TLSv{job.tls};
+        ssl_protocols {openssl_version};
+        {options}
         location / {{ return 200 "hello\\n"; }}
     }}
 }}
+"""
+
+_HAPROXY_SERVER = """
+global
+    log stderr local0
+    ssl-default-bind-options ssl-min-ver TLSv{job.tls} ssl-max-ver TLSv{job.tls}
+defaults
+    mode http
+    log global
+    timeout connect 5s
+    timeout client 10s
+    timeout server 10s
+frontend secure
+    bind :::{job.port} v4v6 ssl crt {folder}/server-all.pem {options}
+    http-request return status 200 content-type text/plain string hello
+"""
+
+_APACHE_SERVER = """
+LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so
+LoadModule http2_module /usr/lib/apache2/modules/mod_http2.so
+ServerName api.backend.example
+PidFile {folder}/apache.pid
+DefaultRuntimeDir {folder}
+ErrorLog {folder}/server-error.log
+LogLevel info
+DocumentRoot {folder}/page
+StartServers 1
+MinSpareThreads 1
+MaxSpareThreads 25
+ThreadsPerChild 5
+MaxRequestWorkers 25
+Listen {job.port}
+SSLSessionCache none
+<VirtualHost *:{job.port}>
+    SSLEngine on
+    SSLCertificateFile {folder}/server.pem
+    SSLCertificateKeyFile {folder}/server.key
+    SSLProtocol {openssl_version}
+    {options}
+</VirtualHost>
+"""
+
+_STUNNEL_SERVER = """
+foreground = yes
+pid =
+debug = info
+[secure]
+accept = :::{job.port}
+exec = /bin/echo
+execArgs = echo -e HTTP/1.0 200 OK\\r\\n\\r\\nhello
+cert = {folder}/server.pem
+key = {folder}/server.key
+sslVersionMin = TLSv{job.tls}
+sslVersionMax = TLSv{job.tls}
+{options}
 """
 
 _NGINX_PLAIN_SERVER = """
@@ -92,6 +236,28 @@ SERVERS: dict[str, Server] = {
     "nginx": Server(title="nginx", start=_nginx_server, needs=("nginx",), version=("nginx", "-v")),
     "nginx-plain": Server(
         title="nginx without TLS", start=_nginx_plain_server, needs=("nginx",), version=("nginx", "-v")
+    ),
+    "haproxy": Server(title="HAProxy", start=_haproxy_server, needs=("haproxy",), version=("haproxy", "-v")),
+    "apache": Server(title="Apache httpd", start=_apache_server, needs=("apache2",), version=("apache2", "-v")),
+    "stunnel": Server(title="stunnel", start=_stunnel_server, needs=("stunnel",), version=("stunnel", "-version")),
+    "gnutls": Server(
+        title="gnutls-serv", start=_gnutls_server, needs=("gnutls-serv",), version=("gnutls-serv", "--version")
+    ),
+    "go": Server(
+        title="Go net/http",
+        start=_go_server,
+        needs=("go",),
+        version=("go", "version"),
+        version_pattern=r"go(\d+\.\d+[\w.]*)",
+    ),
+    "node": Server(title="Node https", start=_node_server, needs=("node",), version=("node", "--version")),
+    "python": Server(title="Python ssl", start=_python_server, version=(sys.executable, "--version")),
+    "java": Server(
+        title="Java SSLServerSocket",
+        start=_java_server,
+        needs=("java", "javac"),
+        version=("java", "-version"),
+        version_pattern=r'version "([^"]+)"',
     ),
     "python-http": Server(title="Python http.server", start=_python_http_server, version=(sys.executable, "--version")),
     "faulty": Server(title="faulty_server.py", start=_faulty_server),
