@@ -20,6 +20,9 @@ PROGRAMS = Path(__file__).resolve().parent / "programs"
 
 REQUEST = "GET / HTTP/1.0\r\n\r\n"
 
+JAVA_SETTINGS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+"""What makes a short-lived Java program start sooner."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -96,13 +99,14 @@ def version_of(command: tuple[str, ...], pattern: str) -> str:
 
 
 def build_programs(directory: Path, languages: set[str]) -> None:
-    """Compile the clients of `languages` (`java`, `go`) into `directory`."""
+    """Compile the clients and servers of `languages` (`java`, `go`) into `directory`."""
     if "java" in languages:
         sources = sorted(str(path) for path in PROGRAMS.glob("*.java"))
         _build(["javac", "-d", str(directory), *sources], {})
     if "go" in languages:
         settings = {"GO111MODULE": "off", "GOFLAGS": "", "CGO_ENABLED": "0"}
-        _build(["go", "build", "-o", str(directory / "client"), str(PROGRAMS / "client.go")], settings)
+        for program in ("client", "server"):
+            _build(["go", "build", "-o", str(directory / program), str(PROGRAMS / f"{program}.go")], settings)
 
 
 def _build(command: list[str], settings: dict[str, str]) -> None:
