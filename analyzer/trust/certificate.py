@@ -52,6 +52,7 @@ __all__ = [
     "instant",
     "printable",
     "read_name",
+    "subject_of",
 ]
 
 SUBJECT_KEY_ID: Final = "2.5.29.14"
@@ -482,6 +483,21 @@ def _soft(unreadable: dict[str, str], what: str, reader: Callable[[], _T], other
     except (DerError, ValueError) as error:
         unreadable[what] = str(error)
         return otherwise
+
+
+def subject_of(data: bytes) -> bytes:
+    """`Certificate.parse(data).subject.canonical`, and nothing else of the certificate is read."""
+    try:
+        outer = der.read(data, 0, len(data), der.SEQUENCE)
+        tbs = der.read(data, outer.start, outer.end, der.SEQUENCE)
+        element = der.read(data, tbs.start, tbs.end)
+        if element.tag == 0xA0:
+            element = der.read(data, element.end, tbs.end)
+        for _ in ("signature", "issuer", "validity", "subject"):
+            element = der.read(data, element.end, tbs.end)
+        return _read_name(data[element.header : element.end]).canonical
+    except (DerError, ValueError):
+        return b""
 
 
 def _read_algorithm(data: bytes, element: Element) -> tuple[str, bytes]:

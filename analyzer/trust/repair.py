@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -23,6 +24,7 @@ from analyzer.trust.certificate import (
     GeneralName,
     instant,
     printable,
+    subject_of,
 )
 from analyzer.trust.check import judge, policy_of, seconds_of
 from analyzer.trust.model import Fix, TrustProblem, TrustVerdict
@@ -83,7 +85,7 @@ def repairs(
     at_hand = _AtHand(
         sent=tuple(c for c in state.chain if not c.malformed),
         candidates=_readable(candidates),
-        public=_readable(public_roots),
+        public_roots=tuple(public_roots),
     )
     proven = _plans(state, verdict, at_hand, bench)
     described = _descriptions(state, verdict, proven)
@@ -95,13 +97,23 @@ def _readable(data: Sequence[bytes]) -> tuple[Certificate, ...]:
     return tuple(dict.fromkeys(c for c in map(Certificate.parse, data) if not c.malformed))
 
 
+@lru_cache(maxsize=2)
+def _subjects(certificates: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return tuple(map(subject_of, certificates))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _AtHand:
     """Certificates that a repair may bring in, by where they come from."""
 
     sent: tuple[Certificate, ...]
     candidates: tuple[Certificate, ...]
-    public: tuple[Certificate, ...]
+    public_roots: tuple[bytes, ...]
+
+    def public(self, subjects: set[bytes]) -> tuple[Certificate, ...]:
+        """The public roots with one of these names; of the others, which are many, no more than the name is read."""
+        named = zip(self.public_roots, _subjects(self.public_roots), strict=True)
+        return _readable([data for data, subject in named if subject in subjects])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,11 +245,9 @@ def _options(state: _State, problem: TrustProblem, at_hand: _AtHand, bench: _Ben
 
 
 def _bring_in(state: _State, problem: TrustProblem, at_hand: _AtHand) -> Iterator[_Option]:
-    wanted = _wanted(state)
     held = set(state.store)
     sources = (("sent by the server", at_hand.sent[1:]), ("a candidate", at_hand.candidates))
-    fitting_public = tuple(c for c in at_hand.public if c.subject.canonical in wanted)
-    roots = (*sources, ("a public root", fitting_public))
+    roots = (*sources, ("a public root", at_hand.public(_wanted(state))))
     for origin, group in roots:
         for root in group:
             if root.self_issued and root.is_ca and root not in held:
@@ -266,7 +276,8 @@ def _bring_in(state: _State, problem: TrustProblem, at_hand: _AtHand) -> Iterato
 
 def _swapped_roots(state: _State, at_hand: _AtHand, bench: _Bench) -> Iterator[_Option]:
     """The right root in the place of its namesake, for validators that would stop at that one."""
-    for root in (*at_hand.sent[1:], *at_hand.candidates, *at_hand.public):
+    stored = {c.subject.canonical for c in state.store}
+    for root in (*at_hand.sent[1:], *at_hand.candidates, *at_hand.public(stored)):
         namesakes = [c for c in state.store if c.subject.canonical == root.subject.canonical and c.spki != root.spki]
         if not namesakes or not root.self_issued:
             continue
@@ -294,7 +305,7 @@ def _add_to_store(state: _State, certificate: Certificate, origin: str) -> _Opti
 
 def _renewed_at_hand(state: _State, certificate: Certificate, at_hand: _AtHand) -> Iterator[_Option]:
     """A renewed certificate with the same name and key, which only has to be put in place."""
-    for renewed in (*at_hand.candidates, *at_hand.public):
+    for renewed in (*at_hand.candidates, *at_hand.public({certificate.subject.canonical})):
         same = renewed.subject.canonical == certificate.subject.canonical and renewed.spki == certificate.spki
         if not same or renewed == certificate:
             continue

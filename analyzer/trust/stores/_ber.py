@@ -8,8 +8,7 @@ raises `WireError`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from analyzer.errors import WireError
 from analyzer.trust.der import INTEGER, OID, DerError, oid_text
@@ -31,8 +30,7 @@ _INDEFINITE_DEPTH: Final = 32
 _INDEFINITE_ELEMENTS: Final = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """One value: `tag` is the identifier octet, `[start:end]` the whole, `[body:stop]` its contents."""
 
     tag: int

@@ -19,7 +19,7 @@ from analyzer.errors import WireError
 from analyzer.trust.der import OID, SEQUENCE
 from analyzer.trust.stores import MOST_PROBLEMS, Contents, Format, Found, Kind, Purpose, Trouble, format_of, printable
 from analyzer.trust.stores._ber import children, element, object_identifier
-from analyzer.trust.stores._certificate import announced_length, collect
+from analyzer.trust.stores._certificate import collect
 from analyzer.trust.stores.keys_and_requests import named
 
 __all__ = ["FORMAT"]
@@ -180,8 +180,22 @@ def _decode(body: str) -> tuple[bytes | None, tuple[str, ...]]:
 
 
 def _read_bytes(block: _Block, body: bytes, password: str | None) -> Contents:
+    found = collect(body, block.where, block.alias)
+    if isinstance(found, Trouble):
+        return _read_other(block, body, password, found)
+    extra = body[len(found.der) :]
+    if not extra:
+        return Contents(entries=(found,))
+    if block.label == "TRUSTED CERTIFICATE":
+        return _read_trusted(block, found.der, extra)
+    text = f"{block.where} has {len(extra)} bytes after the certificate, which were not used"
+    return _with(found, Trouble(code="trailing-bytes", text=text, severity="warning"))
+
+
+def _read_other(block: _Block, body: bytes, password: str | None, trouble: Trouble) -> Contents:
+    """What is no certificate, for the reason `trouble`."""
     kind = format_of(body)
-    if kind is not None and kind.name not in ("DER certificate", FORMAT.name):
+    if kind is not None and kind.name != FORMAT.name:
         contents = kind.read(body, password)
         problems = tuple(
             Trouble(code=item.code, text=f"{block.where}: {item.text}", severity=item.severity)
@@ -197,21 +211,10 @@ def _read_bytes(block: _Block, body: bytes, password: str | None) -> Contents:
     if kind is None and block.label not in _CERTIFICATE_LABELS:
         text = f"{block.where} is of a kind that is not known here and is not used"
         return Contents(problems=(Trouble(code="other-content", text=text),))
-    length = announced_length(body)
-    extra = body[length:] if 0 < length < len(body) else b""
     if not body:
         text = f"{block.where} is empty; put the certificate back between its BEGIN and END lines"
         return Contents(problems=(Trouble(code="truncated", text=text),))
-    if block.label == "TRUSTED CERTIFICATE" and extra:
-        return _read_trusted(block, body[:length], extra)
-    found = collect(body, block.where, block.alias)
-    if isinstance(found, Trouble):
-        return Contents(problems=(found,))
-    problems = ()
-    if extra:
-        text = f"{block.where} has {len(extra)} bytes after the certificate, which were not used"
-        problems = (Trouble(code="trailing-bytes", text=text, severity="warning"),)
-    return Contents(entries=(found,), problems=problems)
+    return Contents(problems=(trouble,))
 
 
 def _read_trusted(block: _Block, der: bytes, settings: bytes) -> Contents:
