@@ -31,7 +31,8 @@ SERVER_ADDRESS = {4: "10.77.0.2", 6: "fd77::2"}
 
 _NETNS_FILES = Path("/etc/netns")
 _PREFIX = "hsa"
-_LONG_WIRE = Path(__file__).resolve().parent / "programs" / "long_wire.py"
+_PROGRAMS = Path(__file__).resolve().parent / "programs"
+_LONG_WIRE = "long_wire.py"
 
 
 class LabError(Exception):
@@ -61,11 +62,15 @@ class Lab:
     server: Host
     directory: Path
 
-    def __init__(self, *, names: Iterable[str], family: int, delay: float = 0) -> None:
-        """`names` lead to the server by IPv4 or IPv6 (`family` 4 or 6); `delay` in ms is that of one way."""
+    def __init__(self, *, names: Iterable[str], family: int, delay: float = 0, wire: tuple[str, ...] = ()) -> None:
+        """`names` lead to the server by IPv4 or IPv6 (`family` 4 or 6); `delay` in ms is that of one way.
+
+        `wire` names the program that carries the frames in the middle of the wire, and its further arguments.
+        """
         self._names = tuple(names)
         self._family = family
         self._delay = delay
+        self._wire = wire or ((_LONG_WIRE,) if delay else ())
         self._processes: list[subprocess.Popen[bytes]] = []
         self._undo = contextlib.ExitStack()
 
@@ -146,21 +151,23 @@ class Lab:
         return process
 
     @contextlib.contextmanager
-    def recording(self, command: Iterable[str], *, ready: str, settle: float) -> Iterator[None]:
+    def recording(
+        self, command: Iterable[str], *, ready: str, settle: float, log: str = "recorder.log"
+    ) -> Iterator[None]:
         """Record by `command` on the client's host while the block runs, and `settle` seconds longer.
 
-        `ready` is what the recorder prints once it records.
+        `ready` is what the recorder prints, into the file `log`, once it records.
         """
-        recorder = self.start(self.client, command, log="recorder.log")
-        log = self.directory / "recorder.log"
-        self._await(recorder, "recorder.log", lambda: ready in log.read_text(errors="replace"))
+        recorder = self.start(self.client, command, log=log)
+        words = self.directory / log
+        self._await(recorder, log, lambda: ready in words.read_text(errors="replace"))
         yield
         time.sleep(settle)
         recorder.send_signal(signal.SIGINT)
         try:
             recorder.wait(timeout=10)
         except subprocess.TimeoutExpired:
-            raise LabError(f"the recorder did not end: {log.read_text(errors='replace').strip()}") from None
+            raise LabError(f"the recorder did not end: {words.read_text(errors='replace').strip()}") from None
 
     def must(self, host: Host, *command: str) -> None:
         """Run a command that has to succeed, such as one that changes the network."""
@@ -183,6 +190,9 @@ class Lab:
         _must(["ip", "netns", "add", namespace])
         self._undo.callback(_remove_host, namespace)
         files = _NETNS_FILES / namespace
+        with contextlib.suppress(FileNotFoundError):
+            files.mkdir(parents=True, exist_ok=True)
+        # Another lab that ends just now may have taken the folder above away in between.
         files.mkdir(parents=True, exist_ok=True)
         lines = ["127.0.0.1 localhost", *(f"{SERVER_ADDRESS[self._family]} {name}" for name in self._names)]
         (files / "hosts").write_text("\n".join(lines) + "\n")
@@ -192,7 +202,7 @@ class Lab:
 
     def _join(self) -> None:
         client, server = self.client, self.server
-        if self._delay:
+        if self._wire:
             middle = self._add_host("w")
             ends = (replace(middle, device="to-c"), replace(middle, device="to-s"))
             _lay(client, ends[0])
@@ -200,8 +210,9 @@ class Lab:
             for end in ends:
                 _prepare(end)
             self._address()
-            command = [sys.executable, str(_LONG_WIRE), ends[0].device, ends[1].device, f"{self._delay:g}"]
-            carrier = self.start(middle, command, log="wire.log")
+            program, *arguments = self._wire
+            command = [sys.executable, str(_PROGRAMS / program), ends[0].device, ends[1].device, f"{self._delay:g}"]
+            carrier = self.start(middle, [*command, *arguments], log="wire.log")
             self._await(carrier, "wire.log", lambda: "carrying" in (self.directory / "wire.log").read_text())
         else:
             _lay(client, server)

@@ -25,8 +25,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,67 +33,11 @@ if not __package__:
 
 from captures.record import lab, pki, readme, stacks, walk
 from captures.record.clients import CLIENTS
+from captures.record.recording import RECORDERS, Recording, RecordingError, absent_tools, mismatch, recording
 from captures.record.scenarios import SCENARIOS, Expected, Scenario
 from captures.record.servers import SERVERS
 
 _DEFAULT_OUT = Path(__file__).resolve().parents[1]
-
-
-class RecordingError(Exception):
-    """A recording does not show what its scenario says."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorder:
-    """A way to record: `command` takes the file to write and the server's port, `ready` is its first word."""
-
-    title: str
-    command: Callable[[Path, int], list[str]]
-    link_type: str
-    ready: str = "listening on"
-    suffix: str = ".pcap"
-    needs: tuple[str, ...] = ()
-    inject_secrets: bool = False
-
-
-def _tcpdump(device: str, *options: str) -> Callable[[Path, int], list[str]]:
-    def command(path: Path, port: int) -> list[str]:
-        where = ["tcpdump", "-i", device, "-n", "-s", "0", "-U", "--immediate-mode", "-Z", "root", *options]
-        return [*where, "-w", str(path), f"tcp port {port}"]
-
-    return command
-
-
-def _dumpcap(path: Path, port: int) -> list[str]:
-    return ["dumpcap", "-q", "-i", "eth-c", "-f", f"tcp port {port}", "-w", str(path)]
-
-
-RECORDERS: dict[str, Recorder] = {
-    "tcpdump": Recorder(title="tcpdump", command=_tcpdump("eth-c"), link_type="EN10MB"),
-    "tcpdump-nano": Recorder(
-        title="tcpdump", command=_tcpdump("eth-c", "--time-stamp-precision", "nano"), link_type="EN10MB"
-    ),
-    "tcpdump-secrets": Recorder(
-        title="tcpdump, editcap",
-        command=_tcpdump("eth-c"),
-        link_type="EN10MB",
-        suffix=".pcapng",
-        needs=("editcap",),
-        inject_secrets=True,
-    ),
-    "any-sll2": Recorder(title="tcpdump -i any", command=_tcpdump("any"), link_type="LINUX_SLL2"),
-    "any-sll": Recorder(
-        title="tcpdump -i any -y LINUX_SLL", command=_tcpdump("any", "-y", "LINUX_SLL"), link_type="LINUX_SLL"
-    ),
-    "dumpcap": Recorder(
-        title="dumpcap",
-        command=_dumpcap,
-        link_type="EN10MB",
-        ready="Capturing on",
-        suffix=".pcapng",
-        needs=("dumpcap",),
-    ),
-}
 
 
 def record(scenario: Scenario, out: Path, programs: Path) -> dict[str, Any]:
@@ -106,46 +48,21 @@ def record(scenario: Scenario, out: Path, programs: Path) -> dict[str, Any]:
     """
     client, server = CLIENTS[scenario.client], SERVERS[scenario.server]
     recorder = RECORDERS[scenario.recorder]
-    with lab.Lab(names=(pki.HOST, pki.OTHER_HOST), family=scenario.family, delay=scenario.delay) as wire:
-        bundle = wire.directory / "anchors.pem"
-        bundle.write_bytes(pki.pem(pki.STORES[scenario.store]))
-        job = stacks.Job(
-            lab=wire,
-            host=scenario.host,
-            family=scenario.family,
-            port=scenario.port,
-            tls=scenario.tls,
-            bundle=bundle,
-            patience=scenario.patience,
-            chain=pki.CHAINS[scenario.chain],
-            client_options=scenario.client_options,
-            server_options=scenario.server_options,
-            programs=programs,
-        )
-        server.start(job)
-        raw = wire.directory / "recording"
-        with wire.recording(recorder.command(raw, scenario.port), ready=recorder.ready, settle=0.4):
-            said = client.talk(job)
-        keylog = job.keylog if job.keylog.exists() and job.keylog.stat().st_size else None
-        packets = walk.read(raw, port=scenario.port, keylog=keylog)
-        if not packets:
-            raise _mismatch("no packet was recorded", said, raw)
-        verdict = walk.judge(packets)
-        words = "\n".join(dict.fromkeys(client.errors.findall(said.output))).replace(f"{wire.directory}/", "")
-        expected = _confirmed(scenario, packets, verdict, words, said, raw)
+    with recording(scenario, programs) as seen:
+        expected = _confirmed(scenario, seen)
         file = f"{scenario.name}{recorder.suffix}"
         if recorder.inject_secrets:
-            if keylog is None:
-                raise _mismatch("the server kept no session secrets", said, raw)
-            command = ["editcap", "-F", "pcapng", "--inject-secrets", f"tls,{keylog}", str(raw), str(out / file)]
-            subprocess.run(command, check=True, timeout=60, capture_output=True)
+            if seen.keylog is None:
+                raise mismatch("the server kept no session secrets", seen.said, seen.raw)
+            command = ["editcap", "-F", "pcapng", "--inject-secrets", f"tls,{seen.keylog}", str(seen.raw)]
+            subprocess.run([*command, str(out / file)], check=True, timeout=60, capture_output=True)
         else:
-            shutil.copyfile(raw, out / file)
+            shutil.copyfile(seen.raw, out / file)
         kept_keys = None
-        if scenario.keys and keylog is not None:
+        if scenario.keys and seen.keylog is not None:
             kept_keys = f"{scenario.name}.keys"
-            shutil.copyfile(keylog, out / kept_keys)
-    begun = dt.datetime.fromtimestamp(packets[0].time, dt.UTC)
+            shutil.copyfile(seen.keylog, out / kept_keys)
+    begun = dt.datetime.fromtimestamp(seen.packets[0].time, dt.UTC)
     return {
         "name": scenario.name,
         "file": file,
@@ -157,24 +74,24 @@ def record(scenario: Scenario, out: Path, programs: Path) -> dict[str, Any]:
         "host": scenario.host,
         "port": scenario.port,
         "family": scenario.family,
-        "server_chain": list(pki.digests(job.chain)) if scenario.tls != "none" else [],
+        "server_chain": list(pki.digests(pki.CHAINS[scenario.chain])) if scenario.tls != "none" else [],
         "store": pki.store_path(scenario.store),
         "accepting_store": pki.store_path("with-root") if scenario.store != "with-root" else None,
         "keylog": kept_keys,
         "recorder": recorder.title,
         "link_type": recorder.link_type,
         "recorded_at": begun.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "client_error": words if expected.by else None,
+        "client_error": seen.words if expected.by else None,
         "expected": {
             "outcome": "failed" if expected.by else "completed",
             "cause": expected.cause,
             "aborted_by": expected.by,
             "abort_act": expected.act,
-            "abort_packet": verdict.abort_packet,
+            "abort_packet": seen.verdict.abort_packet,
             "stage": expected.stage,
         },
-        "packets": len(packets),
-        "events": walk.events(packets),
+        "packets": len(seen.packets),
+        "events": walk.events(seen.packets),
     }
 
 
@@ -204,7 +121,7 @@ def _record_all(chosen: list[Scenario], out: Path) -> int:
     failed = 0
     able = [scenario for scenario in chosen if _installed(scenario)]
     with tempfile.TemporaryDirectory(prefix=f"hsa-{os.getpid()}-") as programs:
-        stacks.build_programs(Path(programs), {s.client.partition("-")[0] for s in able})
+        stacks.build_programs(Path(programs), (name for s in able for name in (s.client, s.server)))
         for scenario in able:
             begun = time.monotonic()
             try:
@@ -225,43 +142,29 @@ def _record_all(chosen: list[Scenario], out: Path) -> int:
 
 
 def _installed(scenario: Scenario) -> bool:
-    absent = (
-        *stacks.missing(CLIENTS[scenario.client]),
-        *stacks.missing(SERVERS[scenario.server]),
-        *(tool for tool in RECORDERS[scenario.recorder].needs if shutil.which(tool) is None),
-    )
+    absent = absent_tools(scenario)
     if absent:
-        print(f"skipped   {scenario.name}: {', '.join(dict.fromkeys(absent))} not installed", flush=True)
+        print(f"skipped   {scenario.name}: {', '.join(absent)} not installed", flush=True)
     return not absent
 
 
-def _confirmed(
-    scenario: Scenario,
-    packets: tuple[walk.Packet, ...],
-    seen: walk.Verdict,
-    words: str,
-    said: lab.Finished,
-    raw: Path,
-) -> Expected:
+def _confirmed(scenario: Scenario, seen: Recording) -> Expected:
     """Give what the scenario expected and the wire shows; raise `RecordingError` if they differ."""
-    shown = (seen.aborted_by, seen.abort_act, seen.stage)
+    verdict = seen.verdict
+    shown = (verdict.aborted_by, verdict.abort_act, verdict.stage)
     for expected in (scenario.expected, *scenario.or_else):
         if (expected.by, expected.act, expected.stage) == shown:
             break
     else:
-        raise _mismatch(f"{shown} in packet {seen.abort_packet} is not {scenario.expected}", said, raw)
-    absent = [event for event in scenario.must_show if event not in walk.events(packets)]
+        raise mismatch(f"{shown} in packet {verdict.abort_packet} is not {scenario.expected}", seen.said, seen.raw)
+    absent = [event for event in scenario.must_show if event not in walk.events(seen.packets)]
     if absent:
-        raise _mismatch(f"no {', '.join(absent)}", said, raw)
-    if expected.by and not words:
-        raise _mismatch("the client did not say why it failed", said, raw)
-    if not expected.by and said.status:
-        raise _mismatch(f"the client failed (exit status {said.status})", said, raw)
+        raise mismatch(f"no {', '.join(absent)}", seen.said, seen.raw)
+    if expected.by and not seen.words:
+        raise mismatch("the client did not say why it failed", seen.said, seen.raw)
+    if not expected.by and not seen.accepted:
+        raise mismatch(f"the client failed (exit status {seen.said.status})", seen.said, seen.raw)
     return expected
-
-
-def _mismatch(reason: str, said: lab.Finished, raw: Path) -> RecordingError:
-    return RecordingError(f"{reason}\n{walk.listing(raw)}\nthe client said:\n{said.output[-1500:].strip()}")
 
 
 def _stack(name: str, stack: stacks.Client | stacks.Server) -> dict[str, str]:

@@ -26,15 +26,45 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """One recording.
+class Setup:
+    """Who talks to whom, and how.
 
     - `client`, `server`: keys of `clients.CLIENTS` and `servers.SERVERS`
     - `chain`, `store`: keys of `pki.CHAINS` (what the server sends) and `pki.STORES` (what the client trusts)
+    - `identity`: the client's own certificates, its leaf first: names of `pki.RECIPES`
     - `tls`: the one version that the server speaks, or `none`
     - `host`: the name that the client asks for; `family`: 4 or 6, the version of IP
     - `patience`: the client's time limit in seconds; `delay`: the length of the wire, one way, in ms
-    - `recorder`: a key of `record.RECORDERS`; `keys`: the session secrets are kept beside the capture
+    - `wire`: what carries the frames in the middle of the wire: a program of `programs/`, and its arguments
+      after the two devices and the delay
+    - `client_network`, `server_network`: commands run on the host before the client starts, such as `nft`
+    - `recorder`: a key of `recording.RECORDERS`
+    """
+
+    client: str
+    server: str = "openssl"
+    chain: str = "usual"
+    store: str = "with-root"
+    identity: tuple[str, ...] = ()
+    tls: str = "1.2"
+    host: str = HOST
+    family: int = 4
+    port: int = 443
+    patience: float = 8
+    delay: float = 0
+    wire: tuple[str, ...] = ()
+    client_network: tuple[tuple[str, ...], ...] = ()
+    server_network: tuple[tuple[str, ...], ...] = ()
+    client_options: tuple[str, ...] = ()
+    server_options: tuple[str, ...] = ()
+    recorder: str = "tcpdump"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario(Setup):
+    """One recording of which it is known beforehand what it shows.
+
+    - `keys`: the session secrets are kept beside the capture
     - `or_else`: what else the wire may show where both sides leave at once; the manifest tells which it was
     - `must_show`: further events (see `walk.events`) without which the recording is not what it should be
     """
@@ -42,20 +72,7 @@ class Scenario:
     name: str
     shows: str
     fault: str
-    client: str
     expected: Expected
-    server: str = "openssl"
-    chain: str = "usual"
-    store: str = "with-root"
-    tls: str = "1.2"
-    host: str = HOST
-    family: int = 4
-    port: int = 443
-    patience: float = 8
-    delay: float = 0
-    client_options: tuple[str, ...] = ()
-    server_options: tuple[str, ...] = ()
-    recorder: str = "tcpdump"
     keys: bool = False
     or_else: tuple[Expected, ...] = ()
     must_show: tuple[str, ...] = ()

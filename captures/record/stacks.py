@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,11 @@ JAVA_SETTINGS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What a stack has to know of the run. `bundle` is the PEM file of the client's trust anchors."""
+    """What a stack has to know of the run.
+
+    `bundle` is the PEM file of the client's trust anchors; `chain` are the server's certificates and `identity`
+    the client's own, if any (names of `pki.RECIPES`, the leaf first).
+    """
 
     lab: Lab
     host: str
@@ -36,6 +40,7 @@ class Job:
     bundle: Path
     patience: float
     chain: tuple[str, ...]
+    identity: tuple[str, ...]
     client_options: tuple[str, ...]
     server_options: tuple[str, ...]
     programs: Path
@@ -51,6 +56,16 @@ class Job:
         return f"https://{self.host}:{self.port}/" if self.port != 443 else f"https://{self.host}/"
 
     @property
+    def certificate(self) -> Path:
+        """The PEM file of the client's own certificates, its leaf first; there only when `identity` is given."""
+        return self.lab.directory / "client.pem"
+
+    @property
+    def certificate_key(self) -> Path:
+        """The PEM file of the client's private key; there only when `identity` is given."""
+        return self.lab.directory / "client.key"
+
+    @property
     def keylog(self) -> Path:
         """Where a server that can do so writes the session secrets."""
         return self.lab.directory / "keylog"
@@ -60,8 +75,9 @@ class Job:
 class Client:
     """A client stack.
 
-    `talk` connects and asks for a page; `errors` finds the client's own words for a failure in what it said,
-    as group 1; `version` is the command whose output holds the version, found by `version_pattern`.
+    `talk` connects and asks for a page, and ends with status 0 only if it got one; `errors` finds the client's
+    own words for a failure in what it said, as group 1; `version` is the command whose output holds the version,
+    found by `version_pattern`. `profile` names the analyzer's profile of its validator, empty when there is none.
     """
 
     title: str
@@ -70,6 +86,7 @@ class Client:
     needs: tuple[str, ...]
     version: tuple[str, ...]
     version_pattern: str = r"(\d+\.\d+[\w.+-]*)"
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +102,12 @@ class Server:
 
 def missing(stack: Client | Server) -> tuple[str, ...]:
     """Name the executables that a stack needs and that this machine does not have."""
-    return tuple(tool for tool in stack.needs if shutil.which(tool) is None)
+    return absent(stack.needs)
+
+
+def absent(tools: tuple[str, ...]) -> tuple[str, ...]:
+    """Name those of `tools` that this machine does not have."""
+    return tuple(tool for tool in tools if shutil.which(tool) is None)
 
 
 @functools.cache
@@ -98,15 +120,16 @@ def version_of(command: tuple[str, ...], pattern: str) -> str:
     return found[1] if found else "unknown"
 
 
-def build_programs(directory: Path, languages: set[str]) -> None:
-    """Compile the clients and servers of `languages` (`java`, `go`) into `directory`."""
+def build_programs(directory: Path, names: Iterable[str]) -> None:
+    """Compile into `directory` what the stacks called `names` need: all of Java, all of Go, or nothing."""
+    languages = {name.partition("-")[0] for name in names}
     if "java" in languages:
         sources = sorted(str(path) for path in PROGRAMS.glob("*.java"))
         _build(["javac", "-d", str(directory), *sources], {})
     if "go" in languages:
         settings = {"GO111MODULE": "off", "GOFLAGS": "", "CGO_ENABLED": "0"}
-        for program in ("client", "server"):
-            _build(["go", "build", "-o", str(directory / program), str(PROGRAMS / f"{program}.go")], settings)
+        for source in sorted(PROGRAMS.glob("*.go")):
+            _build(["go", "build", "-o", str(directory / source.stem), str(source)], settings)
 
 
 def _build(command: list[str], settings: dict[str, str]) -> None:
