@@ -49,8 +49,10 @@ def _apache_server(job: Job) -> None:
 
 
 def _stunnel_server(job: Job) -> None:
-    """Let stunnel take the TLS off for a plain server behind it, which answers `hello`."""
+    """Let stunnel take the TLS off for a plain server behind it."""
     _configured(job, "stunnel.conf", _STUNNEL_SERVER)
+    plain = [sys.executable, "-m", "http.server", "--directory", "page", "--bind", "127.0.0.1", "8080"]
+    job.lab.start(job.lab.server, plain, log="plain.log", listening=8080)
     job.lab.start(job.lab.server, ["stunnel", "stunnel.conf"], log="server.log", listening=job.port)
 
 
@@ -102,6 +104,8 @@ def _files(job: Job) -> Path:
     (folder / "server.key").write_bytes(secret)
     (folder / "server-all.pem").write_bytes(chain + secret)
     (folder / "clients.pem").write_bytes(pki.pem(("acme-clients-root",)))
+    (folder / "page").mkdir()
+    (folder / "page/index.html").write_text("hello\n")
     (folder / "strangers.pem").write_bytes(pki.pem(("globex-root",)))
     return folder
 
@@ -207,8 +211,7 @@ pid =
 debug = info
 [secure]
 accept = :::{job.port}
-exec = /bin/echo
-execArgs = echo -e HTTP/1.0 200 OK\\r\\n\\r\\nhello
+connect = 127.0.0.1:8080
 cert = {folder}/server.pem
 key = {folder}/server.key
 sslVersionMin = TLSv{job.tls}
