@@ -122,6 +122,7 @@ STORES: dict[str, tuple[str, ...]] = {
     "with-root": ("globex-root", "initech-root", "acme-root"),
     "with-old-root": ("globex-root", "initech-root", "acme-root-old"),
     "intermediate-only": ("acme-intermediate",),
+    "clients": ("acme-clients-root",),
 }
 """What a validator trusts."""
 
