@@ -6,7 +6,8 @@ import re
 import sys
 
 from captures.record.lab import Finished
-from captures.record.stacks import JAVA_SETTINGS, PROGRAMS, REQUEST, Client, Job, nginx
+from captures.record.proxies import PROXIES
+from captures.record.stacks import JAVA_SETTINGS, PROGRAMS, REQUEST, Client, Job
 
 
 def _curl(job: Job) -> Finished:
@@ -72,14 +73,50 @@ def _java_nio(job: Job) -> Finished:
     return _run(job, [*command, str(job.bundle), *job.client_options])
 
 
-def _nginx_proxy(job: Job) -> Finished:
-    """Let curl ask an nginx on the client's host, which asks the server; nginx's log has the words."""
-    folder = job.lab.directory
-    (folder / "proxy.conf").write_text(_NGINX_PROXY.format(folder=folder, job=job))
-    job.lab.start(job.lab.client, nginx(folder, "proxy.conf"), log="proxy.log", listening=8080)
-    command = ["curl", "--silent", "--show-error", "--fail", "--max-time", f"{job.patience + 2:g}"]
-    done = _run(job, [*command, "--output", "/dev/null", "http://127.0.0.1:8080/"])
-    return Finished(output=(folder / "proxy-error.log").read_text() + done.output, status=done.status)
+def _java_http(job: Job) -> Finished:
+    command = ["java", *JAVA_SETTINGS, "-cp", str(job.programs), *job.client_options, "HttpClient11", job.url]
+    return _run(job, [*command, str(job.bundle), f"{job.patience * 1000:.0f}"])
+
+
+def _perl(job: Job) -> Finished:
+    return _run(job, ["perl", str(PROGRAMS / "client.pl"), *_plain_arguments(job)])
+
+
+def _ruby(job: Job) -> Finished:
+    return _run(job, ["ruby", str(PROGRAMS / "client.rb"), *_plain_arguments(job)])
+
+
+def _php(job: Job) -> Finished:
+    return _run(job, ["php", "-n", *_PHP_MODULES, str(PROGRAMS / "client.php"), job.url, str(job.bundle),
+                      f"{job.patience:g}"])  # fmt: skip
+
+
+def _libcurl_gnutls(job: Job) -> Finished:
+    command = ["/usr/bin/python3", str(PROGRAMS / "client_libcurl.py"), job.url, str(job.bundle)]
+    return _run(job, [*command, f"{job.patience:g}"])
+
+
+def _erlang(job: Job) -> Finished:
+    call = f'client:main(["{job.host}","{job.port}","{job.bundle}","{job.patience * 1000:.0f}"]).'
+    return _run(job, ["erl", "-noshell", "-pa", str(job.programs), "-eval", call])
+
+
+def _nss(job: Job) -> Finished:
+    """Ask by NSS's test client. It takes its anchors from a database, which certutil makes."""
+    folder = job.lab.directory / "nss"
+    folder.mkdir()
+    _run(job, ["certutil", "-N", "-d", f"sql:{folder}", "--empty-password"])
+    for number, anchor in enumerate(job.bundle.read_text().split("-----END CERTIFICATE-----\n")[:-1]):
+        text = f"{anchor}-----END CERTIFICATE-----\n".encode()
+        _run(job, ["certutil", "-A", "-n", f"anchor-{number}", "-t", "C,,", "-a", "-d", f"sql:{folder}"], stdin=text)
+    command = ["tstclnt", "-h", job.host, "-p", str(job.port), "-d", f"sql:{folder}", "-V", "tls1.2:tls1.3"]
+    done = _run(job, [*command, *job.client_options], stdin=REQUEST.encode())
+    # Its status is 0 even when the server has turned it away.
+    return done if "HTTP/" in done.output else Finished(output=done.output, status=done.status or 1)
+
+
+def _plain_arguments(job: Job) -> list[str]:
+    return [job.host, str(job.port), str(job.bundle), f"{job.patience:g}"]
 
 
 def _run(job: Job, command: list[str], stdin: bytes = b"") -> Finished:
@@ -87,30 +124,7 @@ def _run(job: Job, command: list[str], stdin: bytes = b"") -> Finished:
     return job.lab.run(job.lab.client, command, timeout=job.patience + 5, stdin=stdin)
 
 
-_NGINX_PROXY = """
-daemon off; worker_processes 1; master_process off; user root; pid {folder}/proxy.pid;
-error_log {folder}/proxy-error.log info;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-    uwsgi_temp_path {folder}; scgi_temp_path {folder};
-    server {{
-        listen 127.0.0.1:8080;
-        location / {{
-            proxy_pass https://{job.host}:{job.port};
-            proxy_connect_timeout {job.patience:.0f}s;
-            proxy_read_timeout {job.patience:.0f}s;
-            proxy_ssl_server_name on;
-            proxy_ssl_name {job.host};
-            proxy_ssl_verify on;
-            proxy_ssl_verify_depth 5;
-            proxy_ssl_protocols TLSv1.2 TLSv1.3;
-            proxy_ssl_trusted_certificate {job.bundle};
-        }}
-    }}
-}}
-"""
+_PHP_MODULES = ("-d", "extension=openssl")
 
 CLIENTS: dict[str, Client] = {
     "curl": Client(
@@ -119,6 +133,7 @@ CLIENTS: dict[str, Client] = {
         errors=re.compile(r"^(curl: \(\d+\).*)$", re.MULTILINE),
         needs=("curl",),
         version=("curl", "--version"),
+        profile="openssl-partial",
     ),
     "openssl": Client(
         title="openssl s_client",
@@ -126,6 +141,7 @@ CLIENTS: dict[str, Client] = {
         errors=re.compile(r"^(verify error:.*|.*:error:.*|connect:errno=.*|.*Connection refused.*)$", re.MULTILINE),
         needs=("openssl",),
         version=("openssl", "version"),
+        profile="openssl",
     ),
     "python": Client(
         title="Python ssl",
@@ -133,6 +149,7 @@ CLIENTS: dict[str, Client] = {
         errors=re.compile(r"^error: (.*)$", re.MULTILINE),
         needs=(),
         version=(sys.executable, "--version"),
+        profile="openssl",
     ),
     "go": Client(
         title="Go net/http",
@@ -141,6 +158,7 @@ CLIENTS: dict[str, Client] = {
         needs=("go",),
         version=("go", "version"),
         version_pattern=r"go(\d+\.\d+[\w.]*)",
+        profile="go",
     ),
     "node": Client(
         title="Node https",
@@ -148,6 +166,7 @@ CLIENTS: dict[str, Client] = {
         errors=re.compile(r"^error: (.*)$", re.MULTILINE),
         needs=("node",),
         version=("node", "--version"),
+        profile="openssl",
     ),
     "gnutls": Client(
         title="gnutls-cli",
@@ -155,6 +174,7 @@ CLIENTS: dict[str, Client] = {
         errors=re.compile(r"^(?:- Status: |\*\*\* )(.*)$", re.MULTILINE),
         needs=("gnutls-cli",),
         version=("gnutls-cli", "--version"),
+        profile="gnutls",
     ),
     "wget": Client(
         title="GNU wget/GnuTLS",
@@ -162,6 +182,7 @@ CLIENTS: dict[str, Client] = {
         errors=re.compile(r"^(ERROR: .*|.*failed: .*)$", re.MULTILINE),
         needs=("wget",),
         version=("wget", "--version"),
+        profile="gnutls",
     ),
     "java": Client(
         title="Java HttpsURLConnection",
@@ -170,6 +191,7 @@ CLIENTS: dict[str, Client] = {
         needs=("java", "javac"),
         version=("java", "-version"),
         version_pattern=r'version "([^"]+)"',
+        profile="java",
     ),
     "java-nio": Client(
         title="Java SSLEngine over NIO",
@@ -178,12 +200,67 @@ CLIENTS: dict[str, Client] = {
         needs=("java", "javac"),
         version=("java", "-version"),
         version_pattern=r'version "([^"]+)"',
+        profile="java",
     ),
-    "nginx-proxy": Client(
-        title="nginx proxy",
-        talk=_nginx_proxy,
-        errors=re.compile(r"^\S+ \S+ \[(?:error|crit)\] \S+ \*\d+ (.*)$", re.MULTILINE),
-        needs=("nginx", "curl"),
-        version=("nginx", "-v"),
+    "java-http": Client(
+        title="java.net.http",
+        talk=_java_http,
+        errors=re.compile(r"^error: (.*)$", re.MULTILINE),
+        needs=("java", "javac"),
+        version=("java", "-version"),
+        version_pattern=r'version "([^"]+)"',
+        profile="java",
     ),
-}
+    "perl": Client(
+        title="Perl IO::Socket::SSL",
+        talk=_perl,
+        errors=re.compile(r"^error: (.*)$", re.MULTILINE),
+        needs=("perl",),
+        version=("perl", "-MIO::Socket::SSL", "-e", "print $IO::Socket::SSL::VERSION"),
+        profile="openssl-partial",
+    ),
+    "ruby": Client(
+        title="Ruby Net::HTTP",
+        talk=_ruby,
+        errors=re.compile(r"^error: (.*)$", re.MULTILINE),
+        needs=("ruby",),
+        version=("ruby", "--version"),
+        profile="openssl",
+    ),
+    "php": Client(
+        title="PHP https stream",
+        talk=_php,
+        errors=re.compile(r"^error: (.*)$", re.MULTILINE),
+        needs=("php",),
+        version=("php", "--version"),
+        profile="openssl",
+    ),
+    "libcurl-gnutls": Client(
+        title="libcurl/GnuTLS",
+        talk=_libcurl_gnutls,
+        errors=re.compile(r"^error: (.*)$", re.MULTILINE),
+        needs=("/usr/bin/python3",),
+        version=("/usr/bin/python3", "-c", "import pycurl; print(pycurl.version)"),
+        version_pattern=r"libcurl/(\S+ GnuTLS/\S+)",
+        profile="gnutls",
+    ),
+    "erlang": Client(
+        title="Erlang ssl",
+        talk=_erlang,
+        errors=re.compile(r"^error: (.*)$", re.MULTILINE),
+        needs=("erl", "erlc"),
+        version=(
+            "erl",
+            "-noshell",
+            "-eval",
+            "application:load(ssl), {ok, V} = application:get_key(ssl, vsn), io:format(V), halt().",
+        ),
+    ),
+    "nss": Client(
+        title="NSS tstclnt",
+        talk=_nss,
+        errors=re.compile(r"^(tstclnt: .*(?:fail|err|Err).*)$", re.MULTILINE),
+        needs=("tstclnt", "certutil"),
+        version=("dpkg-query", "--show", "libnss3"),
+    ),
+} | PROXIES

@@ -121,7 +121,7 @@ def version_of(command: tuple[str, ...], pattern: str) -> str:
 
 
 def build_programs(directory: Path, names: Iterable[str]) -> None:
-    """Compile into `directory` what the stacks called `names` need: all of Java, all of Go, or nothing."""
+    """Compile into `directory` what the stacks called `names` need: all of Java, all of Go, Erlang."""
     languages = {name.partition("-")[0] for name in names}
     if "java" in languages:
         sources = sorted(str(path) for path in PROGRAMS.glob("*.java"))
@@ -130,6 +130,8 @@ def build_programs(directory: Path, names: Iterable[str]) -> None:
         settings = {"GO111MODULE": "off", "GOFLAGS": "", "CGO_ENABLED": "0"}
         for source in sorted(PROGRAMS.glob("*.go")):
             _build(["go", "build", "-o", str(directory / source.stem), str(source)], settings)
+    if "erlang" in languages:
+        _build(["erlc", "-o", str(directory), str(PROGRAMS / "client.erl")], {})
 
 
 def _build(command: list[str], settings: dict[str, str]) -> None:

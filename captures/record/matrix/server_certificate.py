@@ -24,3 +24,4 @@ CASES: tuple[Case, ...] = tuple(
     for client in CLIENTS
     for tls in ("1.2", "1.3")
 )
+CASES += tuple(_case(None, "usual", client, tls, "nothing") for client in CLIENTS for tls in ("1.2", "1.3"))
