@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+from analyzer.dataclass import dataclass
 from analyzer.diagnosis.case import Case
 from analyzer.trust.model import Fix
 

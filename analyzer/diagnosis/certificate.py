@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
+from analyzer.dataclass import dataclass
 from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS, SENDERS, SPECIFIC
 from analyzer.diagnosis.case import Case, seconds
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match

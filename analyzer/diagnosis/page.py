@@ -8,9 +8,9 @@ server's certificate is written here once and put into each of their pages.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from analyzer.dataclass import dataclass
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
 from analyzer.diagnosis.engine import catalogue, page

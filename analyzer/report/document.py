@@ -7,9 +7,9 @@ in `layout`; a renderer only decides how a block looks.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any
 
+from analyzer.dataclass import dataclass
 from analyzer.report.characters import shorten
 
 __all__ = [

@@ -7,8 +7,9 @@ timeline are seconds from the connection's first packet. Packet numbers are 1-ba
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from analyzer.dataclass import dataclass
 from analyzer.trust.model import CertificateInfo, Fix, TrustProblem, TrustVerdict
 
 __all__ = [

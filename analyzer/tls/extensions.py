@@ -13,10 +13,10 @@ offset counts from the start of the message.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from struct import Struct, unpack
 from typing import Final, Literal, NamedTuple, TypeVar, get_args
 
+from analyzer.dataclass import dataclass
 from analyzer.errors import WireError
 from analyzer.registry import ExtensionType, extension_name
 from analyzer.wire import Reader

@@ -8,7 +8,7 @@ read; the facts are kept here, the judgement is the profile's. Results are inter
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from hashlib import sha1, sha256
@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from analyzer.dataclass import dataclass
 from analyzer.trust import der
 from analyzer.trust.der import DerError, Element
 from analyzer.trust.model import CertificateInfo

@@ -20,9 +20,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from analyzer.dataclass import dataclass
 from analyzer.trust.certificate import Certificate
 from analyzer.trust.stores import Contents, Trouble, format_of, printable
 from analyzer.trust.stores._unknown import describe

@@ -7,10 +7,10 @@ not know; each of these is a knob.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
+from analyzer.dataclass import dataclass
 from analyzer.trust.certificate import (
     Certificate,
     GeneralName,

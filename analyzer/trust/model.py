@@ -6,7 +6,7 @@ Codes are those of the catalogue of causes (`missing-root`, `expired-leaf`, ...)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from analyzer.dataclass import dataclass
 
 __all__ = ["CertificateInfo", "Fix", "PathAttempt", "TrustProblem", "TrustVerdict"]
 

@@ -7,7 +7,6 @@ this validator does not look there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
 from ipaddress import ip_address
@@ -15,6 +14,7 @@ from re import IGNORECASE, Pattern
 from re import compile as compile_pattern
 from typing import Final, Literal
 
+from analyzer.dataclass import dataclass
 from analyzer.trust.certificate import Certificate, printable
 
 __all__ = ["HostMatch", "HostRules", "Reference", "match_host", "reference", "wildcard_match"]

@@ -8,11 +8,11 @@ certificate it speaks, and at which time. It never raises on hostile bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import new as new_hash
 from typing import Any, Final
 
+from analyzer.dataclass import dataclass
 from analyzer.trust import der
 from analyzer.trust.certificate import Certificate, instant, printable
 from analyzer.trust.check import seconds_of

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Final, Literal
 
+from analyzer.dataclass import dataclass
 from analyzer.trust.certificate import Certificate, instant
 from analyzer.trust.model import TrustProblem
 from analyzer.trust.names import Reference

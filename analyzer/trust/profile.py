@@ -8,11 +8,12 @@ walking the folder, so that adding a validator touches one file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
+from analyzer.dataclass import dataclass
 from analyzer.trust.constraints import ConstraintRules
 from analyzer.trust.names import HostRules
 

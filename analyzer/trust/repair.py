@@ -9,12 +9,13 @@ changed, its signature taken for good; so `proven` then means: nothing else stan
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
+from analyzer.dataclass import dataclass
 from analyzer.trust.certificate import (
     CLIENT_AUTH,
     KEY_USAGE,

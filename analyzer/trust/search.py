@@ -12,10 +12,11 @@ budget bounds signature checks and steps, so a crafted chain costs bounded time;
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
+from analyzer.dataclass import dataclass
 from analyzer.trust.certificate import Certificate, Name
 from analyzer.trust.checks import added_failures, failures
 from analyzer.trust.path import Case, Failure, Path

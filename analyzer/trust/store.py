@@ -22,10 +22,11 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
+from analyzer.dataclass import dataclass
 from analyzer.trust.stores import Contents, Kind, Purpose, Severity, Trouble, format_of, printable
 from analyzer.trust.stores._unknown import by_first_bytes, describe
 

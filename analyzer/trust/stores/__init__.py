@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Final, Literal
 
+from analyzer.dataclass import dataclass
 from analyzer.trust import certificate
 
 __all__ = [

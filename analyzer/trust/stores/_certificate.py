@@ -6,8 +6,8 @@ Whether the certificate is any good is asked elsewhere; a store must hold on to 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from analyzer.dataclass import dataclass
 from analyzer.errors import WireError
 from analyzer.trust.der import BIT_STRING, GENERALIZED_TIME, INTEGER, OID, SEQUENCE, UTC_TIME
 from analyzer.trust.stores import Found, Kind, Trouble

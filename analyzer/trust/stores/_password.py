@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from analyzer.dataclass import dataclass
 from analyzer.trust.der import INTEGER, OCTET_STRING, SEQUENCE
 from analyzer.trust.stores._ber import Element, children, first_children, integer, object_identifier, octets
 from analyzer.trust.stores._rc2 import decrypt_cbc

@@ -12,9 +12,10 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from analyzer.dataclass import dataclass
 from analyzer.errors import WireError
 from analyzer.trust.der import OID, SEQUENCE
 from analyzer.trust.stores import MOST_PROBLEMS, Contents, Format, Found, Kind, Purpose, Trouble, format_of, printable
