@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
@@ -40,6 +41,8 @@ def run(words: list[str]) -> int:
     if not options.captures:
         raise InputError("usage", "no capture was named", hint="hsanalyze CAPTURE --truststore PATH; see --help")
     form = chosen_format(options.format, options.output, _FORMATS)
+    # numpy's linear algebra is not used; its threads would be started all the same, and spin.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from analyzer.pipeline import analyze
 
     # Millions of small, acyclic objects are made and kept: looking through them for cycles again and again is waste.

@@ -48,7 +48,7 @@ def test_any_bytes_give_entries_or_problems(data: bytes, password: str | None) -
     assert_told(Contents(problems=(describe(data),)))
 
 
-@pytest.mark.parametrize("known", formats(), ids=lambda known: known.name)
+@pytest.mark.parametrize("known", [*formats()], ids=lambda known: known.name)
 @given(data=st.binary(max_size=300))
 def test_no_reader_raises_on_what_it_did_not_recognise(known: Format, data: bytes) -> None:
     known.read(data, None)

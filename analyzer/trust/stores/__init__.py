@@ -10,7 +10,7 @@ its first bytes or its outermost ASN.1 structure, the textual one by its `-----B
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
 from typing import Final, Literal
@@ -87,11 +87,11 @@ class Format:
     read: Callable[[bytes, str | None], Contents]
 
 
-@cache
-def formats() -> tuple[Format, ...]:
-    """All formats of this folder, by module name."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
-    return tuple(import_module(f"{__name__}.{name}").FORMAT for name in names)
+def formats() -> Iterator[Format]:
+    """All formats of this folder, each imported when its turn comes; that of most stores, the textual one, is first."""
+    for name in _names():
+        known: Format = import_module(f"{__name__}.{name}").FORMAT
+        yield known
 
 
 def format_of(data: bytes) -> Format | None:
@@ -102,3 +102,9 @@ def format_of(data: bytes) -> Format | None:
 def printable(text: str, most: int = 200) -> str:
     """`text` safe for a terminal, cut after `most` characters: aliases and file names come from strangers."""
     return certificate.printable(text[:most]) + ("…" if len(text) > most else "")
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    names = (module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    return tuple(sorted(names, key=lambda name: (name != "pem", name)))
