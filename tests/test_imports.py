@@ -150,11 +150,16 @@ def test_no_module_touches_the_network() -> None:
     assert [name_of(path) for path in MODULES if calls(path) & {"socket.socket", "socket.create_connection"}] == []
 
 
-def loaded_by(code: str) -> set[str]:
-    """The packages that are loaded after some code ran in a fresh interpreter."""
-    ask = f"{code}\nimport sys\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+def modules_loaded_by(code: str) -> set[str]:
+    """The modules that are loaded after some code ran in a fresh interpreter, its output not on a terminal."""
+    ask = f"{code}\nimport sys\nprint(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True, cwd=ROOT, timeout=60)
-    return set(done.stdout.split())
+    return set(done.stderr.split())
+
+
+def loaded_by(code: str) -> set[str]:
+    """The packages of these modules."""
+    return {name.split(".")[0] for name in modules_loaded_by(code)}
 
 
 @pytest.mark.parametrize(
@@ -173,6 +178,39 @@ def test_importing_the_package_loads_nothing_heavy(code: str) -> None:
 def test_analysing_common_packets_loads_no_scapy(captures: Path) -> None:
     code = f"from analyzer.pipeline import analyze\nanalyze({str(captures / 'playbook.pcap')!r})"
     assert "scapy" not in loaded_by(code)
+
+
+UNUSED = {
+    "scapy": "reads uncommon packets only",
+    "rich": "colours a terminal, and draws a progress bar there",
+    "tabulate": "tables are drawn in `to_text` and `to_markdown`",
+    "zstandard": "opens compressed certificates and captures only",
+    "idna": "for host names that are not ASCII",
+    "cryptography.x509": "certificates are read by `trust.certificate`; a key alone is loaded to verify a signature",
+    "cryptography.hazmat.primitives.serialization.pkcs12": "opened by `trust.stores.pkcs12`",
+    "importlib.metadata": "reads the headers of installed packages, by the parser of e-mail",
+    "analyzer.trust.stores.pkcs12": "a format of a store that was not named",
+    "analyzer.trust.stores.jks": "likewise",
+    "analyzer.trust.ocsp": "reads staples only",
+    "analyzer.report.redact": "was not asked for",
+    "analyzer.diagnosis.page": "the pages of causes belong to `explain`",
+    "analyzer.inspection": "is behind `check` and `store`",
+}
+"""What a run on a small capture must not import, since a user waits for it; and why it need not."""
+RENDERING = {"analyzer.report.layout", "analyzer.report.document", "analyzer.report.to_text"}
+
+
+def modules_of_a_run(captures: Path, form: str) -> set[str]:
+    words = [str(captures / "playbook.pcap"), "--truststore", str(captures / "stores/without-root"), "--format", form]
+    return modules_loaded_by(f"from analyzer.cli import main\nassert main({words!r}) == 1")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_small_run_imports_only_what_it_uses(captures: Path, form: str) -> None:
+    loaded = modules_of_a_run(captures, form)
+    assert {"analyzer.pipeline", "analyzer.trust.repair"} <= loaded
+    assert {name: why for name, why in UNUSED.items() if name in loaded} == {}
+    assert RENDERING & loaded == (RENDERING if form == "text" else set())
 
 
 def test_checking_a_chain_or_a_store_loads_nothing_of_the_captures_stages() -> None:
