@@ -18,11 +18,12 @@ import itertools
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 HOST = "api.backend.example"
 OTHER_HOST = "orders.backend.example"
@@ -38,7 +39,12 @@ _FAR = dt.datetime(2098, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What one certificate says. `issuer` names another recipe; `None` is a self-signed certificate."""
+    """What one certificate says. `issuer` names another recipe; `None` is a self-signed certificate.
+
+    `may_sign` is the key usage keyCertSign, `within` the one domain for which a CA may issue, `odd_name` a DNS name
+    that no host can have, `critical` a critical extension that nobody knows, `sha1` signs by SHA-1 with RSA,
+    and `forged` spoils the signature's last bit.
+    """
 
     subject: str
     key: str
@@ -46,9 +52,20 @@ class Recipe:
     ca: bool = False
     path_length: int | None = None
     names: tuple[str, ...] = ()
+    odd_name: bytes = b""
     usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH
+    within: str = ""
+    critical: bool = False
+    sha1: bool = False
+    forged: bool = False
     begin: dt.datetime = _BEGIN
     end: dt.datetime = _END
+
+
+def _intermediate(**faults: Any) -> Recipe:
+    """Give a faulty sister of `acme-intermediate`: same name and key."""
+    usual: dict[str, Any] = {"ca": True, "path_length": 0} if faults.get("ca", True) else {}
+    return Recipe(subject="Acme Intermediate CA", key="rsa:acme-intermediate", issuer="acme-root", **usual | faults)
 
 
 def _client(
@@ -87,6 +104,29 @@ RECIPES: dict[str, Recipe] = {
         usage=ExtendedKeyUsageOID.CLIENT_AUTH,
     ),
     "leaf-self-signed": Recipe(subject=HOST, key="rsa:leaf", names=(HOST,)),
+    "acme-root-expired": Recipe(subject="Acme Root CA", key="rsa:acme-root", ca=True, end=_PAST),
+    "acme-intermediate-expired": _intermediate(end=_PAST),
+    "acme-intermediate-future": _intermediate(begin=_FAR),
+    "acme-intermediate-no-ca": _intermediate(ca=False),
+    "acme-intermediate-elsewhere": _intermediate(within="globex.example"),
+    "acme-intermediate-sha1": _intermediate(sha1=True),
+    "acme-intermediate-forged": _intermediate(forged=True),
+    "acme-issuing": Recipe(subject="Acme Issuing CA", key="ec:acme-issuing", issuer="acme-intermediate", ca=True),
+    "acme-policy": Recipe(subject="Acme Policy CA", key="ec:acme-policy", issuer="acme-root", ca=True),
+    "acme-division": Recipe(subject="Acme Division CA", key="ec:acme-division", issuer="acme-policy", ca=True),
+    "legacy-root": Recipe(subject="Legacy Root CA", key="ec:legacy-root", ca=True),
+    "legacy-root-expired": Recipe(subject="Legacy Root CA", key="ec:legacy-root", ca=True, end=_PAST),
+    "acme-root-crossed": Recipe(subject="Acme Root CA", key="rsa:acme-root", issuer="legacy-root", ca=True),
+    "leaf-below-issuing": Recipe(subject=HOST, key="rsa:leaf", issuer="acme-issuing", names=(HOST,)),
+    "leaf-below-division": Recipe(subject=HOST, key="rsa:leaf", issuer="acme-division", names=(HOST,)),
+    "leaf-wildcard": Recipe(subject=HOST, key="rsa:leaf", issuer="acme-intermediate", names=("*.backend.example",)),
+    "leaf-critical": Recipe(subject=HOST, key="rsa:leaf", issuer="acme-intermediate", names=(HOST,), critical=True),
+    "leaf-weak": Recipe(subject=HOST, key="rsa1024:leaf", issuer="acme-intermediate", names=(HOST,)),
+    "leaf-sha1": Recipe(subject=HOST, key="rsa:leaf", issuer="acme-intermediate", names=(HOST,), sha1=True),
+    "leaf-forged": Recipe(subject=HOST, key="rsa:leaf", issuer="acme-intermediate", names=(HOST,), forged=True),
+    "leaf-odd-name": Recipe(
+        subject=HOST, key="rsa:leaf", issuer="acme-intermediate", names=(HOST,), odd_name=b"\xffapi\xfe.example"
+    ),
     "acme-clients-root": Recipe(subject="Acme Clients CA", key="rsa:acme-clients-root", ca=True),
     "acme-clients-intermediate": Recipe(
         subject="Acme Clients Issuing CA",
@@ -114,6 +154,24 @@ CHAINS: dict[str, tuple[str, ...]] = {
     "cn-only-leaf": ("leaf-cn-only", "acme-intermediate"),
     "client-usage-leaf": ("leaf-client-usage", "acme-intermediate"),
     "self-signed-leaf": ("leaf-self-signed",),
+    "expired-intermediate": ("leaf", "acme-intermediate-expired"),
+    "future-intermediate": ("leaf", "acme-intermediate-future"),
+    "wildcard-leaf": ("leaf-wildcard", "acme-intermediate"),
+    "no-ca": ("leaf", "acme-intermediate-no-ca"),
+    "long-path": ("leaf-below-issuing", "acme-issuing", "acme-intermediate"),
+    "deep": ("leaf-below-division", "acme-division", "acme-policy"),
+    "elsewhere": ("leaf", "acme-intermediate-elsewhere"),
+    "critical-leaf": ("leaf-critical", "acme-intermediate"),
+    "weak-leaf": ("leaf-weak", "acme-intermediate"),
+    "sha1-leaf": ("leaf-sha1", "acme-intermediate"),
+    "sha1-intermediate": ("leaf", "acme-intermediate-sha1"),
+    "forged-leaf": ("leaf-forged", "acme-intermediate"),
+    "forged-intermediate": ("leaf", "acme-intermediate-forged"),
+    "odd-name-leaf": ("leaf-odd-name", "acme-intermediate"),
+    "shuffled": ("leaf", "acme-root", "acme-intermediate"),
+    "crossed": ("leaf", "acme-intermediate", "acme-root-crossed"),
+    "with-strangers": ("leaf", "globex-root", "acme-intermediate", "acme-clients-root"),
+    "doubled": ("leaf", "leaf", "acme-intermediate"),
 }
 """What a server sends, in wire order."""
 
@@ -123,22 +181,32 @@ STORES: dict[str, tuple[str, ...]] = {
     "with-old-root": ("globex-root", "initech-root", "acme-root-old"),
     "intermediate-only": ("acme-intermediate",),
     "clients": ("acme-clients-root",),
+    "with-expired-root": ("globex-root", "acme-root-expired"),
+    "with-intermediate": ("globex-root", "acme-root", "acme-intermediate"),
+    "with-legacy-root": ("initech-root", "legacy-root"),
+    "with-both-legacies": ("legacy-root-expired", "acme-root"),
 }
 """What a validator trusts."""
 
+# Object identifiers in DER: of one length, so that one can take the other's place.
+_SHA256_WITH_RSA = bytes.fromhex("06092a864886f70d01010b")
+_SHA1_WITH_RSA = bytes.fromhex("06092a864886f70d010105")
+_UNKNOWN_EXTENSION = x509.ObjectIdentifier("2.25.77001234")
 _SMALL_PRIMES = tuple(n for n in range(3, 2000, 2) if all(n % d for d in range(3, int(n**0.5) + 1, 2)))
 _FOLDERS = ("without-root", "with-root")
+_FILES = ("with-old-root", "intermediate-only")
 _KEYSTORES = ("with-root",)
 
 
 @functools.cache
 def key(name: str) -> Key:
-    """Compute the private key called `name`, as `rsa:WHOSE` (2048 bits) or `ec:WHOSE` (P-256)."""
+    """Compute the private key called `name`: `rsa:WHOSE` (2048 bits), `rsa1024:WHOSE` or `ec:WHOSE` (P-256)."""
     kind, _, owner = name.partition(":")
     if kind == "ec":
         return ec.derive_private_key(int.from_bytes(_stream(owner, 31)), ec.SECP256R1())
     exponent = 65537
-    p, q = (_prime(f"{owner}/{half}", exponent) for half in ("p", "q"))
+    size = int(kind.removeprefix("rsa") or 2048)
+    p, q = (_prime(f"{owner}/{half}", exponent, size // 2) for half in ("p", "q"))
     d = pow(exponent, -1, (p - 1) * (q - 1))
     public = rsa.RSAPublicNumbers(exponent, p * q)
     return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public).private_key()
@@ -172,11 +240,21 @@ def certificate(name: str) -> x509.Certificate:
     if not recipe.ca:
         builder = builder.add_extension(x509.ExtendedKeyUsage([recipe.usage]), critical=False)
     if recipe.names:
-        builder = builder.add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(host) for host in recipe.names]), critical=False
-        )
+        builder = builder.add_extension(_alternative_names(recipe), critical=False)
+    if recipe.within:
+        allowed = x509.NameConstraints(permitted_subtrees=[x509.DNSName(recipe.within)], excluded_subtrees=None)
+        builder = builder.add_extension(allowed, critical=True)
+    if recipe.critical:
+        builder = builder.add_extension(x509.UnrecognizedExtension(_UNKNOWN_EXTENSION, b"\x05\x00"), critical=True)
     deterministic = True if isinstance(signer, ec.EllipticCurvePrivateKey) else None
-    return builder.sign(signer, hashes.SHA256(), ecdsa_deterministic=deterministic)
+    made = builder.sign(signer, hashes.SHA256(), ecdsa_deterministic=deterministic)
+    if recipe.sha1:
+        return _signed_by_sha1(made, signer)
+    if recipe.forged:
+        spoilt = bytearray(made.public_bytes(serialization.Encoding.DER))
+        spoilt[-1] ^= 1
+        return x509.load_der_x509_certificate(bytes(spoilt))
+    return made
 
 
 def pem(names: tuple[str, ...]) -> bytes:
@@ -202,19 +280,17 @@ def store_path(store: str) -> str:
 
 
 def write_stores(directory: Path) -> None:
-    """Write every store below `directory`; PKCS#12 by openssl and keytool, JKS by keytool.
+    """Write the stores that the captures need below `directory`; PKCS#12 by openssl and keytool, JKS by keytool.
 
     A file that is there already stays: PKCS#12 and JKS files hold random salts and would differ at each run
     though their certificates are the same.
     """
-    for store, members in STORES.items():
-        if store in _FOLDERS:
-            (directory / store).mkdir(parents=True, exist_ok=True)
-            for name in members:
-                (directory / store / f"{name}.pem").write_bytes(pem((name,)))
-        else:
-            directory.mkdir(parents=True, exist_ok=True)
-            (directory / f"{store}.pem").write_bytes(pem(members))
+    for store in _FOLDERS:
+        (directory / store).mkdir(parents=True, exist_ok=True)
+        for name in STORES[store]:
+            (directory / store / f"{name}.pem").write_bytes(pem((name,)))
+    for store in _FILES:
+        (directory / f"{store}.pem").write_bytes(pem(STORES[store]))
     for store in _KEYSTORES:
         _write_keystore(directory / f"{store}.p12", "PKCS12", STORES[store])
         _write_keystore(directory / f"{store}.jks", "JKS", STORES[store])
@@ -245,11 +321,11 @@ def _stream(seed: str, size: int) -> bytes:
     return hashlib.shake_256(f"hsanalyze recording: {seed}".encode()).digest(size)
 
 
-def _prime(seed: str, exponent: int) -> int:
-    """Find the first 1024-bit prime p in the stream of `seed` with p-1 coprime to `exponent`."""
+def _prime(seed: str, exponent: int, size: int) -> int:
+    """Find the first prime p of `size` bits in the stream of `seed` with p-1 coprime to `exponent`."""
     for attempt in itertools.count():
-        # The two top bits make the product of two such primes exactly 2048 bits long.
-        number = int.from_bytes(_stream(f"{seed}/{attempt}", 128)) | 3 << 1022 | 1
+        # The two top bits make the product of two such primes exactly twice as long.
+        number = int.from_bytes(_stream(f"{seed}/{attempt}", size // 8)) | 3 << size - 2 | 1
         if number % exponent != 1 and _is_prime(number):
             return number
     raise AssertionError
@@ -289,6 +365,24 @@ def _key_usage(*, ca: bool) -> x509.KeyUsage:
         content_commitment=False, data_encipherment=False, key_agreement=False,
         encipher_only=False, decipher_only=False,
     )  # fmt: skip
+
+
+def _signed_by_sha1(made: x509.Certificate, signer: Key) -> x509.Certificate:
+    """Replace a signature by RSA and SHA-256, as `cryptography` signs no certificate by SHA-1."""
+    assert isinstance(signer, rsa.RSAPrivateKey)
+    body = made.tbs_certificate_bytes.replace(_SHA256_WITH_RSA, _SHA1_WITH_RSA)
+    signature = signer.sign(body, padding.PKCS1v15(), hashes.SHA1())
+    whole = made.public_bytes(serialization.Encoding.DER)
+    whole = whole.replace(made.tbs_certificate_bytes, body).replace(_SHA256_WITH_RSA, _SHA1_WITH_RSA)
+    return x509.load_der_x509_certificate(whole.replace(made.signature, signature))
+
+
+def _alternative_names(recipe: Recipe) -> x509.ExtensionType:
+    if not recipe.odd_name:
+        return x509.SubjectAlternativeName([x509.DNSName(host) for host in recipe.names])
+    names = (*(host.encode() for host in recipe.names), recipe.odd_name)
+    encoded = b"".join(bytes((0x82, len(name))) + name for name in names)
+    return x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes((0x30, len(encoded))) + encoded)
 
 
 def _issuer_access(url: str) -> x509.AuthorityInformationAccess:

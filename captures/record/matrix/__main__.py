@@ -38,7 +38,7 @@ from captures.record import lab, pki, stacks, walk
 from captures.record.clients import CLIENTS
 from captures.record.matrix import cases
 from captures.record.matrix.case import CUTS, Case, NotInjectedError, truth
-from captures.record.recording import RECORDERS, RecordingError, absent_tools, recording
+from captures.record.recording import RECORDERS, RecordingError, absent_tools, mismatch, recording
 from captures.record.servers import SERVERS
 
 DEFAULT_OUT = Path(__file__).resolve().parents[2] / "lab"
@@ -49,12 +49,15 @@ _TRIES = 2
 def record(case: Case, out: Path, programs: Path) -> dict[str, Any]:
     """Record one case into the folder `out`; give its manifest entry.
 
-    `programs` holds the compiled clients. Raises `NotInjectedError` when the stacks did something else than the
-    case says, `RecordingError` when nothing was recorded, `LabError` when the lab fails.
+    `programs` holds the compiled clients. Raises `RecordingError` when the stacks did something else than the case
+    says or nothing was recorded, `LabError` when the lab fails.
     """
     client, server = CLIENTS[case.client], SERVERS[case.server]
     with recording(case, programs, second=case.second) as seen:
-        expected = truth(case, accepted=seen.accepted, seen=seen.verdict)
+        try:
+            expected = truth(case, accepted=seen.accepted, seen=seen.verdict)
+        except NotInjectedError as error:
+            raise mismatch(str(error), seen.said, seen.raw) from None
         file = out / f"{case.name}.pcap"
         if case.cut is not None:
             without = [str(number) for number in sorted(CUTS[case.cut](seen.packets))]
@@ -171,7 +174,7 @@ def _attempt(name: str, out: Path, programs: Path) -> tuple[dict[str, Any] | Non
     for attempt in range(1, _TRIES + 1):
         try:
             entry = record(case, out, programs)
-        except (RecordingError, NotInjectedError, lab.LabError, subprocess.SubprocessError) as error:
+        except (RecordingError, lab.LabError, subprocess.SubprocessError) as error:
             if attempt == _TRIES:
                 return None, f"FAILED    {name}: {error}"
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import sys
 
-import pycurl
+import pycurl  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
 
 def main(url: str, bundle: str, timeout: str) -> int:
