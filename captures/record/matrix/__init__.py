@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 
 from captures.record.matrix.case import Case
@@ -20,14 +22,18 @@ _NO_CASES = ("case", "__main__")
 
 
 @cache
-def cases() -> tuple[Case, ...]:
-    """Every case of the lab, in the order of the modules' names. Raises `ValueError` if a name is given twice."""
-    found: dict[str, Case] = {}
+def parts() -> Mapping[str, tuple[Case, ...]]:
+    """Give the cases of each module, by the module's name. Raises `ValueError` if a case's name is given twice."""
+    found: dict[str, tuple[Case, ...]] = {}
     for module in pkgutil.iter_modules(__path__):
-        if module.name in _NO_CASES:
-            continue
-        for case in importlib.import_module(f"{__name__}.{module.name}").CASES:
-            if case.name in found:
-                raise ValueError(f"two cases are called {case.name}")
-            found[case.name] = case
-    return tuple(found.values())
+        if module.name not in _NO_CASES:
+            found[module.name] = importlib.import_module(f"{__name__}.{module.name}").CASES
+    twice = [name for name, count in Counter(c.name for part in found.values() for c in part).items() if count > 1]
+    if twice:
+        raise ValueError(f"more than one case is called {', '.join(twice)}")
+    return found
+
+
+def cases() -> tuple[Case, ...]:
+    """Every case of the lab, in the order of the modules' names."""
+    return tuple(case for part in parts().values() for case in part)

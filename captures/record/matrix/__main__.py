@@ -2,6 +2,7 @@
 
     python -m captures.record.matrix                       all of them, into captures/lab/
     python -m captures.record.matrix --only 'missing-root-*' --only '*-haproxy-*'
+    python -m captures.record.matrix --part transport      those of one module of this package
     python -m captures.record.matrix --out DIR --jobs 3    elsewhere; so many labs at once
     python -m captures.record.matrix --again               also those that are recorded already
     python -m captures.record.matrix --list                what there is
@@ -36,7 +37,7 @@ if not __package__:
 
 from captures.record import lab, pki, stacks, walk
 from captures.record.clients import CLIENTS
-from captures.record.matrix import cases
+from captures.record.matrix import cases, parts
 from captures.record.matrix.case import CUTS, Case, NotInjectedError, truth
 from captures.record.recording import RECORDERS, RecordingError, absent_tools, mismatch, recording
 from captures.record.servers import SERVERS
@@ -150,7 +151,13 @@ def unable() -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Record what the command line asks for; give the exit status."""
     options = _parser().parse_args(arguments)
-    chosen = [c for c in cases() if not options.only or any(fnmatch.fnmatch(c.name, o) for o in options.only)]
+    chosen = [
+        case
+        for part, members in parts().items()
+        for case in members
+        if (not options.part or part in options.part)
+        and (not options.only or any(fnmatch.fnmatch(case.name, pattern) for pattern in options.only))
+    ]
     unknown = [o for o in options.only if not any(fnmatch.fnmatch(c.name, o) for c in cases())]
     if unknown:
         print(f"no case is called {', '.join(unknown)}; --list names them", file=sys.stderr)
@@ -227,6 +234,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m captures.record.matrix", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a case, or a pattern")
+    parser.add_argument("--part", action="append", choices=parts(), help="the cases of this module only")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="default: captures/lab/")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="so many labs at once (default: 2)")
     parser.add_argument("--again", action="store_true", help="record anew what is recorded already")
