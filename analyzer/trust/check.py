@@ -25,6 +25,8 @@ from analyzer.trust.signatures import hash_name, signature_family
 
 __all__ = ["Checker", "check", "judge", "policy_of", "seconds_of"]
 
+_EVER: Final = (-(1 << 62), 1 << 62)
+
 MAX_STEPS: Final = 4000
 """Steps of one search: some ten times what the deepest sane chain with cross-signs takes."""
 
@@ -58,7 +60,7 @@ def check(
 class Checker:
     """A store, parsed once, against which many chains are checked."""
 
-    __slots__ = ("_cache", "_intermediates", "_moments", "_store", "_verify_depth")
+    __slots__ = ("_answers", "_cache", "_intermediates", "_moments", "_store", "_verify_depth")
 
     _CACHED: Final = 4096
 
@@ -74,6 +76,7 @@ class Checker:
         self._intermediates = tuple(c for c in map(Certificate.parse, intermediates) if not c.malformed)
         self._verify_depth = verify_depth
         self._cache: OrderedDict[tuple[object, ...], _Judgement] = OrderedDict()
+        self._answers: dict[tuple[object, ...], tuple[int, int, tuple[TrustVerdict, ...]]] = {}
         self._moments = _edges((*self._store.certificates, *self._intermediates))
 
     @property
@@ -91,20 +94,47 @@ class Checker:
         purpose: Purpose = "server",
     ) -> TrustVerdict:
         """The verdict on one chain; see `check`. `purpose` is `client` for a client's certificate."""
+        seconds = seconds_of(at)
+        judgement, _ = self._known(chain, host, seconds, profile, purpose)
+        return judgement.at(seconds)
+
+    def check_by(
+        self,
+        chain: tuple[bytes, ...],
+        profiles: tuple[str, ...],
+        *,
+        host: str | None = None,
+        at: datetime | None = None,
+        purpose: Purpose = "server",
+    ) -> tuple[TrustVerdict, ...]:
+        """The verdicts of several validators on one chain; see `check`.
+
+        Asked again and again about one chain this is quick: one answer is good until a validity begins or ends.
+        """
+        seconds = seconds_of(at)
+        key = (chain, profiles, host, purpose)
+        known = self._answers.get(key)
+        if known is not None and known[0] <= seconds < known[1]:
+            return known[2]
+        found = [self._known(chain, host, seconds, profile, purpose) for profile in profiles]
+        verdicts = tuple(judgement.at(seconds) for judgement, _ in found)
+        window = found[0][1] if found and not any(judgement.dated for judgement, _ in found) else (seconds, seconds + 1)
+        if len(self._answers) >= self._CACHED:
+            self._answers.clear()
+        self._answers[key] = (*window, verdicts)
+        return verdicts
+
+    def _known(
+        self, chain: Sequence[bytes], host: str | None, seconds: int, profile: str, purpose: Purpose
+    ) -> tuple[_Judgement, tuple[int, int]]:
+        """What was found once for all chains that are alike, and the seconds (from, to before) in which it holds."""
         policy = policy_of(profile)
         if not chain:
             raise InputError("the chain", "it holds no certificate")
-        seconds = seconds_of(at)
         certificates = tuple(Certificate.parse(data) for data in chain[:MAX_CHAIN])
         own = _edges(certificates)
-        key = (
-            tuple(c.sha256 for c in certificates),
-            host,
-            profile,
-            purpose,
-            _between(self._moments, seconds),
-            _between(own, seconds),
-        )
+        windows = (_between(self._moments, seconds), _between(own, seconds))
+        key = (tuple(c.sha256 for c in certificates), host, profile, purpose, *windows)
         known = self._cache.get(key)
         if known is None:
             known = self._cache[key] = _judgement(
@@ -121,7 +151,8 @@ class Checker:
                 self._cache.popitem(last=False)
         else:
             self._cache.move_to_end(key)
-        return known.at(seconds)
+        (begin, end), (own_begin, own_end) = _holds(self._moments, seconds), _holds(own, seconds)
+        return known, (max(begin, own_begin), min(end, own_end))
 
 
 def judge(
@@ -168,7 +199,13 @@ class _Judgement:
         self._case = case
         self._outcome = outcome
 
+    @property
+    def dated(self) -> bool:
+        """Whether a sentence of it names the moment."""
+        return self._case is not None
+
     def at(self, seconds: int) -> TrustVerdict:
+        """The verdict at a moment of the window."""
         if self._case is not None and self._outcome is not None and seconds != self._seconds:
             self._verdict, self._seconds = _verdict(self._case, self._outcome, seconds), seconds
         return self._verdict
@@ -235,6 +272,14 @@ def _between(edges: tuple[int, ...], seconds: int) -> tuple[int, bool]:
     """Which interval between the edges a moment is in; the edges themselves are intervals of their own."""
     index = bisect_left(edges, seconds)
     return index, index < len(edges) and edges[index] == seconds
+
+
+def _holds(edges: tuple[int, ...], seconds: int) -> tuple[int, int]:
+    """The seconds (from, to before) that are in the same interval as a moment."""
+    index, exactly = _between(edges, seconds)
+    if exactly:
+        return seconds, seconds + 1
+    return edges[index - 1] + 1 if index else _EVER[0], edges[index] if index < len(edges) else _EVER[1]
 
 
 def _refused_reading(chain: tuple[Certificate, ...], profile: Profile) -> Failure | None:

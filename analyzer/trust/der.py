@@ -7,6 +7,7 @@ definite and fit the enclosing value. What DER forbids but engines read (a lengt
 from __future__ import annotations
 
 from calendar import timegm
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = [
@@ -97,6 +98,7 @@ def integer(content: bytes) -> int:
     return int.from_bytes(content, "big", signed=True)
 
 
+@lru_cache(maxsize=1024)
 def oid_text(content: bytes) -> str:
     """An object identifier in dotted form. Raises `DerError` when it is not one."""
     if not content or content[-1] & 0x80 or len(content) > MAX_OID_BYTES:

@@ -25,8 +25,9 @@ from analyzer.trust.stores.keys_and_requests import named
 
 __all__ = ["FORMAT"]
 
-# Every quantifier is bounded: a file of nothing but dashes must not cost more than one pass.
-_LINE: Final = re.compile(r"(-{3,5}) ?(BEGIN|END) ([A-Z0-9][A-Z0-9 #._/]{0,60}?) ?(-{3,5})")
+# Every quantifier is bounded: a file of nothing but dashes must not cost more than one pass. Three dashes in the clear
+# are what `re` skips to; `-{3,5}` is tried at each character.
+_LINE: Final = re.compile(r"(----{0,2}) ?(BEGIN|END) ([A-Z0-9][A-Z0-9 #._/]{0,60}?) ?(-{3,5})")
 _NAME: Final = re.compile(r"^[ \t]{0,16}(?:friendlyName|Alias name): ?(.{1,400})$", re.MULTILINE)
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,64}: ")
 _CERTIFICATE_LABELS: Final = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
