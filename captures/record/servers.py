@@ -4,7 +4,7 @@
 programs of ours; lines of the `server` block of nginx, the virtual host of Apache and the service of stunnel; words
 of HAProxy's `bind` line. They run in the lab's scratch directory, and name the files there: `server.pem` (the
 chain), `server.key`, `server-all.pem` (both), and of the CAs of clients `clients.pem` (the right one), `strangers.pem`
-(another one).
+(another one); `dh1024.pem` holds Diffie-Hellman parameters that are too small.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _openssl_server(job: Job) -> None:
     if len(job.chain) > 1:
         # Without this the server builds its chain itself and ignores the order of the file.
         command += ["-cert_chain", "chain.pem"]
-    command += [f"-tls{job.tls.replace('.', '_')}", *job.server_options]
+    command += [f"-tls{job.tls.removesuffix('.0').replace('.', '_')}", *job.server_options]
     job.lab.start(job.lab.server, command, log="server.log", listening=job.port)
 
 
@@ -38,6 +38,12 @@ def _nginx_server(job: Job) -> None:
 
 def _haproxy_server(job: Job) -> None:
     _configured(job, "haproxy.cfg", _HAPROXY_SERVER)
+    job.lab.start(job.lab.server, ["haproxy", "-db", "-f", "haproxy.cfg"], log="server.log", listening=job.port)
+
+
+def _balancer(job: Job) -> None:
+    """Let HAProxy carry the bytes, without looking at them, to a server that is not there."""
+    _configured(job, "haproxy.cfg", _HAPROXY_BALANCER)
     job.lab.start(job.lab.server, ["haproxy", "-db", "-f", "haproxy.cfg"], log="server.log", listening=job.port)
 
 
@@ -104,6 +110,7 @@ def _files(job: Job) -> Path:
     (folder / "server.key").write_bytes(secret)
     (folder / "server-all.pem").write_bytes(chain + secret)
     (folder / "clients.pem").write_bytes(pki.pem(("acme-clients-root",)))
+    (folder / "dh1024.pem").write_text(_DH_1024)
     (folder / "page").mkdir()
     (folder / "page/index.html").write_text("hello\n")
     (folder / "strangers.pem").write_bytes(pki.pem(("globex-root",)))
@@ -137,6 +144,11 @@ def _faulty_server(job: Job) -> None:
     job.lab.start(job.lab.server, command, log="server.log", listening=job.port)
 
 
+def _broken_server(job: Job) -> None:
+    command = [sys.executable, str(PROGRAMS / "broken_server.py"), str(job.port), *job.server_options]
+    job.lab.start(job.lab.server, command, log="server.log", listening=job.port)
+
+
 def _nothing(job: Job) -> None:
     """Nobody listens."""
 
@@ -146,6 +158,18 @@ def _dropping(job: Job) -> None:
     rule = ("INPUT", "-p", "tcp", "--dport", str(job.port), "-j", "DROP")
     job.lab.must(job.lab.server, "iptables", "-A", *rule)
 
+
+_DH_1024 = """\
+-----BEGIN X9.42 DH PARAMETERS-----
+MIIBJwKBgQDTROmSR/ZPAQRGauJes0421oc9I6HdxDYo9mh6lg/cwvdB2ogwuj9u
+r6b869HVApNuWsoS0+vBG+7H4hKiZY8eoJ1NH0NsDJ1YnjZbdTTzQWMB1e8a+nB8
+j7Cm0K2XyE2g+uxGnLnNuGb7N/I3OEHswpMcDHJiUg7Iv4pyqx2KCQKBgQCj3Cz8
+Bzicr1mADbjW2jLXA/eUrI4cRwrpt00lId1XWaylf2uB6GK3x3QTCXf7ZMKz72tr
+X+G+mxaJB7I9vbvx4EWgx/6i4pxXaUx2TYitbFA1nzNYXJSJbgyVVMbf7HoMF8Fb
+q0YcTYxUFd4T7ZN8ziEAD+Yhth41UDr8rdwzogIdALanvdPKGNFM1ADWn5iUhFfn
+ZgFtFOceg+QvMU8=
+-----END X9.42 DH PARAMETERS-----
+"""
 
 _NGINX_SERVER = """
 daemon off; worker_processes 1; master_process off; user root; pid {folder}/server.pid;
@@ -176,6 +200,22 @@ defaults
 frontend secure
     bind :::{job.port} v4v6 ssl crt {folder}/server-all.pem {options}
     http-request return status 200 content-type text/plain string hello
+"""
+
+_HAPROXY_BALANCER = """
+global
+    log stderr local0
+defaults
+    mode tcp
+    timeout connect 1s
+    timeout client 10s
+    timeout server 10s
+frontend balanced
+    bind :::{job.port} v4v6
+    default_backend gone
+backend gone
+    retries 0
+    server gone 127.0.0.1:9
 """
 
 _APACHE_SERVER = """
@@ -241,6 +281,7 @@ SERVERS: dict[str, Server] = {
         title="nginx without TLS", start=_nginx_plain_server, needs=("nginx",), version=("nginx", "-v")
     ),
     "haproxy": Server(title="HAProxy", start=_haproxy_server, needs=("haproxy",), version=("haproxy", "-v")),
+    "balancer": Server(title="HAProxy as a balancer", start=_balancer, needs=("haproxy",), version=("haproxy", "-v")),
     "apache": Server(title="Apache httpd", start=_apache_server, needs=("apache2",), version=("apache2", "-v")),
     "stunnel": Server(title="stunnel", start=_stunnel_server, needs=("stunnel",), version=("stunnel", "-version")),
     "gnutls": Server(
@@ -264,6 +305,7 @@ SERVERS: dict[str, Server] = {
     ),
     "python-http": Server(title="Python http.server", start=_python_http_server, version=(sys.executable, "--version")),
     "faulty": Server(title="faulty_server.py", start=_faulty_server),
+    "broken": Server(title="broken_server.py", start=_broken_server),
     "nothing": Server(title="none (port closed)", start=_nothing),
     "dropping": Server(title="none (firewall drops)", start=_dropping, needs=("iptables",)),
 }

@@ -88,7 +88,7 @@ def _missing(server: str, client: str, tls: str) -> Case:
 
 def _stranger(server: str, client: str, tls: str) -> Case:
     return _case(
-        "client-cert-untrusted", "client-cert-stranger", "the client's certificate is of a CA that the server does not know",
+        "client-cert-untrusted", "client-cert-stranger", "the client's certificate is of a CA unknown to the server",
         server, client, tls, identity=("client-stranger",),
     )  # fmt: skip
 

@@ -10,12 +10,15 @@ alpn=LIST       the application protocols, with commas between them
 sni=HOST        refuse clients that ask for another name, or for none: unrecognized_name
 pause=SECONDS   wait after the accept before the handshake begins
 stall=SECONDS   send the first record of the server's flight, wait, then send the rest
+leave=WHEN:HOW  leave without an alert: WHEN is record (the first record of the flight is out) or answer (the
+                client's answer to the flight has come); HOW is fin or rst
 """
 
 from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import sys
 import time
 
@@ -40,8 +43,8 @@ def main(port: str, chain: str, key: str, version: str, *settings: str) -> None:
             connection.settimeout(10)
             time.sleep(float(options.get("pause", 0)))
             try:
-                if "stall" in options:
-                    _serve_slowly(connection, context, float(options["stall"]))
+                if "stall" in options or "leave" in options:
+                    _serve_badly(connection, context, float(options.get("stall", 0)), options.get("leave", ""))
                 else:
                     with context.wrap_socket(connection, server_side=True) as secure:
                         secure.recv(65536)
@@ -72,29 +75,36 @@ def _context(chain: str, key: str, version: str, options: dict[str, str]) -> ssl
     return context
 
 
-def _serve_slowly(connection: socket.socket, context: ssl.SSLContext, seconds: float) -> None:
-    """Begin a handshake, and let the flight after its first record come late; then close."""
-    fromclient, toclient = ssl.MemoryBIO(), ssl.MemoryBIO()
-    handshake = context.wrap_bio(fromclient, toclient, server_side=True)
-    late = False
+def _serve_badly(connection: socket.socket, context: ssl.SSLContext, stall: float, leave: str) -> None:
+    """Begin a handshake, and let the flight after its first record come late, or leave."""
+    arrived, leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
+    handshake = context.wrap_bio(arrived, leaving, server_side=True)
+    when, _, how = leave.partition(":")
+    answered = False
     while True:
         try:
             handshake.do_handshake()
         except ssl.SSLWantReadError:
-            answer = toclient.read()
-            if answer and not late:
-                length = _RECORD_HEADER + int.from_bytes(answer[3:5])
-                connection.sendall(answer[:length])
-                answer = answer[length:]
-                time.sleep(seconds)
-                late = True
-            connection.sendall(answer)
-            if not (arrived := connection.recv(65536)):
+            flight = leaving.read()
+            if flight and not answered:
+                length = _RECORD_HEADER + int.from_bytes(flight[3:5])
+                connection.sendall(flight[:length])
+                flight = flight[length:]
+                if when == "record":
+                    break
+                time.sleep(stall)
+                answered = True
+            connection.sendall(flight)
+            if not (read := connection.recv(65536)):
                 break
-            fromclient.write(arrived)
+            if answered and when == "answer":
+                break
+            arrived.write(read)
         else:
-            connection.sendall(toclient.read())
+            connection.sendall(leaving.read())
             break
+    if how == "rst":
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
 
