@@ -96,6 +96,11 @@ def _libcurl_gnutls(job: Job) -> Finished:
     return _run(job, [*command, f"{job.patience:g}"])
 
 
+def _leaving(job: Job) -> Finished:
+    command = [sys.executable, str(PROGRAMS / "leaving_client.py"), job.host, str(job.port), str(job.bundle)]
+    return _run(job, [*command, *job.client_options])
+
+
 def _erlang(job: Job) -> Finished:
     call = f'client:main(["{job.host}","{job.port}","{job.bundle}","{job.patience * 1000:.0f}"]).'
     return _run(job, ["erl", "-noshell", "-pa", str(job.programs), "-eval", call])
@@ -150,6 +155,13 @@ CLIENTS: dict[str, Client] = {
         needs=(),
         version=(sys.executable, "--version"),
         profile="openssl",
+    ),
+    "leaving": Client(
+        title="Python ssl, leaving in the middle",
+        talk=_leaving,
+        errors=re.compile(r"^error: (.*)$", re.MULTILINE),
+        needs=(),
+        version=(sys.executable, "--version"),
     ),
     "go": Client(
         title="Go net/http",

@@ -90,6 +90,11 @@ RECORDERS: dict[str, Recorder] = {
         suffix=".pcapng",
         needs=("dumpcap",),
     ),
+    "with-icmp": Recorder(
+        title="tcpdump, ICMP too",
+        command=_tcpdump("eth-c", only="icmp or (icmp6 and ip6[40] < 128) or tcp port"),
+        link_type="EN10MB",
+    ),
     "snap-96": Recorder(title="tcpdump -s 96", command=_tcpdump("eth-c", snap=96), link_type="EN10MB"),
     "snap-200": Recorder(title="tcpdump -s 200", command=_tcpdump("eth-c", snap=200), link_type="EN10MB"),
     "from-client": Recorder(

@@ -64,7 +64,7 @@ def read(capture: Path, *, port: int, keylog: Path | None = None) -> tuple[Packe
         "-r",
         str(capture),
         "-Y",
-        f"tcp.port=={port}",
+        f"tcp.port=={port} && !icmp && !icmpv6",
         "-T",
         "fields",
         "-E",

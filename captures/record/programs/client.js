@@ -8,7 +8,7 @@ const https = require('https');
 const [url, bundle, timeout, ...settings] = process.argv.slice(2);
 const options = { ca: fs.readFileSync(bundle), agent: false, timeout: Number(timeout) };
 for (const setting of settings) {
-  const [name, value] = setting.split('=');
+  const [name, value] = setting.split(/=(.*)/s);
   if (name === 'cert' || name === 'key') options[name] = fs.readFileSync(value);
   else if (name === 'ALPNProtocols') options[name] = value.split(',');
   else options[name] = value;

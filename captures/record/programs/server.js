@@ -20,7 +20,7 @@ const options = {
   maxVersion: `TLSv${version}`,
 };
 for (const setting of settings) {
-  const [name, value] = setting.split('=');
+  const [name, value] = setting.split(/=(.*)/s);
   switch (name) {
     case 'verify':
       options.requestCert = true;
