@@ -87,8 +87,7 @@ def _ruby(job: Job) -> Finished:
 
 
 def _php(job: Job) -> Finished:
-    return _run(job, ["php", "-n", *_PHP_MODULES, str(PROGRAMS / "client.php"), job.url, str(job.bundle),
-                      f"{job.patience:g}"])  # fmt: skip
+    return _run(job, ["php", "-n", str(PROGRAMS / "client.php"), job.url, str(job.bundle), f"{job.patience:g}"])
 
 
 def _libcurl_gnutls(job: Job) -> Finished:
@@ -128,8 +127,6 @@ def _run(job: Job, command: list[str], stdin: bytes = b"") -> Finished:
     # Stacks that can give up by themselves get the time to do so first.
     return job.lab.run(job.lab.client, command, timeout=job.patience + 5, stdin=stdin)
 
-
-_PHP_MODULES = ("-d", "extension=openssl")
 
 CLIENTS: dict[str, Client] = {
     "curl": Client(

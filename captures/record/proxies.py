@@ -166,7 +166,9 @@ PROXIES: dict[str, Client] = {
     "apache": Client(
         title="Apache httpd proxy",
         talk=_apache,
-        errors=re.compile(r"^\[.*\[pid [^]]*\] (.*(?:AH02276|AH02040|AH02411|AH02005|AH00898|SSL Library).*)$", re.M),
+        errors=re.compile(
+            r"^\[.*\[pid [^]]*\] (.*(?:AH02276|AH02040|AH02411|AH02005|AH00898|SSL Library).*)$", re.MULTILINE
+        ),
         needs=("apache2", "curl"),
         version=("apache2", "-v"),
         profile="openssl",

@@ -14,10 +14,16 @@ _PLAYBOOK = "playbook.pcap"
 def update(folder: Path, manifest: dict[str, Any]) -> None:
     """Replace the blocks between the `begin` and `end` marks of `folder`/README.md."""
     path = folder / "README.md"
-    text = _replace(path.read_text(), "table", table(manifest))
+    text = replace_block(path.read_text(), "table", table(manifest))
     if (folder / _PLAYBOOK).exists():
-        text = _replace(text, "walk", f"```\n{walk.listing(folder / _PLAYBOOK)}\n```")
+        text = replace_block(text, "walk", f"```\n{walk.listing(folder / _PLAYBOOK)}\n```")
     path.write_text(text)
+
+
+def replace_block(text: str, block: str, content: str) -> str:
+    """Replace what stands in `text` between the marks `begin` and `end` of a block."""
+    pattern = re.compile(rf"(<!-- begin {block}\b[^\n]*-->\n)(?:.*\n)?(<!-- end {block} -->)", re.DOTALL)
+    return pattern.sub(lambda found: f"{found[1]}{content}\n{found[2]}", text)
 
 
 def table(manifest: dict[str, Any]) -> str:
@@ -65,8 +71,3 @@ def _events(entry: dict[str, Any]) -> str:
 
 def _named(stack: dict[str, str]) -> str:
     return f"{stack['title']} {stack['version']}".strip()
-
-
-def _replace(text: str, block: str, content: str) -> str:
-    pattern = re.compile(rf"(<!-- begin {block}\b[^\n]*-->\n)(?:.*\n)?(<!-- end {block} -->)", re.DOTALL)
-    return pattern.sub(lambda found: f"{found[1]}{content}\n{found[2]}", text)
