@@ -88,7 +88,8 @@ _MISMATCH = "protocol-version-mismatch"
 _VERSIONS = (
     *(
         _case(_MISMATCH, "version-old-server", f"the server speaks TLS {tls} only", server, client, tls,
-              server_options=_OLD[server])
+              by=None,
+            server_options=_OLD[server])
         for server, client, tls in (
             ("openssl", "curl", "1.0"),
             ("nginx", "python", "1.0"),
@@ -120,7 +121,8 @@ _VERSIONS = (
     ),
     *(
         _case(_MISMATCH, "version-new-client", "the client speaks TLS 1.3 only, the server 1.2 only",
-              server, client, "1.2", client_options=_MIN_13[client])
+              server, client, "1.2", by=None,
+            client_options=_MIN_13[client])
         for server, client in (
             ("openssl", "curl"),
             ("nginx", "java"),
@@ -211,7 +213,7 @@ _PARAMETERS = (
              ("--priority=NORMAL:-GROUP-ALL:+GROUP-X25519",)),
             ("openssl", "java", "1.3", ("-groups", "P-521"), ("-Djdk.tls.namedGroups=x25519",)),
             ("openssl", "curl", "1.2", ("-groups", "P-521", "-cipher", "ECDHE"), ("--curves", "X25519")),
-            ("go", "openssl", "1.2", ("curves=25",), ("-groups", "X25519")),
+            ("go", "openssl", "1.2", ("curves=25", "suites=c02f"), ("-groups", "X25519")),
         )
     ),
     *(
@@ -234,8 +236,8 @@ _PARAMETERS = (
               client_options=client_options)
         for client, client_options in (
             ("curl", ()),
-            ("gnutls", ()),
-            ("java", ("-Djdk.tls.ephemeralDHKeySize=2048",)),
+            ("gnutls", ("--priority=NORMAL:%PROFILE_MEDIUM",)),
+            ("python", ()),
         )
     ),
     _case(None, "hello-retry", "none: the first key share does not fit, the second does", "openssl", "curl", "1.3",
@@ -284,10 +286,10 @@ _NAMES = (
         _case(_SNI, "sni-absent", "the server wants a name, and the client asks for none", server, client, tls,
               host=host, server_options=_STRICT[server], client_options=options, also=also)
         for server, client, tls, host, options, also in (
-            ("nginx", "openssl", "1.3", HOST, ("-noservername",), ()),
+            ("nginx", "curl", "1.3", "10.77.0.2", (), ()),
             ("haproxy", "java", "1.2", HOST, ("-Djsse.enableSNIExtension=false",), ()),
             ("haproxy", "curl", "1.3", "10.77.0.2", (), ()),
-            ("python", "openssl", "1.2", HOST, ("-noservername",), ()),
+            ("python", "gnutls", "1.2", HOST, ("--disable-sni",), ()),
             ("go", "java", "1.3", HOST, ("-Djsse.enableSNIExtension=false",), ("unexplained",)),
         )
     ),
@@ -302,8 +304,8 @@ _PROTOCOLS = (
         _case(_ALPN, "alpn", "server and client name application protocols, but no common one", server, client, tls,
               server_options=server_options, client_options=client_options)
         for server, client, tls, server_options, client_options in (
-            ("go", "curl", "1.2", ("alpn=h2",), ()),
-            ("go", "openssl", "1.3", ("alpn=h2",), ("-alpn", "http/1.1")),
+            ("go", "curl", "1.2", ("alpn=mqtt",), ()),
+            ("go", "openssl", "1.3", ("alpn=h2",), ("-alpn", "mqtt")),
             ("java", "curl", "1.2", ("alpn=h2",), ()),
             ("java", "python", "1.3", ("alpn=h2",), ("alpn=http/1.1",)),
             ("nginx", "openssl", "1.2", (), ("-alpn", "spdy/3")),
@@ -314,6 +316,8 @@ _PROTOCOLS = (
             ("openssl", "curl", "1.2", ("-alpn", "h2"), ()),
         )
     ),
+    _case(None, "alpn-ignored", "none: this server makes an exception for HTTP/1.1", "go", "curl", "1.2",
+          server_options=("alpn=h2",)),
     _case(None, "alpn-ignored", "none: this server does without a common protocol", "haproxy", "curl", "1.3",
           server_options=("alpn h2",)),
     _case(None, "alpn-ignored", "none: this server does without a common protocol", "python", "curl", "1.2",
