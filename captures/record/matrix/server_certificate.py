@@ -350,7 +350,7 @@ _SERVED = (
         "large-page",
         "nothing: an answer of 35,000 bytes",
         ("curl", "go", "node", "gnutls"),
-        "alias /usr/share/common-licenses/GPL-3;",
+        "root /usr/share/common-licenses; rewrite ^ /GPL-3 break;",
     ),
     *_page("server-closes", "nothing: the server closes first", ("openssl", "python", "perl"), ""),
     *_both(
