@@ -71,7 +71,7 @@ _NOT_CONNECTED = (
     ),
     *(
         _case(_REFUSED, f"rejected-{kind}", "the server's firewall refuses, by ICMP", "nothing", client, family=family,
-              by="server", server_network=_rejecting(family, kind), recorder="with-icmp")
+              by="network", server_network=_rejecting(family, kind), recorder="with-icmp")
         for client, family, kind in (
             ("curl", 4, "icmp-port-unreachable"),
             ("java", 4, "icmp-port-unreachable"),
@@ -83,13 +83,11 @@ _NOT_CONNECTED = (
     ),
     _case(_REFUSED, "rejected-rst", "the server's firewall refuses, by a RST", "nothing", "go", by="server",
           server_network=_rejecting(4, "tcp-reset")),
-    _case(_REFUSED, "rejected-unseen", "the server's firewall refuses by ICMP, which is not captured",
-          "nothing", "curl", by="network", also=(_TIMEOUT,), server_network=_rejecting(4, "icmp-port-unreachable")),
     *(
         _case(_TIMEOUT, "timeout", "the server's firewall drops what comes for the port", "dropping", client,
               patience=patience, by="network")
         for client, patience in (
-            ("curl", 2), ("go", 2), ("node", 2), ("python", 4), ("java", 2), ("wget", 0.5), ("gnutls", 0),
+            ("curl", 2), ("go", 2), ("node", 2), ("python", 4), ("java", 2), ("wget", 2), ("gnutls", 0),
         )
     ),
     _case(_TIMEOUT, "timeout", "the server's SYN,ACK is lost on its way", "openssl", "curl", "1.2", family=6,
@@ -120,7 +118,7 @@ _NO_TLS = (
     ),
     *(
         _case(_CLOSED, "slam", "the server closes before the ClientHello has come", "faulty", client,
-              server_options=("slam",), by="server", delay=2)
+              server_options=("slam",), by="server", delay=25, also=(_RESET,))
         for client in ("curl", "go", "java")
     ),
     *(
@@ -138,7 +136,7 @@ _NO_TLS = (
     ),
     *(
         _case(_RESET, "abort", "the server resets before the ClientHello has come", "faulty", client,
-              server_options=("abort",), by="server", delay=2)
+              server_options=("abort",), by="server", delay=25)
         for client in ("curl", "go", "java")
     ),
     *(
@@ -151,14 +149,14 @@ _NO_TLS = (
     _case(_CLOSED, "balancer", "the balancer's backend is gone", "balancer", "curl", by="server", also=(_RESET,)),
     _case(_CLOSED, "balancer", "the balancer's backend is gone", "balancer", "java", by="server", also=(_RESET,)),
     *(
-        _case(_PLAIN, "plain", "the server answers in plain HTTP", server, client, family=family, by="client")
+        _case(_PLAIN, "plain", "the server answers in plain HTTP", server, client, family=family)
         for server, client, family in (
             ("nginx-plain", "java", 4), ("nginx-plain", "go", 6), ("nginx-plain", "gnutls", 4),
-            ("python-http", "node", 4), ("python-http", "openssl", 6), ("python-http", "wget", 4),
+            ("python-http", "node", 4), ("python-http", "openssl", 4), ("python-http", "wget", 4),
         )
     ),
     *(
-        _case(_PLAIN, f"plain-{deed}", words, "faulty", client, server_options=(deed,), patience=2, by="client")
+        _case(_PLAIN, f"plain-{deed}", words, "faulty", client, server_options=(deed,), patience=2)
         for deed, words, client in (
             ("banner", "the server greets by SMTP", "java"),
             ("ssh", "the server greets by SSH", "curl"),
@@ -207,7 +205,7 @@ _LOST = (
           server_network=(("ip", "link", "set", "eth-s", "mtu", "1400"),)),
     *(
         _case(_FORGED, f"forged-{what}", f"a box on the way {words}", server, client, tls, family=family,
-              by="network", also=also, delay=delay, wire=("box.py", *deeds), patience=3)
+              by=None if also else "network", also=also, delay=delay, wire=("box.py", *deeds), patience=3)
         for what, words, server, client, tls, family, also, delay, deeds in (
             ("ttl", "resets the client, with a time to live of its own", "openssl", "curl", "1.2", 4, (), 2,
              ("reset=client", "ttl-forged=57")),
@@ -233,12 +231,15 @@ _LOST = (
     ),
     _case(_RESET, "far-reset", "the server resets, from far away", "faulty", "curl", by="server",
           server_options=("reset",), wire=("box.py", "ttl=server:all:46")),
-    _case(_RESET, "far-reset", "the server resets; a box before it sent the SYN,ACK", "faulty", "java", by="server",
-          server_options=("reset",), wire=("box.py", "ttl=server:syn:250"), also=(_FORGED,)),
+    *(
+        _case(_RESET, "far-reset", "the server resets amid its flight; a box before it sent the SYN,ACK", "python",
+              client, tls, by="server", server_options=("leave=record:rst",), wire=("box.py", "ttl=server:syn:250"))
+        for client, tls in (("curl", "1.2"), ("java", "1.3"))
+    ),
     _case(_CLOSED, "far-close", "the server closes; a box before it sent the SYN,ACK", "faulty", "go", by="server",
           server_options=("close",), wire=("box.py", "ttl=server:syn:250")),
-    _case(None, "forged-beside", "none: a box on the way forges a RST that TCP ignores, as its number is off", "openssl", "go",
-          "1.2", delay=2, wire=("box.py", "reset=client", "off=4", "ttl-forged=63")),
+    _case(None, "forged-beside", "none: a box on the way forges a RST that TCP ignores, as its number is off",
+          "openssl", "go", "1.2", delay=2, wire=("box.py", "reset=client", "off=4", "ttl-forged=63")),
     _case(None, "far", "none: the SYN,ACK was sent by a box before the server", "openssl", "curl", "1.2",
           wire=("box.py", "ttl=server:syn:250")),
     _case(_SILENT, "lost-hello", "a box on the way lets no data of the client pass", "openssl", "curl", "1.2",
@@ -254,7 +255,7 @@ _LEAVING = (
         _case(_LEFT, "impatient", "the client's patience ends amid the server's flight", "python", client, tls,
               by="client", patience=0.6, server_options=("stall=2",), family=family)
         for client, tls, family in (
-            ("curl", "1.2", 4), ("curl", "1.3", 6), ("go", "1.2", 4), ("java", "1.3", 4), ("node", "1.2", 6),
+            ("curl", "1.2", 4), ("curl", "1.3", 6), ("go", "1.2", 4), ("node", "1.2", 6),
             ("python", "1.3", 4), ("wget", "1.2", 4),
         )
     ),
@@ -275,7 +276,9 @@ _LEAVING = (
         for how in ("fin", "rst")
     ),
     _case(_LEFT, "far-away", "the client's patience is shorter than the way there and back", "nginx", "curl", "1.2",
-          by="client", patience=0.9, delay=300, also=(_SILENT,)),
+          by="client", patience=1.5, delay=300, also=(_SILENT,)),
+    _case(_LEFT, "gone", "the client has given up when the server's SYN,ACK comes", "nginx", "curl", "1.2", by="client",
+          patience=0.9, delay=300, also=(_TIMEOUT,)),
 )  # fmt: skip
 
 CASES: tuple[Case, ...] = (*_NOT_CONNECTED, *_NO_TLS, *_LOST, *_LEAVING)

@@ -4,7 +4,7 @@ Arguments: device towards the client, device towards the server, milliseconds th
 deeds:
 
 lose-over=BYTES     IP packets longer than this vanish, and nobody is told: a path MTU black hole
-lose=FROM:NUMBER    packets with data vanish, from the NUMBER-th of FROM (client or server) on
+lose=FROM:NUMBER    packets with data vanish, from the NUMBER-th of FROM (client or server) on; with 0, all its packets
 ttl=FROM:WHAT:NUMBER  packets of FROM get this time to live, or hop limit; WHAT is all, syn, or later (all but SYN)
 reset=TO            on the ClientHello, forge a RST: to the client, to the server, or to both, each in the other's name
   ttl-forged=NUMBER   its time to live; without it that of the last packet of the side in whose name it is
@@ -183,9 +183,10 @@ class Box:
             return []
         if segment.payload:
             self._with_data[sender] += 1
-        if "lose" in self._deeds and segment.payload:
+        if "lose" in self._deeds:
             who, number = self._deeds["lose"].split(":")
-            if who == sender and self._with_data[sender] >= int(number):
+            gone = segment.payload and self._with_data[sender] >= int(number)
+            if who == sender and (gone or number == "0"):
                 return []
         if "ttl" in self._deeds:
             who, what, number = self._deeds["ttl"].split(":")
