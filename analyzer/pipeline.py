@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from analyzer.dataclass import dataclass
 from analyzer.inputs import (
     Paths,
     as_paths,
@@ -32,8 +33,8 @@ __all__ = ["analyze"]
 
 Source = str | Path | BinaryIO
 
-_MAX_VERDICTS: Final = 4096
-"""Verdicts remembered at a time; the checker below remembers by validity, not by second."""
+_BLOCK: Final = 1024
+"""Rows of the flow table turned into plain data at a time."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -112,7 +113,6 @@ class _Settings:
     at: datetime | None
     verify_depth: int | None
     known_repairs: dict[object, tuple[Fix, ...]] = field(default_factory=dict)
-    known_verdicts: dict[object, tuple[TrustVerdict, ...]] = field(default_factory=dict)
 
 
 def _settings(
@@ -174,23 +174,22 @@ def _connections(flows: Flows, settings: _Settings, end_ns: int, *, in_full: boo
     from analyzer.report.build import broken_connection
     from analyzer.tls.connection import build
 
-    signals, begins = flows.signals.by_flow()
-    for flow in range(len(flows.table)):
-        own = signals[begins[flow] : begins[flow + 1]] if flow + 1 < len(begins) else signals[:0]
-        streams = (flows.streams.pop(flow * 2, None), flows.streams.pop(flow * 2 + 1, None))
-        try:
-            records = tuple(_records(stream) for stream in streams)
-            seen = build(flow, flows.table, own, streams, (records[0], records[1]))
-            if seen is not None:
-                yield _judge(seen, settings, end_ns, in_full=in_full)
-        except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
-            ends = (str(flows.table.endpoint(flow, 0)), str(flows.table.endpoint(flow, 1)))
-            place = error.__traceback__
-            while place is not None and place.tb_next is not None:
-                place = place.tb_next
-            line = f" ({Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno})" if place is not None else ""
-            started = int(flows.table.rows[flow]["first_time"])
-            yield broken_connection(flow, *ends, started, f"{type(error).__name__}: {error}{line}")
+    for start in range(0, len(flows.table), _BLOCK):
+        rows = flows.table.read(start, start + _BLOCK)
+        for flow, (row, log) in enumerate(zip(rows, flows.signals.read(start, start + len(rows)), strict=True), start):
+            streams = (flows.streams.pop(flow * 2, None), flows.streams.pop(flow * 2 + 1, None))
+            try:
+                records = tuple(_records(stream) for stream in streams)
+                seen = build(flow, row, log, streams, (records[0], records[1]))
+                if seen is not None:
+                    yield _judge(seen, settings, end_ns, in_full=in_full)
+            except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
+                ends = (str(row.endpoint(0)), str(row.endpoint(1)))
+                place = error.__traceback__
+                while place is not None and place.tb_next is not None:
+                    place = place.tb_next
+                line = f" ({Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno})" if place else ""
+                yield broken_connection(flow, *ends, row.first_time, f"{type(error).__name__}: {error}{line}")
 
 
 def _records(stream: Any) -> Any:
@@ -219,7 +218,7 @@ def _judge(seen: wire.Connection, settings: _Settings, end_ns: int, *, in_full: 
     outcome = diagnose(case)
     if outcome.to_repair is not None:
         found = _repairs(settings, chain, outcome.to_repair, case.trust.host, _checked_at(seen, settings))
-        outcome = replace(outcome, fixes=(*outcome.fixes, *found))
+        outcome = replace(outcome, fixes=(*outcome.fixes, *found) if outcome.fixes else found)
     return connection_report(case, outcome, chain=chain, chain_source=source, in_full=in_full)
 
 
@@ -267,7 +266,7 @@ def _server_trust(seen: wire.Connection, settings: _Settings, chain: Sequence[by
     message = seen.chain(Side.SERVER)
     at = _checked_at(seen, settings)
     revoked, staple = _staple(seen, settings, chain, at)
-    verdicts = _verdicts(settings, chain, host, at)
+    verdicts = settings.checker.check_by(tuple(chain), settings.profiles, host=host, at=at)
     return Trust(
         verdicts=verdicts,
         store_given=usable,
@@ -280,19 +279,6 @@ def _server_trust(seen: wire.Connection, settings: _Settings, chain: Sequence[by
         revoked=revoked,
         staple=staple,
     )
-
-
-def _verdicts(settings: _Settings, chain: Sequence[bytes], host: str | None, at: datetime) -> tuple[TrustVerdict, ...]:
-    """What each profile says; connections of the same second with the same chain and host ask once."""
-    key = (tuple(chain), host, at.replace(microsecond=0))
-    known = settings.known_verdicts.get(key)
-    if known is None:
-        if len(settings.known_verdicts) >= _MAX_VERDICTS:
-            settings.known_verdicts.clear()
-        known = settings.known_verdicts[key] = tuple(
-            settings.checker.check(chain, host=host, at=at, profile=profile) for profile in settings.profiles
-        )
-    return known
 
 
 def _staple(
@@ -311,17 +297,15 @@ def _staple(
 
 
 def _client_trust(seen: wire.Connection, settings: _Settings) -> Trust:
-    from analyzer.diagnosis.case import Trust
+    from analyzer.diagnosis.case import UNKNOWN, Trust
     from analyzer.tls.connection import Side
 
     message = seen.chain(Side.CLIENT)
     if settings.client_checker is None or message is None or not message.chain:
-        return Trust()
+        return UNKNOWN
     at = settings.at or _moment(message.time_ns)
-    verdicts = tuple(
-        settings.client_checker.check(message.chain, at=at, profile=profile, purpose="client")
-        for profile in settings.profiles
-    )
+    chain = tuple(message.chain)
+    verdicts = settings.client_checker.check_by(chain, settings.profiles, at=at, purpose="client")
     return Trust(verdicts=verdicts, store_given=True, profile_named=settings.profile_named)
 
 

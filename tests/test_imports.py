@@ -117,6 +117,7 @@ OPENING = {"open", "read_bytes", "read_text", "write_bytes", "write_text", "iter
 CLOCKS = {
     "analyzer.trust.check": "the moment of a check that was given none",
     "analyzer.inspection": "the same, of a chain or store that no capture dates",
+    "analyzer.capture.source": "whether somebody still writes to a file",
 }
 
 
@@ -183,12 +184,10 @@ def test_analysing_common_packets_loads_no_scapy(captures: Path) -> None:
 UNUSED = {
     "scapy": "reads uncommon packets only",
     "rich": "colours a terminal, and draws a progress bar there",
-    "tabulate": "tables are drawn in `to_text` and `to_markdown`",
     "zstandard": "opens compressed certificates and captures only",
     "idna": "for host names that are not ASCII",
     "cryptography.x509": "certificates are read by `trust.certificate`; a key alone is loaded to verify a signature",
     "cryptography.hazmat.primitives.serialization.pkcs12": "opened by `trust.stores.pkcs12`",
-    "importlib.metadata": "reads the headers of installed packages, by the parser of e-mail",
     "analyzer.trust.stores.pkcs12": "a format of a store that was not named",
     "analyzer.trust.stores.jks": "likewise",
     "analyzer.trust.ocsp": "reads staples only",
@@ -197,7 +196,7 @@ UNUSED = {
     "analyzer.inspection": "is behind `check` and `store`",
 }
 """What a run on a small capture must not import, since a user waits for it; and why it need not."""
-RENDERING = {"analyzer.report.layout", "analyzer.report.document", "analyzer.report.to_text"}
+RENDERING = {"analyzer.report.layout", "analyzer.report.document", "analyzer.report.to_text", "tabulate"}
 
 
 def modules_of_a_run(captures: Path, form: str) -> set[str]:

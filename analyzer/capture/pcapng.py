@@ -9,7 +9,6 @@ frame number here too.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from analyzer.capture.batch import CaptureProblem, PacketBatch, Secrets
 from analyzer.capture.pcap import MAX_PACKET
+from analyzer.dataclass import dataclass
 
 __all__ = ["PcapngParser"]
 

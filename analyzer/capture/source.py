@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import glob
 import io
+import mmap
 import os
 import select
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, Protocol, cast
 
@@ -30,6 +32,11 @@ Source = str | Path | BinaryIO
 
 _CHUNK: Final = 8 << 20
 """Bytes read at a time: large enough that work on columns pays, small enough to stay in a processor's cache."""
+_MAX_WINDOW: Final = 32 << 20
+_ROWS: Final = 1 << 15
+"""Bytes mapped at a time at most, and packets in them wished for: so that columns pay, and stay in the cache."""
+_REST: Final = 2.0
+"""Seconds since a file was last written to after which it is taken for finished."""
 _PATIENCE: Final = 0.02
 """Seconds to wait for more from a pipe before what is there is analysed: a live capture is answered at once."""
 _HEAD: Final = 64
@@ -114,7 +121,11 @@ class CaptureReader:
             parser = _recognise(head, name)
             self.files.append(name)
             self.formats.append(parser.name + (f" ({compression})" if compression else ""))
-            yield from self._chunks(stream, parser, name)
+            done = 0
+            if not compression and (size := _size_at_rest(opened)) > _CHUNK:
+                done = yield from self._mapped(opened, size, parser, before)
+                stream = opened
+            yield from self._chunks(stream, parser, name, before, done)
         self.problems += [self._located(problem, name, before) for problem in parser.problems]
         if isinstance(parser, PcapngParser):
             self.secrets += parser.secrets
@@ -128,13 +139,45 @@ class CaptureReader:
             severity=problem.severity,
         )
 
-    def _chunks(self, stream: IO[bytes], parser: _Parser, name: str) -> Iterator[PacketBatch]:
+    def _mapped(self, file: IO[bytes], size: int, parser: _Parser, before: int) -> Generator[PacketBatch, None, int]:
+        """The batches of a file but for its last bytes, read where the system keeps them; gives the position reached.
+
+        To copy each byte first would cost more than all that is done with it. `before` counts the packets of the files
+        before this one.
+        """
+        position = 0
+        window = _CHUNK
+        while size - position > _CHUNK and not parser.stopped:
+            begin = position - position % mmap.ALLOCATIONGRANULARITY
+            length = min(window, size - begin)
+            try:
+                mapped = mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ, offset=begin)
+            except (OSError, ValueError):
+                break
+            data = np.frombuffer(mapped, dtype=np.uint8)
+            number = self.packets - before + 1
+            batches, reached = parser.parse(data, position - begin, length - PADDING, number, position, final=False)
+            taken = begin + reached - position
+            if not taken:
+                break
+            for batch in batches:
+                yield self._count(batch, before)
+            position += taken
+            self.bytes += taken
+            if self._progress is not None:
+                self._progress(self.bytes, self._total)
+            packets = self.packets - before + 1 - number
+            window = min(max(_ROWS * taken // max(packets, 1), _CHUNK), _MAX_WINDOW)
+        file.seek(position)
+        return position
+
+    def _chunks(self, stream: IO[bytes], parser: _Parser, name: str, before: int, done: int) -> Iterator[PacketBatch]:
+        """The batches of a stream of which `done` bytes have been read; `before` as for `_mapped`."""
         size = _CHUNK
         buffer = np.zeros(size + PADDING, dtype=np.uint8)
         filled = 0
-        file_offset = 0
+        file_offset = done
         final = False
-        before = self.packets
         while not final and not parser.stopped:
             try:
                 count = _fill(stream, memoryview(buffer.data)[filled:size])
@@ -184,8 +227,9 @@ class CaptureReader:
             first, last = int(times.min()), int(times.max())
             self.first_time_ns = first if self.first_time_ns is None else min(first, self.first_time_ns)
             self.last_time_ns = last if self.last_time_ns is None else max(last, self.last_time_ns)
-        if int(batch.link[0]) not in self.links or int(batch.link.min()) != int(batch.link.max()):
-            self.links += [link for link in np.unique(batch.link).tolist() if link >= 0 and link not in self.links]
+        if int(batch.link[0]) not in self.links or (batch.link != batch.link[0]).any():
+            found = sorted(set(batch.link.tolist()))
+            self.links += [link for link in found if link >= 0 and link not in self.links]
         return batch
 
 
@@ -227,6 +271,19 @@ def source_name(source: Source) -> str:
         return str(source)
     name = getattr(source, "name", "-")
     return name if isinstance(name, str) else "-"
+
+
+def _size_at_rest(file: IO[bytes]) -> int:
+    """The size of a plain file that nobody is writing; else 0.
+
+    A mapped file must not be cut short by somebody while it is read (as a ring buffer's may be): that would end the
+    process. Files written to a moment ago are read in the ordinary way.
+    """
+    if not isinstance(file, io.FileIO):
+        return 0
+    status = os.fstat(file.fileno())
+    at_rest = time.time() - status.st_mtime > _REST
+    return status.st_size if stat.S_ISREG(status.st_mode) and at_rest else 0
 
 
 def _open(source: Source, name: str) -> IO[bytes]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
+from analyzer.dataclass import dataclass
 from analyzer.diagnosis.progress import Ending, Progress
 from analyzer.registry import alert_name
 from analyzer.tls.connection import CertificateMessage, Connection, Event, EventKind, Side
 from analyzer.trust.model import TrustVerdict
 
-__all__ = ["Case", "Trust", "seconds", "when"]
+__all__ = ["UNKNOWN", "Case", "Trust", "seconds", "when"]
 
 _NANO: Final = 1_000_000_000
 
@@ -43,6 +44,10 @@ class Trust:
     def accepted_by_all(self) -> bool:
         """Whether there are verdicts and all accept."""
         return bool(self.verdicts) and all(verdict.accepted for verdict in self.verdicts)
+
+
+UNKNOWN: Final = Trust()
+"""No chain, no store: nothing was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -133,4 +138,9 @@ def seconds(ns: int) -> str:
 def when(ns: int) -> str:
     """RFC 3339 in UTC with microseconds."""
     whole, rest = divmod(ns, _NANO)
-    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+    return f"{_second(whole)}.{rest // 1000:06d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(whole: int) -> str:
+    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}"

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from analyzer.dataclass import dataclass
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Match
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES

@@ -8,9 +8,9 @@ TLS 1.2 a side's ChangeCipherSpec and an encrypted handshake record; in TLS 1.3 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from analyzer.dataclass import dataclass
 from analyzer.registry import AlertDescription, AlertLevel, HandshakeType
 from analyzer.tls.connection import Connection, Event, EventKind, Side
 from analyzer.tls.messages import is_tls13
@@ -49,7 +49,8 @@ class Progress:
 
     stage: str
     ending: Ending | None
-    """What ended the handshake, or the connection; None when the capture ends first."""
+    """What ended the handshake, or the connection; None when the capture ends first, or when data went both ways and
+    nobody asks how that ended."""
     echoes: tuple[Event, ...]
     """Alerts, FINs and RSTs that came after the ending."""
     finished: dict[Side, int | None]
@@ -88,8 +89,10 @@ def trace(connection: Connection) -> Progress:
         done = done or client_data or server_data
     elif client is not None:
         client_data, server_data = bool(client.data), done and server_after.is_data
-    alerts = _alert_records(client, server_after)
-    ending, echoes = _ending(connection, alerts)
+    ending: Ending | None = None
+    echoes: tuple[Event, ...] = ()
+    if not (done and (client_data or server_data)) or server_after.alert is not None:
+        ending, echoes = _ending(connection, _alert_records(client, server_after))
     refused = (
         server_after.alert is not None
         and not server_after.records
@@ -100,6 +103,7 @@ def trace(connection: Connection) -> Progress:
     if refused:
         client_data = False
     flight_packet, flight_time = _server_flight(connection)
+    empty = _empty_certificate(connection, client)
     return Progress(
         stage=_stage(connection, finished, client, done=done, data=client_data or server_data),
         ending=ending,
@@ -110,8 +114,8 @@ def trace(connection: Connection) -> Progress:
         server_data=done and server_data,
         server_flight_packet=flight_packet,
         server_flight_time_ns=flight_time,
-        empty_client_certificate=_empty_certificate(connection, client),
-        client_certificate_records=_certificate_records(client, _empty_certificate(connection, client)),
+        empty_client_certificate=empty,
+        client_certificate_records=_certificate_records(client, empty),
         server_refused=refused,
     )
 
@@ -173,14 +177,14 @@ def _finished(connection: Connection, client: _Client13 | None) -> dict[Side, in
 
 
 def _finished_12(connection: Connection, side: Side) -> int | None:
-    half = connection.halves[side]
+    seen = connection.halves[side].seen
     clear = connection.packet_of(side, HandshakeType.FINISHED)
     if clear is not None:
         return clear
-    if not half.change_cipher_spec:
+    if not seen.change_cipher_spec:
         return None
-    begins = half.change_cipher_spec[0].position
-    return next((record.packet for record in half.encrypted_handshake if record.position > begins), None)
+    begins = seen.change_cipher_spec[0].position
+    return next((record.packet for record in seen.encrypted_handshake if record.position > begins), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +244,10 @@ def _server_flight(connection: Connection) -> tuple[int | None, int | None]:
     if is_tls13(connection.version) and records:
         return records[0].packet, records[0].time_ns
     if connection.server_hello_packet is not None:
-        times = [e.time_ns for e in connection.events if e.packet == connection.server_hello_packet]
-        return connection.server_hello_packet, times[0] if times else None
+        sent = connection.halves[Side.SERVER].seen.messages
+        return connection.server_hello_packet, next(
+            (message.time_ns for message in sent if message.packet == connection.server_hello_packet), None
+        )
     return None, None
 
 
@@ -249,12 +255,8 @@ def _client_spoke(connection: Connection, client: _Client13 | None) -> bool:
     if client is not None:
         return client.finished is not None or bool(client.before)
     flight = connection.server_hello_packet or 0
-    return any(
-        event.side is Side.CLIENT
-        and event.packet > flight
-        and event.kind in (EventKind.MESSAGE, EventKind.CHANGE_CIPHER_SPEC)
-        for event in connection.events
-    )
+    sent = connection.halves[Side.CLIENT].seen
+    return any(m.packet > flight for m in sent.messages) or any(r.packet > flight for r in sent.change_cipher_spec)
 
 
 def _ending(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.batch import PADDING, PacketBatch, gather
+from analyzer.dataclass import dataclass
 from analyzer.net.link import DECODERS, ETHERTYPE_IPV4, ETHERTYPE_IPV6, be16, members, skip_vlan_tags
 from analyzer.net.segments import IPV4_HIGH, Segments
 from analyzer.net.uncommon import TUNNEL_UDP_PORTS, InnerSegment, UncommonPackets
@@ -78,7 +79,11 @@ _TCP_HEADER = np.dtype(
     ]
 )
 
+_HEAD: Final = np.dtype(("u1", (PADDING,)))
+"""More than the longest headers that are decoded in columns: cooked, four VLAN tags, IPv4 and TCP take 116 bytes."""
+
 Column = NDArray[np.int64]
+Chosen = slice | NDArray[np.bool_]
 
 
 class SegmentDecoder:
@@ -91,9 +96,13 @@ class SegmentDecoder:
 
     def decode(self, batch: PacketBatch) -> Segments:
         """All TCP segments of a batch, in frame order."""
+        if not len(batch):
+            return _empty(batch.data)
         parts: list[Segments] = []
         single: list[int] = []
-        for link in np.unique(batch.link).tolist():
+        first = int(batch.link[0])
+        links = {first} if (batch.link == first).all() else set(batch.link.tolist())
+        for link in sorted(links):
             rows = np.flatnonzero(batch.link == link)
             if link in DECODERS:
                 self._common(batch, link, rows, parts, single)
@@ -106,25 +115,22 @@ class SegmentDecoder:
         return parts[0] if len(parts) == 1 else _merge(parts)
 
     def _common(self, batch: PacketBatch, link: int, rows: Column, parts: list[Segments], single: list[int]) -> None:
-        offset, captured = batch.offset[rows], batch.captured[rows]
-        end = offset + captured
-        network, ethertype = DECODERS[link](batch.data, offset, captured)
-        network, ethertype = skip_vlan_tags(batch.data, network, ethertype, end)
-        is_v4 = (ethertype == ETHERTYPE_IPV4) & (end - network >= 20)
-        is_v6 = (ethertype == ETHERTYPE_IPV6) & (end - network >= 40)
+        heads = _Heads.of(batch, rows)
+        network, ethertype = DECODERS[link](heads.data, heads.start, heads.end - heads.start)
+        network, ethertype = skip_vlan_tags(heads.data, network, ethertype, heads.end)
+        is_v4 = (ethertype == ETHERTYPE_IPV4) & (heads.end - network >= 20)
+        is_v6 = (ethertype == ETHERTYPE_IPV6) & (heads.end - network >= 40)
         enclosing = _IS_ENCLOSING[ethertype]
         if link not in _COMMON_LINKS_WITHOUT_LLC:
             enclosing |= (ethertype > 0) & (ethertype <= _LLC_MAX)
         if enclosing.any():
             single += rows[enclosing].tolist()
-        if is_v4.any():
-            part, others = _ipv4(batch, rows[is_v4], network[is_v4], end[is_v4])
-            parts.append(part)
-            single += others.tolist()
-        if is_v6.any():
-            part, others = _ipv6(batch, rows[is_v6], network[is_v6], end[is_v6])
-            parts.append(part)
-            single += others.tolist()
+        for decode, mask in ((_ipv4, is_v4), (_ipv6, is_v6)):
+            if mask.any():
+                chosen = _where(mask)
+                part, others = decode(batch, heads.pick(chosen), network[chosen])
+                parts.append(part)
+                single += others.tolist()
 
     def _one_by_one(self, batch: PacketBatch, rows: list[int]) -> list[Segments]:
         found: list[tuple[int, InnerSegment]] = []
@@ -138,9 +144,44 @@ class SegmentDecoder:
         return [_from_inner(batch, found)] if found else []
 
 
-def _ipv4(batch: PacketBatch, rows: Column, at: Column, end: Column) -> tuple[Segments, Column]:
-    """The TCP segments of IPv4 packets at positions `at`, and the rows that need a dissector."""
-    data = batch.data
+@dataclass(frozen=True, slots=True)
+class _Heads:
+    """The first `PADDING` bytes of some packets of a batch, one after the other, and where things are in them.
+
+    Brought together once: what is then read of the headers is in the processor's cache.
+    """
+
+    data: NDArray[np.uint8]
+    rows: Column
+    """Which packets of the batch."""
+    start: Column
+    end: Column
+    """Where the captured bytes of each end (or would, if they were all here)."""
+    wire_end: Column
+    """Where the packet ended on the wire."""
+    shift: Column
+    """What turns a position here into one of the batch's bytes."""
+
+    @classmethod
+    def of(cls, batch: PacketBatch, rows: Column) -> _Heads:
+        offset = batch.offset[rows]
+        start = np.arange(0, len(rows) * PADDING, PADDING)
+        end, wire_end = start + batch.captured[rows], start + batch.original[rows]
+        return cls(gather(batch.data, offset, _HEAD).reshape(-1), rows, start, end, wire_end, offset - start)
+
+    def pick(self, chosen: Chosen) -> _Heads:
+        columns = (self.rows, self.start, self.end, self.wire_end, self.shift)
+        return _Heads(self.data, *(column[chosen] for column in columns))
+
+
+def _where(mask: NDArray[np.bool_]) -> Chosen:
+    """An index for the rows of a mask; a slice, which copies nothing, when that is all of them."""
+    return slice(None) if mask.all() else mask
+
+
+def _ipv4(batch: PacketBatch, heads: _Heads, at: Column) -> tuple[Segments, Column]:
+    """The TCP segments of IPv4 packets with headers at `at`, and the rows that need a dissector."""
+    data, end = heads.data, heads.end
     header = gather(data, at, _IPV4)
     protocol = header["protocol"]
     size = (header["version_ihl"].astype(np.int64) & 15) * 4
@@ -151,33 +192,33 @@ def _ipv4(batch: PacketBatch, rows: Column, at: Column, end: Column) -> tuple[Se
     special |= sound & _IS_TUNNEL[protocol]
     special |= sound & ~fragment & _tunnel_udp(data, protocol == _UDP, at + size, end)
     special |= sound & ~fragment & _icmp_error(data, protocol == _ICMP, at + size, end, _ICMP_ERRORS)
-    tcp = (at + size)[plain]
-    length = header["length"].astype(np.int64)[plain]
+    chosen = _where(plain)
+    tcp = (at + size)[chosen]
+    length = header["length"][chosen].astype(np.int64)
     # A length of 0 is written by cards that segment themselves (TCP segmentation offload).
-    ip_end = np.where(length == 0, batch.offset[rows[plain]] + batch.original[rows[plain]], at[plain] + length)
+    ip_end = np.where(length == 0, heads.wire_end[chosen], at[chosen] + length)
     high = np.full(len(tcp), IPV4_HIGH, dtype=np.uint64)
     return (
         _tcp(
             batch,
-            rows[plain],
+            heads.pick(chosen),
             tcp,
-            end[plain],
             ip_end,
             (
                 high,
-                header["source"][plain].astype(np.uint64),
+                header["source"][chosen].astype(np.uint64),
                 high,
-                header["target"][plain].astype(np.uint64),
+                header["target"][chosen].astype(np.uint64),
             ),
-            header["ttl"][plain].astype(np.int64),
-            header["id"][plain].astype(np.int64),
+            header["ttl"][chosen].astype(np.int64),
+            header["id"][chosen].astype(np.int64),
         ),
-        rows[special],
+        heads.rows[special],
     )
 
 
-def _ipv6(batch: PacketBatch, rows: Column, at: Column, end: Column) -> tuple[Segments, Column]:
-    data = batch.data
+def _ipv6(batch: PacketBatch, heads: _Heads, at: Column) -> tuple[Segments, Column]:
+    data, end = heads.data, heads.end
     header = gather(data, at, _IPV6)
     following = header["next"]
     sound = header["version"] >> 4 == 6
@@ -185,24 +226,24 @@ def _ipv6(batch: PacketBatch, rows: Column, at: Column, end: Column) -> tuple[Se
     special = sound & _IS_EXTENSION_OR_TUNNEL[following]
     special |= sound & _tunnel_udp(data, following == _UDP, at + 40, end)
     special |= sound & _icmp_error(data, following == _ICMPV6, at + 40, end, _ICMPV6_ERRORS)
-    length = header["length"].astype(np.int64)[plain]
-    start = at[plain]
-    ip_end = np.where(length == 0, batch.offset[rows[plain]] + batch.original[rows[plain]], start + 40 + length)
+    chosen = _where(plain)
+    length = header["length"][chosen].astype(np.int64)
+    start = at[chosen]
+    ip_end = np.where(length == 0, heads.wire_end[chosen], start + 40 + length)
     addresses = tuple(
-        header[name][plain].astype(np.uint64) for name in ("source_high", "source_low", "target_high", "target_low")
+        header[name][chosen].astype(np.uint64) for name in ("source_high", "source_low", "target_high", "target_low")
     )
     return (
         _tcp(
             batch,
-            rows[plain],
+            heads.pick(chosen),
             start + 40,
-            end[plain],
             ip_end,
             (addresses[0], addresses[1], addresses[2], addresses[3]),
-            header["hops"][plain].astype(np.int64),
+            header["hops"][chosen].astype(np.int64),
             np.full(len(start), -1, dtype=np.int64),
         ),
-        rows[special],
+        heads.rows[special],
     )
 
 
@@ -231,28 +272,29 @@ Addresses = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64], ND
 
 def _tcp(
     batch: PacketBatch,
-    rows: Column,
+    heads: _Heads,
     at: Column,
-    captured_end: Column,
     ip_end: Column,
     addresses: Addresses,
     ttl: Column,
     ip_id: Column,
 ) -> Segments:
     """Decode the TCP headers at positions `at`; headers that are cut or too short are left out."""
-    keep = at + 20 <= captured_end
+    keep = at + 20 <= heads.end
     if not keep.all():
-        rows, at, captured_end, ip_end, ttl, ip_id = (
-            column[keep] for column in (rows, at, captured_end, ip_end, ttl, ip_id)
-        )
+        heads = heads.pick(keep)
+        at, ip_end, ttl, ip_id = (column[keep] for column in (at, ip_end, ttl, ip_id))
         addresses = (addresses[0][keep], addresses[1][keep], addresses[2][keep], addresses[3][keep])
-    header = gather(batch.data, at, _TCP_HEADER)
-    size = (header["offset"].astype(np.int64) >> 4) * 4
+    rows = heads.rows
+    header = gather(heads.data, at, _TCP_HEADER)
+    size = header["offset"].astype(np.int64) >> 4 << 2
     # No packet is longer than its frame, whatever its length field claims.
-    ip_end = np.minimum(ip_end, batch.offset[rows] + batch.original[rows])
-    sound = (size >= 20) & (at + size <= ip_end)
+    ip_end = np.minimum(ip_end, heads.wire_end)
     payload = at + size
+    sound = (size >= 20) & (payload <= ip_end)
     length = ip_end - payload
+    captured = np.minimum(heads.end, ip_end)
+    captured -= payload
     columns = {
         "packet": rows + batch.first_number,
         "time_ns": batch.time_ns[rows],
@@ -266,9 +308,9 @@ def _tcp(
         "ack": header["ack"].astype(np.int64),
         "flags": header["flags"].astype(np.int64),
         "window": header["window"].astype(np.int64),
-        "payload": payload,
+        "payload": payload + heads.shift,
         "length": length,
-        "captured": np.clip(captured_end - payload, 0, np.maximum(length, 0)),
+        "captured": np.maximum(captured, 0, out=captured),
         "ttl": ttl,
         "ip_id": ip_id,
         "quoted": np.zeros(len(rows), dtype=np.int64),
@@ -291,7 +333,9 @@ def _from_inner(batch: PacketBatch, found: list[tuple[int, InnerSegment]]) -> Se
             continue
         starts.append(len(batch.data) + len(extra) + size)
         rows.append(row)
-        length = 0 if inner.quoted else inner.wire_length - size
+        # No segment is longer than its frame, unless it was put together from fragments.
+        wire_length = min(inner.wire_length, max(int(batch.original[row]), len(tcp)))
+        length = 0 if inner.quoted else wire_length - size
         numbers.append(
             (
                 *_halves(inner.source),

@@ -10,17 +10,18 @@ not that of the connection at hand (port reuse), which is Wireshark's rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+import os
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.dataclass import dataclass
 from analyzer.net.reassembly import Consumer, Rows, Stream
 from analyzer.net.segments import ACK, FIN, IPV4_HIGH, RST, SYN, Segments, address_text
 
-__all__ = ["Endpoint", "FlowTable", "Flows", "Signal", "SignalLog"]
+__all__ = ["Endpoint", "FlowRow", "FlowTable", "Flows", "Signal", "SignalLog"]
 
 _MODULUS: Final = 1 << 32
 _UNKNOWN, _GUESSED, _FROM_SYN = 0, 1, 2
@@ -53,7 +54,6 @@ _FLOW = np.dtype(
         ("last_ip_id", "i4", (2,)),
     ]
 )
-_FIELDS: Final = _FLOW.names or ()
 _SIGNAL = np.dtype(
     [
         ("flow", "i8"),
@@ -89,6 +89,32 @@ class Signal(NamedTuple):
     quoted: int
 
 
+class FlowRow(NamedTuple):
+    """One row of `FlowTable`; a list has two items, by side. Times in nanoseconds, packets as frame numbers."""
+
+    high: list[int]
+    low: list[int]
+    port: list[int]
+    base: list[int]
+    base_known: list[int]
+    first_packet: int
+    first_time: int
+    last_packet: int
+    last_time: int
+    packets: list[int]
+    bytes: list[int]
+    side_last_packet: list[int]
+    side_last_time: list[int]
+    last_ack: list[int]
+    max_segment: list[int]
+    ttl: list[int]
+    last_ip_id: list[int]
+
+    def endpoint(self, side: int) -> Endpoint:
+        """Address and port of one side."""
+        return Endpoint(address_text(self.high[side], self.low[side]), self.port[side])
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """An address and a port."""
@@ -115,39 +141,35 @@ class FlowTable:
         """The rows, as a structured array; a view."""
         return self._rows[: self._count]
 
-    def row(self, flow: int) -> dict[str, Any]:
-        """One row as plain data: numbers, and lists of two where there is one by side.
-
-        To read several fields of a connection: each field of a NumPy row takes longer than this.
-        """
-        values = self._rows[flow].tolist()
-        return {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in zip(_FIELDS, values, strict=True)
-        }
+    def read(self, start: int, stop: int) -> list[FlowRow]:
+        """Rows `start` to `stop` as plain data. Some thousands at a time: a NumPy field read by itself is slow."""
+        rows = self._rows[start : min(stop, self._count)]
+        return list(map(FlowRow._make, zip(*(rows[name].tolist() for name in FlowRow._fields), strict=True)))
 
     def endpoint(self, flow: int, side: int) -> Endpoint:
         """Address and port of one side."""
-        row = self._rows[flow]
-        high, low, port = (row[name].tolist()[side] for name in ("high", "low", "port"))
-        return Endpoint(address_text(high, low), port)
+        (row,) = self.read(flow, flow + 1)
+        return row.endpoint(side)
 
-    def append(self, ends: tuple[int, ...], opener: int, packet: int, time_ns: int) -> int:
-        """Add a connection between the canonical endpoints `ends` (high, low, port of side 0, then of side 1)."""
-        if self._count == len(self._rows):
+    def extend(self, ends: Sequence[NDArray[np.generic]], opener: Column, packet: Column, time_ns: Column) -> int:
+        """Add connections, and give the number of the first.
+
+        `ends` are six columns: the canonical endpoints' high, low and port of side 0, then of side 1; `opener` is the
+        side of the first segment, `packet` and `time_ns` are its frame and time.
+        """
+        first, count = self._count, len(opener)
+        while first + count > len(self._rows):
             self._rows = np.concatenate([self._rows, np.zeros(len(self._rows), dtype=_FLOW)])
-        row = self._rows[self._count]
-        row["high"] = ends[0], ends[3]
-        row["low"] = ends[1], ends[4]
-        row["port"] = ends[2], ends[5]
-        row["opener"] = opener
-        row["first_packet"] = packet
-        row["first_time"] = time_ns
-        row["ttl"] = -1
-        row["last_ip_id"] = -1
-        row["last_ack"] = -1
-        self._count += 1
-        return self._count - 1
+        rows = self._rows[first : first + count]
+        for side in (0, 1):
+            for name, column in zip(("high", "low", "port"), ends[side * 3 : side * 3 + 3], strict=True):
+                rows[name][:, side] = column
+        for name, column in (("opener", opener), ("first_packet", packet), ("first_time", time_ns)):
+            rows[name] = column
+        for name in ("ttl", "last_ip_id", "last_ack"):
+            rows[name] = -1
+        self._count += count
+        return first
 
 
 class SignalLog:
@@ -155,17 +177,31 @@ class SignalLog:
 
     def __init__(self) -> None:
         self._parts: list[NDArray[np.void]] = []
+        self._by_flow: tuple[NDArray[np.void], Column] | None = None
 
     def append(self, rows: NDArray[np.void]) -> None:
         """Add the rows of one batch."""
         self._parts.append(rows)
+        self._by_flow = None
 
     def by_flow(self) -> tuple[NDArray[np.void], Column]:
-        """All rows sorted by flow, then packet; and for each flow number the index at which its rows begin."""
-        rows = np.concatenate(self._parts) if self._parts else np.zeros(0, dtype=_SIGNAL)
-        rows = rows[np.argsort(rows["flow"], kind="stable")]
-        highest = int(rows["flow"][-1]) + 1 if len(rows) else 0
-        return rows, np.searchsorted(rows["flow"], np.arange(highest + 1))
+        """All rows sorted by flow, then packet; and for each flow number, and one more, where its rows begin."""
+        if self._by_flow is None:
+            rows = np.concatenate(self._parts) if self._parts else np.zeros(0, dtype=_SIGNAL)
+            rows = rows[np.argsort(rows["flow"], kind="stable")]
+            highest = int(rows["flow"][-1]) + 1 if len(rows) else 0
+            self._by_flow = rows, np.searchsorted(rows["flow"], np.arange(highest + 2))
+            self._parts = [rows]
+        return self._by_flow
+
+    def read(self, start: int, stop: int) -> list[list[Signal]]:
+        """The rows of the flows `start` to `stop`, a list a flow, in packet order."""
+        rows, begins = self.by_flow()
+        first, last = (int(begins[min(flow, len(begins) - 1)]) for flow in (start, stop))
+        found: list[list[Signal]] = [[] for _ in range(stop - start)]
+        for values in rows[first:last].tolist():
+            found[values[0] - start].append(Signal._make(values))
+        return found
 
 
 class Flows:
@@ -292,13 +328,16 @@ class Flows:
             beginnings += [(row, index) for row in self._reopened(segments, side, members[index], found[index])]
         numbers = [[number] if number >= 0 else [] for number in found]
         rows_of: dict[int, list[int]] = {}
-        for row, index in sorted(beginnings):
-            ports = (int(side[row]), int(segments.packet[row]), int(segments.time_ns[row]))
-            number = self.table.append(tuple(column[index] for column in columns), *ports)
-            self._flow_of[keys[index]] = number
-            if numbers[index]:
-                rows_of.setdefault(index, []).append(row)
-            numbers[index].append(number)
+        if beginnings:
+            beginnings.sort()
+            opened, which = (np.array(column, dtype=np.int64) for column in zip(*beginnings, strict=True))
+            own = [column[first_row[which]] for column in ends]
+            first = self.table.extend(own, side[opened], segments.packet[opened], segments.time_ns[opened])
+            for number, (row, index) in enumerate(beginnings, first):
+                self._flow_of[keys[index]] = number
+                if numbers[index]:
+                    rows_of.setdefault(index, []).append(row)
+                numbers[index].append(number)
         flow = np.array([own[0] for own in numbers], dtype=np.int64)[group]
         for index, begins in rows_of.items():
             rows = members[index]
@@ -350,7 +389,7 @@ class Flows:
         telling = np.concatenate([np.minimum.reduceat(column, starts) for column in (real, acknowledging)])
         rows = order[telling[telling < len(order)]]
         unknown = (table["base_known"][flow[rows]] == _UNKNOWN).any(axis=1)
-        for row in np.unique(rows[unknown]).tolist():
+        for row in sorted(set(rows[unknown].tolist())):
             self._guess_base(segments, table[int(flow[row])], int(side[row]), row)
 
     @staticmethod
@@ -418,15 +457,13 @@ class Flows:
         order = order[carrying]
         if not len(order):
             return
-        likely = self._likely(segments.data, segments.payload[order], segments.captured[order])
         passed = self.table.rows["passed"][flow[order]]
         if passed.any():
-            keep = ~passed | likely
-            order, likely = order[keep], likely[keep]
+            order = order[~passed | self._likely(segments.data, segments.payload[order], segments.captured[order])]
             if not len(order):
                 return
         key = flow[order] * 2 + side[order]
-        length, captured = segments.length[order], segments.captured[order]
+        payload, length, captured = segments.payload[order], segments.length[order], segments.captured[order]
         seq = (segments.seq[order] + (segments.flags[order] & SYN != 0)) % _MODULUS
         total = np.concatenate([[0], np.cumsum(length)[:-1]])
         starts = _starts(key)
@@ -438,15 +475,15 @@ class Flows:
         size = np.add.reduceat(length, starts)
         rows = Rows(
             view=segments.data.data,
-            payload=segments.payload[order].data,
+            payload=payload.data,
             length=length.data,
             captured=captured.data,
             seq=seq.data,
             packet=segments.packet[order].data,
             time_ns=segments.time_ns[order].data,
             total=total.data,
-            likely=np.flatnonzero(likely).data,
             breaks=np.flatnonzero(broken).data,
+            find_likely=lambda: np.flatnonzero(self._likely(segments.data, payload, captured)).data,
         )
         run_flow, run_side = flow[order[starts]], side[order[starts]]
         for number, base, known, first, last, whole, count in zip(
@@ -502,7 +539,7 @@ def _sides(segments: Segments) -> tuple[Column, tuple[NDArray[np.uint64], ...]]:
 
 def _new_secrets() -> NDArray[np.uint64]:
     """Odd multipliers for the hash of endpoints."""
-    return np.random.default_rng().integers(1 << 62, size=4, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    return np.frombuffer(os.urandom(32), dtype=np.uint64) | np.uint64(1)
 
 
 def _grouping_is_exact(order: Column, connection: NDArray[np.uint64], ends: tuple[NDArray[np.uint64], ...]) -> bool:

@@ -17,9 +17,10 @@ capture begins; they do not wrap.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
+
+from analyzer.dataclass import dataclass
 
 __all__ = ["Consumer", "Retransmission", "Rows", "Run", "Stream"]
 
@@ -50,10 +51,18 @@ class Rows:
     time_ns: Sequence[int]
     total: Sequence[int]
     """Payload bytes of all segments before this one, over the whole batch."""
-    likely: Sequence[int]
-    """Indices of segments that look like the beginning of what the consumer waits for."""
     breaks: Sequence[int]
     """Indices of segments that do not follow the one before, or lack bytes: all others continue without a hole."""
+    find_likely: Callable[[], Sequence[int]]
+    """Finds `likely`; few batches have anybody who asks."""
+    _likely: Sequence[int] | None = None
+
+    @property
+    def likely(self) -> Sequence[int]:
+        """Indices of segments that look like the beginning of what the consumer waits for."""
+        if self._likely is None:
+            self._likely = self.find_likely()
+        return self._likely
 
 
 class Run:
@@ -293,8 +302,8 @@ class Stream:
                 packet=[held.packet],
                 time_ns=[held.time_ns],
                 total=[0],
-                likely=[0] if held.likely else [],
                 breaks=[],
+                find_likely=lambda known=held.likely: [0] if known else [],  # type: ignore[misc]
             )
             self._deliver_row(rows, 0, skip)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from analyzer.dataclass import dataclass
 
 __all__ = ["ACK", "FIN", "IPV4_HIGH", "RST", "SYN", "Segments", "address_text"]
 
@@ -69,6 +69,8 @@ class Segments:
 @lru_cache(maxsize=4096)
 def address_text(high: int, low: int) -> str:
     """An address of the columns as text, as Wireshark writes it; IPv6 without brackets."""
+    import socket
+
     if high == IPV4_HIGH and low < 1 << 32:
         return socket.inet_ntop(socket.AF_INET, low.to_bytes(4, "big"))
     return socket.inet_ntop(socket.AF_INET6, (high << 64 | low).to_bytes(16, "big"))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import struct
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Any, Final
+
+from analyzer.dataclass import dataclass
 
 __all__ = ["TUNNEL_UDP_PORTS", "InnerSegment", "UncommonPackets"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from analyzer.diagnosis.case import Case, when
@@ -198,21 +199,49 @@ def _tls(seen: wire.Connection, *, fingerprints: bool) -> Tls | None:
     hello, answer = seen.client_hello, seen.server_hello
     if hello is None and answer is None:
         return None
-    suite = answer.cipher_suite if answer is not None else None
-    chosen = answer.alpn if answer is not None else None
     whole = hello if fingerprints and hello is not None and hello.complete else None
+    return _tls_of(
+        None if answer is None else answer.version,
+        None if hello is None else hello.offered_versions,
+        None if answer is None else answer.cipher_suite,
+        None if hello is None else hello.server_name,
+        None if answer is None else answer.alpn,
+        None if hello is None else hello.alpn,
+        None if whole is None else ja3(whole),
+        ja3s(answer) if fingerprints and answer is not None else None,
+        None if whole is None else ja4(whole),
+        _resumed(seen),
+        seen.hello_retry is not None,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _tls_of(
+    version: int | None,
+    offered: tuple[int, ...] | None,
+    suite: int | None,
+    sni: str | None,
+    chosen: bytes | None,
+    alpn_offered: tuple[bytes, ...] | None,
+    ja3_: str | None,
+    ja3s_: str | None,
+    ja4_: str | None,
+    resumed: bool,
+    hello_retry: bool,
+) -> Tls:
+    """The same object for the same handshake: it is put into words once, whatever the number of connections."""
     return Tls(
-        version=None if answer is None else version_name(answer.version),
-        offered_versions=tuple(version_name(v) for v in hello.offered_versions) if hello is not None else (),
+        version=None if version is None else version_name(version),
+        offered_versions=tuple(version_name(v) for v in offered or ()),
         cipher=None if suite is None else cipher_suite_name(suite),
-        sni=hello.server_name if hello is not None else None,
+        sni=sni,
         alpn=None if chosen is None else alpn_name(chosen),
-        alpn_offered=tuple(alpn_name(p) for p in hello.alpn) if hello is not None else (),
-        ja3=None if whole is None else ja3(whole),
-        ja3s=ja3s(answer) if fingerprints and answer is not None else None,
-        ja4=None if whole is None else ja4(whole),
-        resumed=_resumed(seen),
-        hello_retry=seen.hello_retry is not None,
+        alpn_offered=tuple(alpn_name(p) for p in alpn_offered or ()),
+        ja3=ja3_,
+        ja3s=ja3s_,
+        ja4=ja4_,
+        resumed=resumed,
+        hello_retry=hello_retry,
     )
 
 

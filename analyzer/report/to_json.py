@@ -11,15 +11,19 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from importlib import resources
+from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 
-from analyzer.report.model import Capture, CheckReport, InputProblem, Report, StoreReport, Truststore
+from analyzer.report.model import Capture, CheckReport, Connection, InputProblem, Report, StoreReport, Truststore
 
 __all__ = ["json_parts", "json_schema", "to_json", "to_ndjson"]
 
 _PLANS: dict[type, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {}
 """The names of a data class's fields in JSON, and a function that reads their values: looked up once."""
+_SHARED: Final = frozenset({"tls", "server_chain", "client_chain", "trust", "fixes"})
+"""Fields of a connection whose values many connections have in common, as the same object."""
+_MAX_SHARED: Final = 4096
 
 
 def to_json(report: Report | CheckReport | StoreReport) -> str:
@@ -35,19 +39,20 @@ def to_json(report: Report | CheckReport | StoreReport) -> str:
 def json_parts(report: Report) -> Iterator[str]:
     """Write the same piece by piece: the whole text of a large report takes much more memory than the report."""
     encode = _encoder()
+    write = _ConnectionWriter(encode)
     yield "{\n" + f'"schema": {encode(report.schema)},\n'
     yield f'"capture": {encode(_capture(report.capture))},\n'
     yield f'"truststore": {encode(_truststore(report.truststore))},\n'
-    yield from _listed("connections", map(encode, report.connections))
+    yield from _listed("connections", map(write, report.connections))
     yield from _listed("findings", map(encode, report.findings))
     yield f'"summary": {encode(report.summary)}\n' + "}\n"
 
 
 def to_ndjson(report: Report) -> Iterator[str]:
     """Write the connections, each a JSON object on a line ended by a newline."""
-    encode = _encoder()
+    write = _ConnectionWriter(_encoder())
     for connection in report.connections:
-        yield f"{encode(connection)}\n"
+        yield f"{write(connection)}\n"
 
 
 def json_schema() -> str:
@@ -56,6 +61,36 @@ def json_schema() -> str:
     Of its `$defs`, `connection` is a line of `to_ndjson`, `check` and `store` are what these commands give.
     """
     return resources.files("analyzer.report").joinpath("schema.json").read_text(encoding="utf-8")
+
+
+class _ConnectionWriter:
+    """Writes connections. What many of them share (the same chain, verdicts, repairs) is put into words once."""
+
+    def __init__(self, encode: Callable[[Any], str]) -> None:
+        self._encode = encode
+        self._known: dict[int, tuple[object, str]] = {}
+        self._groups = [
+            (shared, tuple(names))
+            for shared, names in groupby((item.name for item in fields(Connection)), _SHARED.__contains__)
+        ]
+
+    def __call__(self, connection: Connection) -> str:
+        parts: list[str] = []
+        for shared, names in self._groups:
+            if shared:
+                parts += [f'"{name}": {self._shared(getattr(connection, name))}' for name in names]
+            else:
+                parts.append(self._encode({name: getattr(connection, name) for name in names})[1:-1])
+        return "{" + ", ".join(parts) + "}"
+
+    def _shared(self, value: object) -> str:
+        known = self._known.get(id(value))
+        if known is None:
+            if len(self._known) >= _MAX_SHARED:
+                self._known.clear()
+            # The value is kept, so that its id stays its own.
+            known = self._known[id(value)] = value, self._encode(value)
+        return known[1]
 
 
 def _check(report: CheckReport, encode: Callable[[Any], str]) -> str:

@@ -11,7 +11,6 @@ import re
 from functools import singledispatch
 
 from analyzer.report import layout
-from analyzer.report.characters import cells
 from analyzer.report.document import (
     Block,
     Chain,
@@ -145,16 +144,9 @@ def _table(block: Table) -> str:
 
 
 def _rows(head: list[str], rows: list[list[str]]) -> str:
-    """Lay out a table (GitHub Flavored Markdown 0.29, 4.10), padded so that its source reads as one too."""
-    table = [[_cell(name) for name in head], *rows]
-    widths = [max(map(cells, column)) + 1 for column in zip(*table, strict=True)]
-    rule = f"|{'|'.join('-' * (width + 1) for width in widths)}|"
-    lines = [f"| {'| '.join(_padded(cell, width) for cell, width in zip(row, widths, strict=True))}|" for row in table]
-    return "\n".join([lines[0], rule, *lines[1:]])
+    import tabulate
 
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - cells(text))
+    return tabulate.tabulate(rows, headers=[_cell(name) for name in head], tablefmt="github", disable_numparse=True)
 
 
 def _cell(piece: Inline) -> str:

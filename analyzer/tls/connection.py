@@ -8,16 +8,14 @@ ClientHello, else by the SYN, else by the message a side sent, else by the port.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from functools import cached_property, lru_cache
+from typing import Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from analyzer.dataclass import dataclass
 from analyzer.errors import WireError
-from analyzer.net.flows import Endpoint, FlowTable, Signal
+from analyzer.net.flows import Endpoint, FlowRow, Signal
 from analyzer.net.reassembly import Retransmission, Stream
 from analyzer.net.segments import ACK, FIN, RST, SYN
 from analyzer.registry import HandshakeType
@@ -31,7 +29,7 @@ from analyzer.tls.messages import (
     ServerKeyExchange,
     is_tls13,
 )
-from analyzer.tls.records import AlertRecord, Lost, PlainText, RawMessage, RecordSeen, SideRecords
+from analyzer.tls.records import Lost, PlainText, RawMessage, RecordSeen, SideRecords
 
 __all__ = [
     "CertificateMessage",
@@ -158,45 +156,151 @@ class Reset:
     seq: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Half:
-    """What one side did as far as TCP shows it."""
+    """What one side did as far as TCP and the record layer show it."""
 
-    packets: int = 0
-    bytes: int = 0
-    syn: int | None = None
-    """Frame of the first SYN (of the server: SYN,ACK)."""
-    syn_count: int = 0
-    ttl: int = -1
-    """Time to live of the side's first segment; -1 when unknown."""
-    last_ip_id: int = -1
-    last_packet: int = 0
-    last_time_ns: int = 0
-    last_ack: int = -1
-    base: int | None = None
-    """Sequence number before the first byte (that of the SYN)."""
-    acknowledged: int | None = None
-    """Bytes of this side that the peer has acknowledged, FIN not counted."""
-    delivered: int = 0
-    """Bytes of this side put in order."""
-    max_segment: int = 0
-    retransmitted: int = 0
-    retransmissions: tuple[Retransmission, ...] = ()
-    lost_bytes: int = 0
-    lost: tuple[Lost, ...] = ()
-    plain: PlainText | None = None
-    unfinished: tuple[int, int, int] | None = None
-    """Content type, length and present bytes of the record in which the stream ends."""
-    damaged: RecordSeen | None = None
-    application: tuple[RecordSeen, ...] = ()
-    """The first (and, at the end, the last few) application data records."""
-    application_count: int = 0
-    application_bytes: int = 0
-    encrypted_handshake: tuple[RecordSeen, ...] = ()
-    change_cipher_spec: tuple[RecordSeen, ...] = ()
-    is_tls: bool = False
-    tls_begins: int = 0
-    """Bytes before the first record (STARTTLS, a proxy's dialogue)."""
+    _row: FlowRow
+    number: int
+    _log: Sequence[Signal]
+    _stream: Stream | None = field(repr=False, compare=False)
+    seen: SideRecords
+
+    @property
+    def packets(self) -> int:
+        """Segments of this side."""
+        return self._row.packets[self.number]
+
+    @property
+    def bytes(self) -> int:
+        """Payload bytes of this side, those sent twice counted twice."""
+        return self._row.bytes[self.number]
+
+    @property
+    def syn(self) -> int | None:
+        """Frame of the first SYN (of the server: SYN,ACK)."""
+        return next((s.packet for s in self._log if s.side == self.number and s.flags & SYN), None)
+
+    @property
+    def syn_count(self) -> int:
+        """How often the SYN was sent."""
+        return sum(1 for s in self._log if s.side == self.number and s.flags & SYN)
+
+    @property
+    def ttl(self) -> int:
+        """Time to live of the side's first segment; -1 when unknown."""
+        return self._row.ttl[self.number]
+
+    @property
+    def last_ip_id(self) -> int:
+        """IP identification of the side's last segment that is no RST; -1 when unknown."""
+        return self._row.last_ip_id[self.number]
+
+    @property
+    def last_packet(self) -> int:
+        """Frame of the side's last segment."""
+        return self._row.side_last_packet[self.number]
+
+    @property
+    def last_time_ns(self) -> int:
+        """Time of the side's last segment."""
+        return self._row.side_last_time[self.number]
+
+    @property
+    def last_ack(self) -> int:
+        """The last acknowledgement number that the side sent; -1 when none."""
+        return self._row.last_ack[self.number]
+
+    @property
+    def base(self) -> int | None:
+        """Sequence number before the first byte (that of the SYN)."""
+        return self._row.base[self.number] if self._row.base_known[self.number] else None
+
+    @property
+    def acknowledged(self) -> int | None:
+        """Bytes of this side that the peer has acknowledged, FIN not counted."""
+        base, peer_ack = self.base, self._row.last_ack[1 - self.number]
+        return None if base is None or peer_ack < 0 else (peer_ack - base - 1) % _MODULUS
+
+    @property
+    def delivered(self) -> int:
+        """Bytes of this side put in order."""
+        return 0 if self._stream is None else self._stream.position - self._stream.lost_bytes
+
+    @property
+    def max_segment(self) -> int:
+        """Payload bytes of the side's longest segment."""
+        return self._row.max_segment[self.number]
+
+    @property
+    def retransmitted(self) -> int:
+        """Segments that brought nothing new."""
+        return 0 if self._stream is None else self._stream.retransmitted
+
+    @property
+    def retransmissions(self) -> tuple[Retransmission, ...]:
+        """The first few of them."""
+        return () if self._stream is None else tuple(self._stream.retransmissions)
+
+    @property
+    def lost_bytes(self) -> int:
+        """Bytes that are missing from the capture."""
+        return 0 if self._stream is None else self._stream.lost_bytes
+
+    @property
+    def lost(self) -> tuple[Lost, ...]:
+        """What is missing from the capture though it was needed, and what is missing at the end."""
+        return (*self.seen.lost, *_unseen_end(self._row, self.number, self._log, self._stream))
+
+    @property
+    def plain(self) -> PlainText | None:
+        """The first bytes, when they are not TLS."""
+        return self.seen.plain
+
+    @property
+    def unfinished(self) -> tuple[int, int, int] | None:
+        """Content type, length and present bytes of the record in which the stream ends."""
+        return self.seen.unfinished
+
+    @property
+    def damaged(self) -> RecordSeen | None:
+        """Where the bytes stopped being records."""
+        return self.seen.damaged
+
+    @property
+    def application(self) -> tuple[RecordSeen, ...]:
+        """The first (and, at the end, the last few) application data records."""
+        return (*self.seen.application, *self.seen.application_last)
+
+    @property
+    def application_count(self) -> int:
+        """Application data records."""
+        return self.seen.application_count
+
+    @property
+    def application_bytes(self) -> int:
+        """Bytes of all application data records."""
+        return self.seen.application_bytes
+
+    @property
+    def encrypted_handshake(self) -> tuple[RecordSeen, ...]:
+        """Handshake records that are encrypted."""
+        return tuple(self.seen.encrypted_handshake)
+
+    @property
+    def change_cipher_spec(self) -> tuple[RecordSeen, ...]:
+        """ChangeCipherSpec records."""
+        return tuple(self.seen.change_cipher_spec)
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether a TLS record was seen."""
+        return self.seen.begins is not None
+
+    @property
+    def tls_begins(self) -> int:
+        """Bytes before the first record (STARTTLS, a proxy's dialogue)."""
+        return self.seen.begins or 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,22 +316,55 @@ class Connection:
     first_time_ns: int
     last_packet: int
     last_time_ns: int
-    events: tuple[Event, ...]
     halves: dict[Side, Half]
-    resets: tuple[Reset, ...]
     from_start: bool
     """Whether the capture has the connection's SYN or SYN,ACK."""
-    hellos: tuple[Hello, ...] = ()
-    server_hello: ServerHello | None = None
-    server_hello_packet: int | None = None
-    hello_retry: ServerHello | None = None
-    certificates: tuple[CertificateMessage, ...] = ()
-    certificate_request: CertificateRequest | None = None
-    certificate_request_packet: int | None = None
-    server_key_exchange: ServerKeyExchange | None = None
-    alerts: tuple[SeenAlert, ...] = ()
-    malformed: tuple[Malformed, ...] = ()
-    ocsp_responses: tuple[bytes, ...] = ()
+    hellos: tuple[Hello, ...]
+    server_hello: ServerHello | None
+    server_hello_packet: int | None
+    hello_retry: ServerHello | None
+    certificates: tuple[CertificateMessage, ...]
+    _details: _Details = field(repr=False, compare=False)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What happened, in order."""
+        return self._details.events
+
+    @property
+    def resets(self) -> tuple[Reset, ...]:
+        """The first RSTs."""
+        return self._details.resets
+
+    @property
+    def certificate_request(self) -> CertificateRequest | None:
+        """The server's first CertificateRequest."""
+        return self._details.others.certificate_request
+
+    @property
+    def certificate_request_packet(self) -> int | None:
+        """Its frame."""
+        return self._details.others.certificate_request_packet
+
+    @property
+    def server_key_exchange(self) -> ServerKeyExchange | None:
+        """The first ServerKeyExchange."""
+        return self._details.others.server_key_exchange
+
+    @property
+    def alerts(self) -> tuple[SeenAlert, ...]:
+        """All alerts, in order."""
+        return self._details.alerts
+
+    @property
+    def malformed(self) -> tuple[Malformed, ...]:
+        """Messages that break their format."""
+        return tuple(self._details.others.malformed)
+
+    @property
+    def ocsp_responses(self) -> tuple[bytes, ...]:
+        """Stapled OCSP responses in DER."""
+        return self._details.ocsp_responses
 
     @property
     def client_hello(self) -> ClientHello | None:
@@ -242,7 +379,7 @@ class Connection:
     @property
     def is_tls(self) -> bool:
         """Whether a TLS record was seen in either direction."""
-        return any(half.is_tls for half in self.halves.values())
+        return any(half.seen.begins is not None for half in self.halves.values())
 
     def chain(self, side: Side) -> CertificateMessage | None:
         """The first Certificate message of a side that holds certificates; else its first one."""
@@ -251,14 +388,7 @@ class Connection:
 
     def packet_of(self, side: Side, handshake_type: int) -> int | None:
         """Frame of the first handshake message of a type that a side sent."""
-        return next(
-            (
-                event.packet
-                for event in self.events
-                if event.kind is EventKind.MESSAGE and event.side is side and event.number == handshake_type
-            ),
-            None,
-        )
+        return next((m.packet for m in self.halves[side].seen.messages if m.type == handshake_type), None)
 
 
 _CLIENT_MESSAGES: Final = (HandshakeType.CLIENT_KEY_EXCHANGE, HandshakeType.END_OF_EARLY_DATA)
@@ -286,90 +416,72 @@ _MAX_REMEMBERED: Final = 1 << 15
 
 def build(
     flow: int,
-    table: FlowTable,
-    signals: NDArray[np.void],
+    row: FlowRow,
+    log: Sequence[Signal],
     streams: tuple[Stream | None, Stream | None],
     records: tuple[SideRecords | None, SideRecords | None],
 ) -> Connection | None:
     """Make the `Connection` of a flow; None when it carried data that is no TLS.
 
-    `signals` are the rows of `SignalLog` of this flow; streams and records are by side number.
+    `row` and `log` are the flow's rows of `FlowTable` and `SignalLog`; streams and records are by side number. Hellos
+    and certificates are parsed here; all else when it is asked for.
     """
-    carried = [part for part in records if part is not None]
-    if carried and not any(part.is_tls for part in carried):
+    first, second = records
+    if first is None and second is None:
+        if not any(signal.flags & SYN for signal in log):
+            return None
+    elif (first is None or first.begins is None) and (second is None or second.begins is None):
         return None
-    log = [Signal._make(values) for values in signals.tolist()]
-    opening = [signal for signal in log if signal.flags & SYN]
-    if not carried and not opening:
-        return None
-    row = table.row(flow)
-    client, known_by = _client_side(row, opening, records)
-    sides = {client: Side.CLIENT, 1 - client: Side.SERVER}
-    parsed = _Parsed()
-    for number in (client, 1 - client):
-        part = records[number]
-        if part is not None:
-            parsed.take_hellos(part, sides[number])
-    for number in (client, 1 - client):
-        part = records[number]
-        if part is not None:
-            parsed.take(part, sides[number])
-    events = _signal_events(log, sides) + parsed.events
-    for number in (0, 1):
-        events += _stream_events(streams[number], records[number], sides[number])
-    # A segment's FIN takes effect after its payload.
-    events.sort(key=lambda event: (event.packet, event.kind in (EventKind.FIN, EventKind.RST)))
+    client, known_by = _client_side(row, log, records)
+    sides = (Side.CLIENT, Side.SERVER) if client == 0 else (Side.SERVER, Side.CLIENT)
+    halves = {
+        sides[number]: Half(row, number, log, streams[number], records[number] or SideRecords())
+        for number in (client, 1 - client)
+    }
+    parsed = _Hellos()
+    for side, half in halves.items():
+        parsed.take(half.seen, side)
+    version = None if parsed.server_hello is None else parsed.server_hello.version
+    certificates = _Certificates()
+    for side, half in halves.items():
+        certificates.take(half.seen, side, version)
     return Connection(
         id=flow,
-        client=table.endpoint(flow, client),
-        server=table.endpoint(flow, 1 - client),
+        client=row.endpoint(client),
+        server=row.endpoint(1 - client),
         client_known_by=known_by,
-        first_packet=row["first_packet"],
-        first_time_ns=row["first_time"],
-        last_packet=row["last_packet"],
-        last_time_ns=row["last_time"],
-        events=tuple(events),
-        halves={sides[n]: _half(row, n, log, streams[n], records[n]) for n in (client, 1 - client)},
-        resets=tuple(
-            Reset(sides[signal.side], signal.packet, signal.ttl, signal.ip_id, signal.seq)
-            for signal in [signal for signal in log if signal.flags & RST][:_MAX_SIGNALS]
-        ),
-        from_start=bool(opening),
+        first_packet=row.first_packet,
+        first_time_ns=row.first_time,
+        last_packet=row.last_packet,
+        last_time_ns=row.last_time,
+        halves=halves,
+        from_start=any(signal.flags & SYN for signal in log),
         hellos=tuple(parsed.hellos),
         server_hello=parsed.server_hello,
         server_hello_packet=parsed.server_hello_packet,
         hello_retry=parsed.hello_retry,
-        certificates=tuple(parsed.certificates),
-        certificate_request=parsed.certificate_request,
-        certificate_request_packet=parsed.certificate_request_packet,
-        server_key_exchange=parsed.server_key_exchange,
-        alerts=tuple(sorted(parsed.alerts, key=lambda alert: alert.packet)),
-        malformed=tuple(parsed.malformed),
-        ocsp_responses=tuple(parsed.ocsp_responses),
+        certificates=tuple(certificates.found),
+        _details=_Details(halves, sides, log, parsed, certificates),
     )
 
 
+_HELLOS: Final = (HandshakeType.CLIENT_HELLO, HandshakeType.SERVER_HELLO, 6)
+
+
 @dataclass(slots=True)
-class _Parsed:
-    """What the messages of both directions say, while it is being put together."""
+class _Hellos:
+    """The hellos: how other messages read depends on the version."""
 
     hellos: list[Hello] = field(default_factory=list)
     server_hello: ServerHello | None = None
     server_hello_packet: int | None = None
     hello_retry: ServerHello | None = None
-    certificates: list[CertificateMessage] = field(default_factory=list)
-    certificate_request: CertificateRequest | None = None
-    certificate_request_packet: int | None = None
-    server_key_exchange: ServerKeyExchange | None = None
-    alerts: list[SeenAlert] = field(default_factory=list)
     malformed: list[Malformed] = field(default_factory=list)
-    ocsp_responses: list[bytes] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
 
-    def take_hellos(self, part: SideRecords, side: Side) -> None:
-        """Parse the hellos first: how other messages read depends on the version."""
+    def take(self, part: SideRecords, side: Side) -> None:
+        """Parse the hellos of one direction."""
         for message in part.messages:
-            if message.type not in (HandshakeType.CLIENT_HELLO, HandshakeType.SERVER_HELLO, 6):
+            if message.type not in _HELLOS:
                 continue
             try:
                 if message.type == HandshakeType.CLIENT_HELLO:
@@ -378,38 +490,6 @@ class _Parsed:
                     self._server_hello(message)
             except WireError as error:
                 self.malformed.append(Malformed(side, message.packet, message.type, str(error)))
-
-    def take(self, part: SideRecords, side: Side) -> None:
-        """Parse the other messages, and list all events of one direction."""
-        version = None if self.server_hello is None else self.server_hello.version
-        suite = None if self.server_hello is None else self.server_hello.cipher_suite
-        for message in part.messages:
-            self.events.append(
-                Event(
-                    EventKind.MESSAGE,
-                    message.packet,
-                    message.time_ns,
-                    side,
-                    message.type,
-                    complete=message.complete,
-                )
-            )
-            if message.type in (HandshakeType.CLIENT_HELLO, HandshakeType.SERVER_HELLO, 6):
-                continue
-            try:
-                self._message(message, side, version, suite)
-            except WireError as error:
-                self.malformed.append(Malformed(side, message.packet, message.type, str(error)))
-        for alert in part.alerts:
-            self._alert(alert, side)
-        for record in part.change_cipher_spec:
-            self.events.append(Event(EventKind.CHANGE_CIPHER_SPEC, record.packet, record.time_ns, side))
-        for record in part.encrypted_handshake:
-            self.events.append(Event(EventKind.ENCRYPTED_HANDSHAKE, record.packet, record.time_ns, side, record.length))
-        # Before TLS 1.3 nothing is hidden in application data: that it flows is all there is to know.
-        records = (*part.application, *part.application_last) if is_tls13(version) else part.application[:_SHOWN_DATA]
-        for record in records:
-            self.events.append(Event(EventKind.APPLICATION_DATA, record.packet, record.time_ns, side, record.length))
 
     def _client_hello(self, message: RawMessage) -> None:
         if message.sslv2:
@@ -430,16 +510,29 @@ class _Parsed:
             self.server_hello = hello
             self.server_hello_packet = message.packet
 
-    def _message(self, message: RawMessage, side: Side, version: int | None, suite: int | None) -> None:
-        if not message.complete:
-            parsed: object = messages.parse_partial(message.type, message.body, message.length, version=version)
-        elif message.type == HandshakeType.CERTIFICATE and len(message.body) <= _MAX_REMEMBERED:
-            parsed = _certificate(message.body, version)
-        else:
-            parsed = messages.parse(message.type, message.body, version=version, cipher_suite=suite)
-        if isinstance(parsed, Certificate):
+
+@dataclass(slots=True)
+class _Certificates:
+    """The Certificate messages."""
+
+    found: list[CertificateMessage] = field(default_factory=list)
+    malformed: list[Malformed] = field(default_factory=list)
+    ocsp_responses: list[bytes] = field(default_factory=list)
+
+    def take(self, part: SideRecords, side: Side, version: int | None) -> None:
+        """Parse the Certificate messages of one direction."""
+        for message in part.messages:
+            if message.type != HandshakeType.CERTIFICATE:
+                continue
+            try:
+                parsed = _certificate_of(message, version)
+            except WireError as error:
+                self.malformed.append(Malformed(side, message.packet, message.type, str(error)))
+                continue
+            if not isinstance(parsed, Certificate):
+                continue
             staple = next((entry.ocsp_response for entry in parsed.entries), None)
-            self.certificates.append(
+            self.found.append(
                 CertificateMessage(
                     side,
                     parsed.chain,
@@ -453,7 +546,34 @@ class _Parsed:
             )
             if staple is not None:
                 self.ocsp_responses.append(staple)
-        elif isinstance(parsed, CertificateRequest) and self.certificate_request is None:
+
+
+@dataclass(slots=True)
+class _Others:
+    """The messages that are neither hellos nor certificates."""
+
+    certificate_request: CertificateRequest | None = None
+    certificate_request_packet: int | None = None
+    server_key_exchange: ServerKeyExchange | None = None
+    malformed: list[Malformed] = field(default_factory=list)
+    ocsp_responses: list[bytes] = field(default_factory=list)
+
+    def take(self, part: SideRecords, side: Side, version: int | None, suite: int | None) -> None:
+        """Parse the messages of one direction."""
+        for message in part.messages:
+            if message.type in _HELLOS or message.type == HandshakeType.CERTIFICATE:
+                continue
+            try:
+                self._message(message, version, suite)
+            except WireError as error:
+                self.malformed.append(Malformed(side, message.packet, message.type, str(error)))
+
+    def _message(self, message: RawMessage, version: int | None, suite: int | None) -> None:
+        if not message.complete:
+            messages.parse_partial(message.type, message.body, message.length, version=version)
+            return
+        parsed = messages.parse(message.type, message.body, version=version, cipher_suite=suite)
+        if isinstance(parsed, CertificateRequest) and self.certificate_request is None:
             self.certificate_request = parsed
             self.certificate_request_packet = message.packet
         elif isinstance(parsed, ServerKeyExchange):
@@ -461,13 +581,102 @@ class _Parsed:
         elif isinstance(parsed, CertificateStatus):
             self.ocsp_responses += [response for response in parsed.responses if response]
 
-    def _alert(self, alert: AlertRecord, side: Side) -> None:
-        self.alerts.append(SeenAlert(side, alert.packet, alert.time_ns, alert.level, alert.description, alert.length))
+
+class _Details:
+    """What of a connection is worked out only when it is asked for: most connections complete, and nobody asks."""
+
+    def __init__(
+        self,
+        halves: dict[Side, Half],
+        sides: tuple[Side, Side],
+        log: Sequence[Signal],
+        hellos: _Hellos,
+        certificates: _Certificates,
+    ) -> None:
+        self._halves = halves
+        self._sides = sides
+        self._log = log
+        self._hellos = hellos
+        self._certificates = certificates
+
+    @cached_property
+    def others(self) -> _Others:
+        """What the messages say that are neither hellos nor certificates, and all that is malformed."""
+        answer = self._hellos.server_hello
+        version = None if answer is None else answer.version
+        suite = None if answer is None else answer.cipher_suite
+        found = _Others(malformed=[*self._hellos.malformed, *self._certificates.malformed])
+        for side, half in self._halves.items():
+            found.take(half.seen, side, version, suite)
+        return found
+
+    @cached_property
+    def ocsp_responses(self) -> tuple[bytes, ...]:
+        """The stapled responses; of a TLS 1.3 handshake they are in the Certificate message."""
+        if any(
+            m.type == HandshakeType.CERTIFICATE_STATUS for half in self._halves.values() for m in half.seen.messages
+        ):
+            return (*self._certificates.ocsp_responses, *self.others.ocsp_responses)
+        return tuple(self._certificates.ocsp_responses)
+
+    @cached_property
+    def resets(self) -> tuple[Reset, ...]:
+        """The first RSTs."""
+        resets = [signal for signal in self._log if signal.flags & RST][:_MAX_SIGNALS]
+        return tuple(Reset(self._sides[s.side], s.packet, s.ttl, s.ip_id, s.seq) for s in resets)
+
+    @cached_property
+    def alerts(self) -> tuple[SeenAlert, ...]:
+        """The alerts of both directions, in order."""
+        found = [
+            SeenAlert(side, alert.packet, alert.time_ns, alert.level, alert.description, alert.length)
+            for side, half in self._halves.items()
+            for alert in half.seen.alerts
+        ]
+        return tuple(sorted(found, key=lambda alert: alert.packet))
+
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
+        """All that happened, in order."""
+        answer = self._hellos.server_hello
+        thirteen = is_tls13(None if answer is None else answer.version)
+        events = _signal_events(self._log, self._sides)
+        for side, half in self._halves.items():
+            events += _record_events(half.seen, side, thirteen=thirteen)
+        for half, side in sorted(((h, s) for s, h in self._halves.items()), key=lambda pair: pair[0].number):
+            events += _stream_events(half, side)
+        # A segment's FIN takes effect after its payload.
+        events.sort(key=lambda event: (event.packet, event.kind in (EventKind.FIN, EventKind.RST)))
+        return tuple(events)
+
+
+def _record_events(part: SideRecords, side: Side, *, thirteen: bool) -> list[Event]:
+    events = [
+        Event(EventKind.MESSAGE, message.packet, message.time_ns, side, message.type, complete=message.complete)
+        for message in part.messages
+    ]
+    for alert in part.alerts:
         if alert.description is None:
             event = Event(EventKind.ENCRYPTED_ALERT, alert.packet, alert.time_ns, side, alert.length)
         else:
             event = Event(EventKind.ALERT, alert.packet, alert.time_ns, side, alert.description, alert.level or 0)
-        self.events.append(event)
+        events.append(event)
+    events += [Event(EventKind.CHANGE_CIPHER_SPEC, r.packet, r.time_ns, side) for r in part.change_cipher_spec]
+    events += [
+        Event(EventKind.ENCRYPTED_HANDSHAKE, r.packet, r.time_ns, side, r.length) for r in part.encrypted_handshake
+    ]
+    # Before TLS 1.3 nothing is hidden in application data: that it flows is all there is to know.
+    records = (*part.application, *part.application_last) if thirteen else part.application[:_SHOWN_DATA]
+    events += [Event(EventKind.APPLICATION_DATA, r.packet, r.time_ns, side, r.length) for r in records]
+    return events
+
+
+def _certificate_of(message: RawMessage, version: int | None) -> object:
+    if not message.complete:
+        return messages.parse_partial(message.type, message.body, message.length, version=version)
+    if len(message.body) <= _MAX_REMEMBERED:
+        return _certificate(message.body, version)
+    return messages.parse(message.type, message.body, version=version)
 
 
 @lru_cache(maxsize=256)
@@ -477,29 +686,29 @@ def _certificate(body: bytes, version: int | None) -> object:
 
 
 def _client_side(
-    row: dict[str, Any], opening: Sequence[Signal], records: Sequence[SideRecords | None]
+    row: FlowRow, log: Sequence[Signal], records: tuple[SideRecords | None, SideRecords | None]
 ) -> tuple[int, str]:
-    """Which side number is the client, and how that is known. `opening` are the segments with SYN."""
+    """Which side number is the client, and how that is known."""
     for wanted in ((HandshakeType.CLIENT_HELLO,), _CLIENT_MESSAGES):
         senders = [
             (message.packet, number)
-            for number in (0, 1)
-            for message in (records[number] or SideRecords()).messages
+            for number, part in enumerate(records)
+            if part is not None
+            for message in part.messages
             if message.type in wanted
         ]
         if senders:
             return min(senders)[1], "hello" if wanted == (HandshakeType.CLIENT_HELLO,) else "message"
-    if opening:
-        first = opening[0]
+    first = next((signal for signal in log if signal.flags & SYN), None)
+    if first is not None:
         return (1 - first.side if first.flags & ACK else first.side), "syn"
-    for number in (0, 1):
-        if any(message.type in _SERVER_MESSAGES for message in (records[number] or SideRecords()).messages):
+    for number, part in enumerate(records):
+        if part is not None and any(message.type in _SERVER_MESSAGES for message in part.messages):
             return 1 - number, "message"
-    ports = row["port"]
-    return (0 if ports[0] > ports[1] else 1), "port"
+    return (0 if row.port[0] > row.port[1] else 1), "port"
 
 
-def _signal_events(log: Sequence[Signal], sides: dict[int, Side]) -> list[Event]:
+def _signal_events(log: Sequence[Signal], sides: tuple[Side, Side]) -> list[Event]:
     events: list[Event] = []
     counts: dict[tuple[EventKind, Side], int] = {}
     for signal in log:
@@ -522,15 +731,12 @@ def _signal_kind(flags: int, quoted: int) -> EventKind:
     return EventKind.FIN
 
 
-def _stream_events(stream: Stream | None, part: SideRecords | None, side: Side) -> list[Event]:
-    events: list[Event] = []
-    if stream is not None:
-        events += [
-            Event(EventKind.RETRANSMISSION, again.packet, again.time_ns, side, again.length)
-            for again in stream.retransmissions
-        ]
-    if part is None:
-        return events
+def _stream_events(half: Half, side: Side) -> list[Event]:
+    events = [
+        Event(EventKind.RETRANSMISSION, again.packet, again.time_ns, side, again.length)
+        for again in half.retransmissions
+    ]
+    part = half.seen
     events += [Event(EventKind.LOST, hole.packet, 0, side, hole.size) for hole in part.lost[:_MAX_SIGNALS]]
     if part.plain is not None:
         events.append(Event(EventKind.PLAIN_TEXT, part.plain.packet, part.plain.time_ns, side))
@@ -539,54 +745,16 @@ def _stream_events(stream: Stream | None, part: SideRecords | None, side: Side) 
     return events
 
 
-def _unseen_end(row: dict[str, Any], number: int, log: Sequence[Signal], stream: Stream | None) -> tuple[Lost, ...]:
+def _unseen_end(row: FlowRow, number: int, log: Sequence[Signal], stream: Stream | None) -> tuple[Lost, ...]:
     """The bytes before a side's FIN, or before what its peer acknowledged, that are not in the capture."""
-    if not row["base_known"][number]:
+    if not row.base_known[number]:
         return ()
-    first = row["base"][number] + 1
+    first = row.base[number] + 1
     position = stream.position if stream is not None else 0
     fin = next((s for s in log if s.side == number and s.flags & FIN and not s.flags & RST), None)
     ends = [] if fin is None else [fin.seq + fin.length - first]
-    if row["last_ack"][1 - number] >= 0:
-        ends.append(row["last_ack"][1 - number] - first - (fin is not None))
+    if row.last_ack[1 - number] >= 0:
+        ends.append(row.last_ack[1 - number] - first - (fin is not None))
     ahead = [(end - position + _HALF) % _MODULUS - _HALF for end in ends]
     missing = max(ahead, default=0)
-    return (Lost(position, missing, row["side_last_packet"][number]),) if 0 < missing < _WINDOW else ()
-
-
-def _half(
-    row: dict[str, Any], number: int, log: Sequence[Signal], stream: Stream | None, part: SideRecords | None
-) -> Half:
-    own = [signal for signal in log if signal.side == number and signal.flags & SYN]
-    base = row["base"][number] if row["base_known"][number] else None
-    peer_ack = row["last_ack"][1 - number]
-    seen = part if part is not None else SideRecords()
-    return Half(
-        packets=row["packets"][number],
-        bytes=row["bytes"][number],
-        syn=own[0].packet if own else None,
-        syn_count=len(own),
-        ttl=row["ttl"][number],
-        last_ip_id=row["last_ip_id"][number],
-        last_packet=row["side_last_packet"][number],
-        last_time_ns=row["side_last_time"][number],
-        last_ack=row["last_ack"][number],
-        base=base,
-        acknowledged=None if base is None or peer_ack < 0 else (peer_ack - base - 1) % (1 << 32),
-        delivered=stream.position - stream.lost_bytes if stream is not None else 0,
-        max_segment=row["max_segment"][number],
-        retransmitted=stream.retransmitted if stream is not None else 0,
-        retransmissions=tuple(stream.retransmissions) if stream is not None else (),
-        lost_bytes=stream.lost_bytes if stream is not None else 0,
-        lost=(*seen.lost, *_unseen_end(row, number, log, stream)),
-        plain=seen.plain,
-        unfinished=seen.unfinished,
-        damaged=seen.damaged,
-        application=(*seen.application, *seen.application_last),
-        application_count=seen.application_count,
-        application_bytes=seen.application_bytes,
-        encrypted_handshake=tuple(seen.encrypted_handshake),
-        change_cipher_spec=tuple(seen.change_cipher_spec),
-        is_tls=seen.is_tls,
-        tls_begins=seen.begins or 0,
-    )
+    return (Lost(position, missing, row.side_last_packet[number]),) if 0 < missing < _WINDOW else ()

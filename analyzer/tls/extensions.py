@@ -13,6 +13,7 @@ offset counts from the start of the message.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from struct import Struct, unpack
 from typing import Final, Literal, NamedTuple, TypeVar, get_args
 
@@ -132,21 +133,33 @@ class EncryptedClientHello:
 def read_extensions(reader: Reader) -> tuple[Extension, ...]:
     """Read an extension block from `reader`: two length bytes, then type, length and body of each."""
     block = reader.sub(2, "extensions")
-    data, position, end = block.data, block.position, block.end
+    data = block.data[block.position : block.end]
+    # Of servers nearly all blocks are alike.
+    read = _remembered_block if len(data) <= _MAX_REMEMBERED else _block
+    return read(data, block.position, block.what)
+
+
+def _block(data: bytes, start: int, what: str) -> tuple[Extension, ...]:
+    position, end = 0, len(data)
     found = []
     while position < end:
         if end - position < 4:
-            raise WireError(f"{block.what}.type", position, f"4 bytes needed, {end - position} left")
+            raise WireError(f"{what}.type", start + position, f"4 bytes needed, {end - position} left")
         kind, length = _TYPE_AND_LENGTH(data, position)
         position += 4
         stop = position + length
         if stop > end:
-            what = f"{block.what}.{extension_name(kind)}"
-            raise WireError(what, position, f"{length} bytes needed, {end - position} left")
+            name = f"{what}.{extension_name(kind)}"
+            raise WireError(name, start + position, f"{length} bytes needed, {end - position} left")
         # tuple.__new__ is what Extension(...) calls, at less than half its cost.
-        found.append(tuple.__new__(Extension, (kind, data[position:stop], position)))
+        found.append(tuple.__new__(Extension, (kind, data[position:stop], start + position)))
         position = stop
     return tuple(found)
+
+
+_MAX_REMEMBERED: Final = 1024
+"""Bytes of an extension block that may be remembered."""
+_remembered_block = lru_cache(maxsize=256)(_block)
 
 
 def value_of(extension: Extension, carrier: Carrier) -> object:

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
+from struct import Struct
 from typing import Final, TypeAlias, TypeVar, cast
 
+from analyzer.dataclass import dataclass
 from analyzer.errors import WireError
 from analyzer.registry import (
     AlertDescription,
@@ -472,12 +473,13 @@ def parse_partial(
     return None
 
 
+_HELLO_BEGINS: Final = Struct(">H32sB")
+
+
 def parse_client_hello(body: bytes) -> ClientHello:
     """RFC 8446 section 4.1.2. It may end after the compression methods, without an extension block."""
     reader = Reader(body, "ClientHello")
-    version = reader.u16("legacy_version")
-    random = reader.take(32, "random")
-    session_id = _session_id(reader)
+    version, random, session_id = _beginning_of_hello(reader)
     suites = reader.vector(2, "cipher_suites")
     cipher_suites = unpack_u16(suites, "ClientHello.cipher_suites", reader.position - len(suites))
     compression_methods = tuple(reader.vector(1, "compression_methods"))
@@ -560,10 +562,10 @@ def parse_partial_client_hello(prefix: bytes, length: int) -> ClientHello:
 def parse_server_hello(body: bytes) -> ServerHello:
     """RFC 8446 section 4.1.3; also the shorter form of the drafts up to 21."""
     reader = Reader(body, "ServerHello")
-    version = reader.u16("legacy_version")
-    random = reader.take(32, "random")
-    old_draft = _is_old_draft(version, body)
-    session_id = b"" if old_draft else _session_id(reader)
+    if old_draft := _is_old_draft(body):
+        version, random, session_id = reader.u16("legacy_version"), reader.take(32, "random"), b""
+    else:
+        version, random, session_id = _beginning_of_hello(reader)
     cipher_suite = reader.u16("cipher_suite")
     compression_method = 0 if old_draft else reader.u8("compression_method")
     extensions = read_extensions(reader) if reader.left else ()
@@ -795,12 +797,21 @@ def _read_host_name(reader: Reader) -> str | None:
     return next((printable(entry.name) for entry in names if entry.type == 0), None)
 
 
-def _session_id(reader: Reader) -> bytes:
+def _beginning_of_hello(reader: Reader) -> tuple[int, bytes, bytes]:
+    """Legacy version, random and session id, with which both hellos begin."""
+    if len(reader.data) >= _HELLO_BEGINS.size:
+        version, random, length = _HELLO_BEGINS.unpack_from(reader.data)
+        end = _HELLO_BEGINS.size + length
+        if length <= _LONGEST_SESSION_ID and end <= reader.end:
+            reader.position = end
+            return version, random, reader.data[_HELLO_BEGINS.size : end]
+    version = reader.u16("legacy_version")
+    random = reader.take(32, "random")
     session_id = reader.vector(1, "session_id")
     if len(session_id) > _LONGEST_SESSION_ID:
         offset = reader.position - len(session_id)
         raise WireError(f"{reader.what}.session_id", offset, f"{len(session_id)} bytes, at most 32 allowed")
-    return session_id
+    return version, random, session_id
 
 
 def _beginning(reader: Reader, length_bytes: int, field: str, length: int) -> Reader:
@@ -845,14 +856,14 @@ def _version_or_tls12(version: int | None) -> int:
     return ProtocolVersion.TLS_1_2 if version is None else version
 
 
-def _is_old_draft(version: int, body: bytes) -> bool:
+def _is_old_draft(body: bytes) -> bool:
     """Whether a ServerHello has the short form: by its draft's number, or 0x0304 and lengths that fit it.
 
     Drafts sent 0x7f00 plus their number, some stacks the final 0x0304, which RFC 8446 never has there.
     """
-    if version >> 8 == 0x7F:
-        return version & 0xFF <= _LAST_DRAFT_WITH_SHORT_SERVER_HELLO
-    return version == ProtocolVersion.TLS_1_3 and int.from_bytes(body[36:38], "big") == len(body) - 38
+    if body[:1] == b"\x7f":
+        return body[1:2] <= bytes([_LAST_DRAFT_WITH_SHORT_SERVER_HELLO])
+    return body[:2] == b"\x03\x04" and int.from_bytes(body[36:38], "big") == len(body) - 38
 
 
 def _only(names: tuple[bytes, ...] | None) -> bytes | None:

@@ -15,12 +15,13 @@ A message's packet is the frame that completed the record with its last byte, as
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from functools import lru_cache
 from struct import Struct
 from typing import Final, NamedTuple
 
+from analyzer.dataclass import dataclass
 from analyzer.net.flows import Flows
 from analyzer.net.reassembly import Run
 from analyzer.registry import ContentType, HandshakeType
@@ -238,7 +239,7 @@ class RecordReader:
         with as little as possible.
         """
         position = self.wanted
-        if self._head or position < run.start or self.seen.begins is None:
+        if self._head or position < run.start:
             return False
         rows, shift, end, last = run.rows, run.shift, run.end, run.last
         total, index = rows.total, run.first
@@ -254,7 +255,8 @@ class RecordReader:
             inside = at - total[index]
             if inside + 5 > lengths[index]:
                 break
-            kind, major, minor, length = _RECORD_HEADER.unpack_from(view, payloads[index] + inside)
+            start = payloads[index] + inside
+            kind, major, minor, length = _RECORD_HEADER.unpack_from(view, start)
             if major != 3 or minor >= MINORS or length > MAX_RECORD:
                 break
             if kind == _APPLICATION_DATA:
@@ -267,13 +269,20 @@ class RecordReader:
                 else:
                     latest.append((index, length, position))
             elif kind in _KEPT and 0 < length <= end - position - 5:
-                body = position + 5
-                self._record = (kind, 0x300 | minor, length, body)
-                self._body[:] = run.read(body, length)
-                self._reach(run, body + length - 1)
-                self._complete(run)
+                if inside + 5 + length <= lengths[index]:
+                    body, final = view[start + 5 : start + 5 + length].tobytes(), index
+                else:
+                    body, final = run.read(position + 5, length), bisect_right(total, at + 4 + length, index, last) - 1
+                packet = rows.packet[final]
+                if packet >= self._latest:
+                    self._latest, self._latest_time = packet, rows.time_ns[final]
+                self._record = (kind, 0x300 | minor, length, position + 5)
+                first = rows.packet[index] if inside + 5 < lengths[index] else run.packet_at(position + 5)
+                self._whole(run, body, first)
             else:
                 break
+            if seen.begins is None:
+                seen.begins = position
             position += 5 + length
         seen.application_count += count
         seen.application_bytes += size
@@ -283,6 +292,22 @@ class RecordReader:
         del seen.application_last[:-_MAX_LAST_KEPT]
         self.wanted = position
         return position > begun
+
+    def _whole(self, run: Run, body: bytes, first: int) -> None:
+        """Take the body of a kept record; `first` is the packet of its first byte."""
+        kind, version, length, position = self._record
+        if kind == ContentType.HANDSHAKE and not self._join:
+            if self._encrypted and not _is_hello(body):
+                if len(self.seen.encrypted_handshake) < _MAX_RECORDS_KEPT:
+                    record = RecordSeen(kind, length, self._latest, self._latest_time, position - 5)
+                    self.seen.encrypted_handshake.append(record)
+                return
+            if length >= 4 and length - 4 == body[1] << 16 | body[2] << 8 | body[3]:
+                self._encrypted = False
+                self._emit(body[0], body[4:], length - 4, first, position, version)
+                return
+        self._body[:] = body
+        self._complete(run)
 
     def _header(self, run: Run, position: int, end: int) -> bool:
         """Read the record header at `position`; False when more bytes are needed."""

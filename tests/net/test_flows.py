@@ -185,7 +185,7 @@ def test_syn_fin_and_rst_are_logged_with_their_frames_and_senders() -> None:
     flows = flows_of(talk.frames)
     rows, begins = flows.signals.by_flow()
     sender = [str(flows.table.endpoint(0, int(row["side"]))) for row in rows]
-    assert begins.tolist() == [0, 4]
+    assert begins.tolist() == [0, 4, 4]
     assert [int(row["packet"]) for row in rows] == [1, 2, 5, 6]
     assert [int(row["flags"]) for row in rows] == [SYN, SYN | ACK, FIN | ACK, RST | ACK]
     assert sender == ["10.0.0.1:40000", "10.0.0.2:443", "10.0.0.2:443", "10.0.0.1:40000"]

@@ -43,13 +43,12 @@ def connections(frames: Sequence[bytes], batch: int | None = None) -> list[Conne
 
 
 def connections_of(flows: Flows) -> list[Connection | None]:
-    signals, begins = flows.signals.by_flow()
+    count = len(flows.table)
     found = []
-    for flow in range(len(flows.table)):
-        own = signals[begins[flow] : begins[flow + 1]] if flow + 1 < len(begins) else signals[:0]
+    for flow, (row, log) in enumerate(zip(flows.table.read(0, count), flows.signals.read(0, count), strict=True)):
         streams = flows.streams.get(flow * 2), flows.streams.get(flow * 2 + 1)
         parts = [None if stream is None else stream.consumer.finish() for stream in streams]  # type: ignore[attr-defined]
-        found.append(build(flow, flows.table, own, streams, (parts[0], parts[1])))
+        found.append(build(flow, row, log, streams, (parts[0], parts[1])))
     return found
 
 
@@ -233,8 +232,12 @@ def test_icmp_errors_belong_to_the_side_whose_packet_they_quote() -> None:
 def test_where_batches_end_changes_nothing_in_a_recorded_connection(captures: Path, name: str, batch: int) -> None:
     frames = read(captures / name)
     packets, link = [frame.data for frame in frames], frames[0].link
-    whole = connections_of(tls_flows(packets, link=link))
-    assert connections_of(tls_flows(packets, link=link, batch=batch)) == whole
+    (whole,), (parts,) = (connections_of(tls_flows(packets, link=link, batch=size)) for size in (None, batch))
+    assert whole is not None
+    assert parts is not None
+    assert parts == whole
+    assert parts.events == whole.events
+    assert [half.delivered for half in parts.halves.values()] == [half.delivered for half in whole.halves.values()]
 
 
 def test_a_crafted_connection_with_endless_signals_keeps_a_few() -> None:

@@ -8,8 +8,9 @@ keys are never decrypted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from analyzer.dataclass import dataclass
 from analyzer.errors import WireError
 from analyzer.trust.der import INTEGER, OID, SEQUENCE, SET
 from analyzer.trust.stores import MOST_PROBLEMS, Contents, Format, Found, Trouble, printable

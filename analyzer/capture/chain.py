@@ -1,0 +1,191 @@
+"""The records of a capture file that follow each other: each one's length tells where the next begins.
+
+Read one after the other that is a loop in Python. Here many walkers go at once, each from its own place in the bytes,
+in step: a walker's place is a guess (a place that looks like a record, as do the two after it), and what a walker found
+counts only when the one before it ends exactly where it began. So guesses save time and never decide anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from struct import Struct
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.capture.batch import gather
+from analyzer.dataclass import dataclass
+
+__all__ = ["RecordShape", "consecutive"]
+
+_WALKERS: Final = 256
+_APART: Final = 8192
+"""Bytes between two walkers at least; less to walk than a few of these is walked in a plain loop."""
+_SEARCHED: Final = 1664
+"""Bytes in which a walker looks for its beginning: more than a full-size Ethernet frame and its record header."""
+_FEW: Final = 8
+"""When fewer than one walker in this many still goes, the plain loop ends its way: a step costs as much for one."""
+
+Column = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordShape:
+    """What the plain records of a file have in common.
+
+    The record at `p` has an unsigned 32-bit length (`order` is `<` or `>`) at `p + length_at`, at least `shortest`
+    and at most `longest`; the next one begins `overhead` bytes and the length, rounded up to a multiple of
+    `multiple`, after `p`. The bytes at `p + mark_at` are `mark` in nearly all of them, and `mark_decides` says
+    that they are in all.
+    """
+
+    order: str
+    length_at: int
+    overhead: int
+    shortest: int
+    longest: int
+    mark_at: int
+    mark: bytes
+    mark_decides: bool = False
+    multiple: int = 1
+
+
+def consecutive(data: NDArray[np.uint8], start: int, end: int, shape: RecordShape) -> tuple[Column, int]:
+    """Positions of the plain, whole records in `data[start:end]` that follow each other from `start` on.
+
+    Also gives where the first thing stands that is none (or `end`). At least `batch.PADDING` bytes follow `end`.
+    """
+    walk = _Walk(data, end, shape)
+    if end - start < 4 * _APART:
+        found, position = walk.plainly(start, end)
+        return np.array(found, dtype=np.int64), position
+    begins = walk.beginnings(start)
+    found_by_all, counts, ends = walk.in_step(begins)
+    if (ends[:-1] == begins[1:]).all():
+        position = int(ends[-1])
+        more, position = walk.plainly(position, end)
+        return np.concatenate([found_by_all, np.array(more, dtype=np.int64)]), position
+    return _joined(walk, begins, np.split(found_by_all, np.cumsum(counts)[:-1]), ends.tolist())
+
+
+def _joined(walk: _Walk, begins: Column, parts: list[Column], ends: list[int]) -> tuple[Column, int]:
+    """What the walkers found, from each one to that which began where it ended; the loop fills what lies between."""
+    known = {begin: index for index, begin in enumerate(begins.tolist())}
+    result: list[Column] = []
+    index: int | None = 0
+    while index is not None:
+        position = ends[index]
+        result.append(parts[index])
+        index = known.get(position)
+        if index is None:
+            found, position = walk.plainly(position, walk.end, known)
+            result.append(np.array(found, dtype=np.int64))
+            index = known.get(position)
+    return np.concatenate(result), position
+
+
+class _Walk:
+    """One stretch of bytes, and how to step through it."""
+
+    def __init__(self, data: NDArray[np.uint8], end: int, shape: RecordShape) -> None:
+        self._data = data
+        self.end = end
+        self._shape = shape
+        self._lengths = np.ndarray((max(len(data) - 3, 0),), f"{shape.order}u4", data.data, strides=(1,))
+        self._unpack = Struct(f"{shape.order}I").unpack_from
+
+    def plainly(self, position: int, limit: int, stops: Container[int] = ()) -> tuple[list[int], int]:
+        """Records from `position` on, one by one, up to `limit`, one of `stops`, or something that is no plain one."""
+        shape, end, unpack, view = self._shape, self.end, self._unpack, self._data.data
+        length_at, overhead, multiple = shape.length_at, shape.overhead, shape.multiple
+        mark_at, mark_end = shape.mark_at, shape.mark_at + len(shape.mark)
+        found: list[int] = []
+        last = min(limit - 1, end - max(length_at + 4, mark_end))
+        while position <= last:
+            (length,) = unpack(view, position + length_at)
+            following = position + overhead + length + -length % multiple
+            if following > end or not shape.shortest <= length <= shape.longest:
+                break
+            if shape.mark_decides and view[position + mark_at : position + mark_end] != shape.mark:
+                break
+            found.append(position)
+            position = following
+            if position in stops:
+                break
+        return found, position
+
+    def beginnings(self, start: int) -> Column:
+        """`start`, and places further on that look like the beginning of a record."""
+        shape = self._shape
+        count = min(_WALKERS, (self.end - start) // _APART)
+        places = start + np.arange(1, count, dtype=np.int64) * ((self.end - start) // count)
+        places = places[places + _SEARCHED + len(shape.mark) + shape.mark_at <= self.end]
+        size = _SEARCHED + len(shape.mark)
+        rows = gather(self._data, places + shape.mark_at, np.dtype(("u1", (size,))))
+        marked = rows[:, :_SEARCHED] == shape.mark[0]
+        for index, byte in enumerate(shape.mark[1:], start=1):
+            marked &= rows[:, index : index + _SEARCHED] == byte
+        which, inside = np.divmod(np.flatnonzero(marked), _SEARCHED)
+        likely = places[which] + inside
+        at = likely
+        good = np.ones(len(at), dtype=np.bool_)
+        for _ in range(3):
+            following = self._next(at)
+            good &= following >= 0
+            at = np.where(good, following, start)
+            good &= at < self.end
+            at = np.where(good, at, start)
+            good &= self._is_marked(at)
+        which, likely = which[good], likely[good]
+        first = np.concatenate([[True], which[1:] != which[:-1]])[: len(which)]
+        return np.concatenate([[start], likely[first]])
+
+    def in_step(self, begins: Column) -> tuple[Column, Column, Column]:
+        """What each walker finds from its beginning up to the next one's, how much that is, and where it ends."""
+        limits = np.append(begins[1:], self.end)
+        at = begins
+        live = np.ones(len(at), dtype=np.bool_)
+        steps: list[Column] = []
+        few = max(len(at) // _FEW, 1)
+        while int(np.count_nonzero(live)) > few:
+            following = self._next(np.where(live, at, begins))
+            live &= following >= 0
+            steps.append(np.where(live, at, -1))
+            at = np.where(live, following, at)
+            live &= at < limits
+        ends = at.copy()
+        slow = np.flatnonzero(live).tolist()
+        rest: dict[int, list[int]] = {}
+        for index in slow:
+            rest[index], ends[index] = self.plainly(int(ends[index]), int(limits[index]))
+        longest = max(map(len, rest.values()), default=0)
+        table = np.full((len(begins), len(steps) + longest), -1, dtype=np.int64)
+        if steps:
+            table[:, : len(steps)] = np.array(steps, dtype=np.int64).T
+        for index, found in rest.items():
+            table[index, len(steps) : len(steps) + len(found)] = found
+        there = table >= 0
+        return table[there], np.count_nonzero(there, axis=1), ends
+
+    def _is_marked(self, at: Column) -> NDArray[np.bool_]:
+        shape = self._shape
+        result = np.ones(len(at), dtype=np.bool_)
+        for index, byte in enumerate(shape.mark, start=shape.mark_at):
+            result &= self._data[at + index] == byte
+        return result
+
+    def _next(self, at: Column) -> Column:
+        """Where the records at positions `at` (all below the end) end; -1 where there is no plain, whole one."""
+        shape = self._shape
+        length = self._lengths[at + shape.length_at].astype(np.int64)
+        following = at + length + shape.overhead
+        if shape.multiple > 1:
+            following += -length % shape.multiple
+        bad = (length > shape.longest) | (following > self.end)
+        if shape.shortest:
+            bad |= length < shape.shortest
+        if shape.mark_decides:
+            bad |= ~self._is_marked(at)
+        following[bad] = -1
+        return following
