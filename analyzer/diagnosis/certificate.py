@@ -18,6 +18,7 @@ from analyzer.dataclass import dataclass
 from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS, SENDERS, SPECIFIC
 from analyzer.diagnosis.case import Case, seconds
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
+from analyzer.diagnosis.stacks import Library, library_of
 from analyzer.registry import AlertDescription, alert_name
 from analyzer.tls.connection import Side
 from analyzer.tls.messages import is_tls13
@@ -65,6 +66,8 @@ _NEED_STORE: Final = frozenset(
     }
 )
 """Causes that only the gateway's own store or settings decide."""
+_OF_THE_REST: Final = frozenset({"missing-root", "missing-intermediate", "root-key-mismatch", "anchor-not-self-signed"})
+"""Causes that need the whole chain as it was sent: a certificate that the capture lacks may be the missing one."""
 _NAME_AN_ISSUER: Final = frozenset({"missing-root", "missing-intermediate", "root-key-mismatch"})
 _GENERIC: Final = ("certificate-rejected", "client-closed", "handshake-integrity", "unexplained")
 _PROMPT_NS: Final = 3_000_000_000
@@ -88,7 +91,8 @@ class Refusal:
     """The client left at a moment at which clients refuse a certificate.
 
     `after_handshake`: it finished the handshake first. `unprompted`: the moment alone does not tell a refusal from
-    any other leaving (no certificate alert, and it came late, or not at the usual place).
+    any other leaving (no certificate alert, and it came late, or not at the usual place). `library` is the client's,
+    as its ClientHello lets guess.
     """
 
     packet: int | None
@@ -96,6 +100,7 @@ class Refusal:
     alert: int | None
     unprompted: bool
     text: str
+    library: Library | None = None
 
 
 def refusal(case: Case) -> Refusal | None:
@@ -116,9 +121,12 @@ def refusal(case: Case) -> Refusal | None:
     if alert not in CERTIFICATE_ALERTS and (flight is None or (ending.packet or 0) < flight):
         return None
     late = (case.waited_ns or 0) > _PROMPT_NS
+    library = library_of(case.connection.client_hello)
     if progress.stage == "after-handshake":
         text = "finished the handshake, sent no application data, and " + _left(case)
-        return Refusal(packet=ending.packet, after_handshake=True, alert=alert, unprompted=late, text=text)
+        return Refusal(
+            packet=ending.packet, after_handshake=True, alert=alert, unprompted=late, text=text, library=library
+        )
     unusual = progress.stage == "client-flight" and alert not in CERTIFICATE_ALERTS
     gap = f" {seconds(case.waited_ns)} after the server's certificate" if case.waited_ns is not None else ""
     return Refusal(
@@ -127,6 +135,7 @@ def refusal(case: Case) -> Refusal | None:
         alert=alert,
         unprompted=alert not in CERTIFICATE_ALERTS and (late or unusual),
         text=f"{_left(case)}{gap}",
+        library=library,
     )
 
 
@@ -139,26 +148,38 @@ def refused(case: Case) -> dict[str, Match]:
     if case.trust.revoked is not None:
         return {"revoked": _revoked(case, left)}
     rejecting = [verdict for verdict in map(_answerable(case, left), case.trust.verdicts) if verdict is not None]
+    preferred = _preferred(case, left)
+    strict = [v for v in map(_stricter, case.trust.verdicts) if v is not None and v.profile in preferred]
+    considered = [verdict for verdict in rejecting if verdict.profile in preferred]
+    asked = len([v for v in case.trust.verdicts if v.profile in preferred])
+    settings = not considered and bool(strict)
+    if settings:
+        # None of this library's validators refuses as such; in a usual stricter setting they do.
+        considered = rejecting = strict
+    elif not considered:
+        considered, asked = rejecting, len(case.trust.verdicts)
     if not rejecting:
         return {}
-    preferred = _preferred(case, left)
-    considered = [verdict for verdict in rejecting if verdict.profile in preferred]
-    decisive = Counter(_decisive(verdict, left.alert).code for verdict in considered)
-    if not decisive:
-        preferred = {verdict.profile for verdict in case.trust.verdicts}
-        considered = rejecting
-        decisive = Counter(_decisive(verdict, left.alert).code for verdict in rejecting)
+    decisive = Counter(_decisive(verdict, left).code for verdict in considered)
     leader, _ = max(decisive.items(), key=lambda item: item[1])
     found: dict[str, Match] = {}
-    for verdict in sorted(rejecting, key=lambda v: v.profile not in preferred):
+    for verdict in sorted(rejecting, key=lambda v: v not in considered):
         for problem in verdict.problems:
             if problem.code in found or problem.code not in SERVER_CERTIFICATE_CODES:
                 continue
             leads = problem.code == leader
-            asked = len([v for v in case.trust.verdicts if v.profile in preferred])
             confidence = _confidence(case, left, problem.code, considered, asked) if leads else POSSIBLE
+            if settings and confidence == CERTAIN:
+                confidence = LIKELY
             found[problem.code] = _match(case, left, verdict, problem, confidence, leads=leads)
     return found
+
+
+def _stricter(verdict: TrustVerdict) -> TrustVerdict | None:
+    """The same validator's verdict in its stricter setting, when that refuses what it accepts."""
+    if not verdict.accepted or not verdict.stricter:
+        return None
+    return replace(verdict, accepted=False, problems=verdict.stricter)
 
 
 def certificate_cause(code: str, title: str, *, covers: tuple[str, ...] = ()) -> Cause:
@@ -179,32 +200,61 @@ def _left(case: Case) -> str:
 
 
 def _preferred(case: Case, left: Refusal) -> set[str]:
-    """The profiles that may be behind the alert, when several were asked."""
+    """The profiles that may be behind this client, when several were asked: by its ClientHello, then by its alert."""
     every = {verdict.profile for verdict in case.trust.verdicts}
-    if case.trust.profile_named or left.alert is None:
+    if case.trust.profile_named:
+        return every
+    if left.library is not None and every & set(left.library.profiles):
+        return every & set(left.library.profiles)
+    if left.alert is None:
         return every
     return every & set(SENDERS.get(left.alert, ())) or every
 
 
-def _decisive(verdict: TrustVerdict, alert: int | None) -> TrustProblem:
+def _named(left: Refusal) -> frozenset[str] | None:
+    """The causes that the alert is for: by the client's library, else by the RFC; None when it is for anything."""
+    if left.alert is None:
+        return None
+    if left.library is not None:
+        if left.alert in left.library.for_anything:
+            return None
+        if left.alert in left.library.alerts:
+            return left.library.alerts[left.alert]
+    return SPECIFIC.get(left.alert)
+
+
+def _excluded(left: Refusal) -> frozenset[str]:
+    """The causes for which the client's library sends another alert than the one it sent for anything else."""
+    if left.alert is None or left.library is None:
+        return frozenset()
+    return left.library.for_anything.get(left.alert, frozenset())
+
+
+def _decisive(verdict: TrustVerdict, left: Refusal) -> TrustProblem:
     """The problem that the client saw: the one that the alert names, else the one that this validator reports first."""
-    named = SPECIFIC.get(alert, frozenset()) if alert is not None else frozenset()
-    return next((problem for problem in verdict.problems if problem.code in named), verdict.problems[0])
+    named = _named(left)
+    if named is not None:
+        return next((problem for problem in verdict.problems if problem.code in named), verdict.problems[0])
+    excluded = _excluded(left)
+    return next((problem for problem in verdict.problems if problem.code not in excluded), verdict.problems[0])
 
 
 def _confidence(case: Case, left: Refusal, code: str, considered: list[TrustVerdict], asked: int) -> str:
     """How sure: certain only when the verdicts agree, the inputs are the gateway's own, and the wire fits.
 
-    `considered` are those of the `asked` profiles that refuse. After an alert about certificates the others are out:
-    the client did refuse.
+    `considered` are those of the `asked` profiles that refuse. A client that refuses by an alert about certificates is
+    none of the others; one that leaves without a word may be.
     """
-    named = SPECIFIC.get(left.alert) if left.alert is not None else None
+    named = _named(left)
     if code in _NEED_STORE and not case.trust.store_given:
         return LIKELY if named is not None and code in named else POSSIBLE
-    agree = len(considered) == asked and all(_decisive(v, left.alert).code == code for v in considered)
-    contradicted = named is not None and code not in named
+    some_accept = len(considered) < asked
+    agree = all(_decisive(v, left).code == code for v in considered)
+    contradicted = (named is not None and code not in named) or code in _excluded(left)
+    incomplete = case.server_chain is not None and not case.server_chain.complete
     doubts = (
         (not agree)
+        + some_accept
         + (2 * len(considered) < asked and left.alert not in CERTIFICATE_ALERTS)
         + contradicted
         + left.after_handshake
@@ -214,9 +264,13 @@ def _confidence(case: Case, left: Refusal, code: str, considered: list[TrustVerd
         + (left.alert is None and not case.trust.store_given)
         + (left.alert is not None and left.alert not in CERTIFICATE_ALERTS and code not in (named or ()))
     )
+    if incomplete and code in _OF_THE_REST:
+        return POSSIBLE
     if doubts == 0:
         return CERTAIN
-    return LIKELY if doubts == 1 or (len(considered) == asked and not left.unprompted) else POSSIBLE
+    if some_accept and left.after_handshake:
+        return POSSIBLE  # equal to an idle connection of a client that accepts
+    return LIKELY if doubts <= 2 or (not some_accept and agree and not left.unprompted) else POSSIBLE
 
 
 def _answerable(case: Case, left: Refusal) -> Callable[[TrustVerdict], TrustVerdict | None]:
@@ -249,12 +303,15 @@ def _match(
     if verdict.error and problem is verdict.problems[0]:
         evidence.append(Evidence(None, f"the {verdict.profile} validator, run on this chain, says: {verdict.error}"))
     evidence += _alert_evidence(left, problem.code)
+    if left.library is not None and not case.trust.profile_named and len(case.trust.verdicts) > 1:
+        text = f"the ClientHello is written as {left.library.name} writes it"
+        evidence.append(Evidence(case.connection.hellos[0].packet, text))
     if case.trust.staple is not None:
         evidence.append(Evidence(None, case.trust.staple))
     against = [v.profile for v in case.trust.verdicts if v.accepted]
     if leads and against:
         evidence.append(Evidence(None, f"these validators would accept the chain: {', '.join(sorted(against))}"))
-    weight = 2 if left.alert is not None and problem.code in SPECIFIC.get(left.alert, ()) else 1
+    weight = 2 if problem.code in (_named(left) or ()) else 1
     return Match(
         confidence=confidence,
         explanation=_explanation(case, left, problem),
@@ -302,13 +359,17 @@ def _alert_evidence(left: Refusal, code: str) -> list[Evidence]:
     if left.alert is None:
         return []
     name = f"{alert_name(left.alert)} ({left.alert})"
-    named = SPECIFIC.get(left.alert)
-    if named is None:
-        text = f"the alert {name} fits, and says no more: several stacks send it for any fault"
+    named, library = _named(left), left.library
+    measured = library is not None and left.alert in (*library.alerts, *library.for_anything)
+    sends = f"{library.name} sends" if library is not None and measured else ""
+    if code in _excluded(left):
+        text = f"the alert {name} speaks against it: {sends} another for this fault"
+    elif named is None:
+        text = f"the alert {name} fits, and says no more: {sends or 'several stacks send'} it for any fault"
     elif code in named:
-        text = f"the alert {name} is the one that the RFC has for this class of faults"
+        text = f"the alert {name} is the one that {sends or 'the RFC has'} for this class of faults"
     else:
-        text = f"the alert {name} speaks against it: by the RFC it is for another class of faults"
+        text = f"the alert {name} speaks against it: {sends or 'the RFC has'} it for another class of faults"
     return [Evidence(left.packet, text)]
 
 

@@ -19,7 +19,7 @@ from analyzer.trust.certificate import Certificate, describe, instant, printable
 from analyzer.trust.model import PathAttempt, TrustProblem, TrustVerdict
 from analyzer.trust.names import reference
 from analyzer.trust.path import Budget, Case, Failure, Path, Pool, Purpose
-from analyzer.trust.profile import Profile, profile_of
+from analyzer.trust.profile import Profile, Setting, profile_of
 from analyzer.trust.search import Attempt, Outcome, search
 from analyzer.trust.signatures import hash_name, signature_family
 
@@ -207,7 +207,8 @@ class _Judgement:
     def at(self, seconds: int) -> TrustVerdict:
         """The verdict at a moment of the window."""
         if self._case is not None and self._outcome is not None and seconds != self._seconds:
-            self._verdict, self._seconds = _verdict(self._case, self._outcome, seconds), seconds
+            reworded = _verdict(self._case, self._outcome, seconds)
+            self._verdict, self._seconds = replace(reworded, stricter=self._verdict.stricter), seconds
         return self._verdict
 
 
@@ -240,10 +241,20 @@ def _judgement(
     )
     outcome = search(case)
     verdict = _verdict(case, outcome, seconds)
+    if verdict.accepted and profile.stricter is not None:
+        verdict = replace(verdict, stricter=_stricter(case, profile.stricter, seconds))
     attempts = (outcome.best, *outcome.attempts)
     if any(failure.edge is not None for attempt in attempts for failure in attempt.failures):
         return _Judgement(verdict, seconds, case, outcome)
     return _Judgement(verdict, seconds, None, None)
+
+
+def _stricter(case: Case, setting: Setting, seconds: int) -> tuple[TrustProblem, ...]:
+    """What the validator finds in a stricter setting, in a chain that it accepts."""
+    profile = replace(case.profile, strength=setting.strength, stages=(*case.profile.stages, setting.stage))
+    again = replace(case, profile=profile, budget=Budget(signatures=profile.max_signature_checks, steps=MAX_STEPS))
+    problems = _problems(again, search(again).best, seconds)
+    return tuple(replace(problem, text=f"{problem.text}, {setting.title}") for problem in problems)
 
 
 def policy_of(profile: str) -> Profile:

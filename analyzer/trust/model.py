@@ -57,7 +57,8 @@ class TrustVerdict:
 
     `error` is the text that this validator itself would log, `path` the accepted path, or the one that came
     closest (digests, leaf first), `problems` what is wrong with it, the decisive one first, `attempts` every
-    path that was tried, `notes` remarks for the reader (an unmeasured profile, a check that was not made).
+    path that was tried, `notes` remarks for the reader (an unmeasured profile, a check that was not made), `stricter`
+    what else this validator refuses in a setting that many installations have; each text names the setting.
     """
 
     profile: str
@@ -67,6 +68,7 @@ class TrustVerdict:
     problems: tuple[TrustProblem, ...]
     attempts: tuple[PathAttempt, ...] = ()
     notes: tuple[str, ...] = ()
+    stricter: tuple[TrustProblem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,15 @@ class Strength:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Setting:
+    """A stricter setting of a validator, which many installations have: `strength`, checked in one more `stage`."""
+
+    title: str
+    strength: Strength
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Profile:
     """One validator. See validators' documentation in each profile module for where a knob comes from.
 
@@ -68,6 +77,7 @@ class Profile:
     `anchor`, `pinned`) the checks that it does not make. `errors`: reason -> text as logged, formatted with the facts;
     with `joined_errors` as their common start, several are joined in the order of that table. `before_building` are
     the checks of the leaf that come before the search for its issuer, `after_building` those after it has succeeded.
+    `stricter` is a setting that the verdict leaves out and tells of beside it.
     """
 
     name: str
@@ -118,6 +128,7 @@ class Profile:
     errors: Mapping[str, str]
     joined_errors: str = ""
     before_building: frozenset[str] = frozenset()
+    stricter: Setting | None = None
 
 
 @cache

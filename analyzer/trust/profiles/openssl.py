@@ -1,7 +1,8 @@
 """OpenSSL 3.0 `X509_verify_cert` as `openssl verify -purpose sslserver`; nginx, HAProxy, Node and libssl clients.
 
 Sources: crypto/x509/x509_vfy.c (build_chain, check_extensions, internal_verify), crypto/x509/v3_purp.c,
-v3_ncons.c, v3_utl.c of OpenSSL 3.0; measured on 3.0.22. No authentication level, as the command has none.
+v3_ncons.c, v3_utl.c of OpenSSL 3.0; measured on 3.0.22. No authentication level, as the command has none: what libssl
+adds at security level 2 (SSL_CTX_set_security_level(3), check_auth_level in x509_vfy.c) is told beside it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Final
 
 from analyzer.trust.constraints import ConstraintRules
 from analyzer.trust.names import HostRules
-from analyzer.trust.profile import Profile, Stage
+from analyzer.trust.profile import Profile, Setting, Stage, Strength
 
 KNOWN_CRITICAL: Final = frozenset({
     "2.16.840.1.113730.1.1", "2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.32", "2.5.29.31", "2.5.29.37",
@@ -71,6 +72,15 @@ STAGES: Final = (
     Stage(direction="down", checks=("name-constraints",)),
 )
 
+LEVEL_2: Final = Strength(
+    rsa_leaf=2048,
+    rsa_ca=2048,
+    ec=224,
+    dsa=2048,
+    hashes=frozenset({"sha224", "sha256", "sha384", "sha512", "none"}),
+)
+"""112 bits of security. SHA-1 has too few even for level 1."""
+
 PROFILE: Final = Profile(
     name="openssl",
     title="OpenSSL",
@@ -94,4 +104,9 @@ PROFILE: Final = Profile(
     constraints=ConstraintRules(cn_is_host="name-like", subject_email="always", self_issued_exempt=True),
     host=HostRules(cn="no-dns", partial="edges"),
     errors=ERRORS,
+    stricter=Setting(
+        title="at security level 2, the default of Debian, Ubuntu and OpenSSL 3.2",
+        strength=LEVEL_2,
+        stage=Stage(direction="down", checks=("key-strength", "signature-strength")),
+    ),
 )
