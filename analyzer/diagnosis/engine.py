@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from dataclasses import replace
 from functools import cache
 from typing import Final
 
@@ -79,10 +80,12 @@ def diagnose(case: Case) -> Outcome:
     cause, match = matches[0]
     ending = progress.ending
     failed = cause.code != "capture-incomplete"
+    if not failed and case.fatal_alert is None:
+        ending = None  # with packets missing the first act that was seen need not be the first
     aborted_by = match.aborted_by or (ending.side.value if ending is not None and ending.side is not None else None)
     return Outcome(
         outcome="failed" if failed else "incomplete",
-        aborted_by=aborted_by if failed or ending is not None else None,
+        aborted_by=aborted_by,
         abort_packet=ending.packet if ending is not None else None,
         abort_act=ending.act if ending is not None else ("silence" if failed else None),
         cause=(cause, match),
@@ -97,4 +100,9 @@ def _to_repair(case: Case, cause: Cause) -> TrustVerdict | None:
     if cause.code not in SERVER_CERTIFICATE_CODES or not case.trust.store_given:
         return None
     naming = [v for v in case.trust.verdicts if not v.accepted and any(p.code == cause.code for p in v.problems)]
+    naming += [
+        replace(verdict, accepted=False, problems=verdict.stricter)
+        for verdict in case.trust.verdicts
+        if any(problem.code == cause.code for problem in verdict.stricter)
+    ]
     return next((v for v in naming if v.profile == "openssl"), naming[0] if naming else None)

@@ -42,7 +42,7 @@ def verdicts(trust: Sequence[TrustVerdict]) -> list[Block]:
             (
                 verdict.profile,
                 "accepts" if verdict.accepted else "refuses",
-                ", ".join(dict.fromkeys(problem.code for problem in verdict.problems[:4])) or "-",
+                _codes(verdict),
             )
             for verdict in shown
         )
@@ -59,6 +59,11 @@ def verdicts(trust: Sequence[TrustVerdict]) -> list[Block]:
     if notes:
         blocks.append(Items(items=tuple((f"{', '.join(profiles)}: {note}",) for note, profiles in notes.items())))
     return blocks
+
+
+def _codes(verdict: TrustVerdict) -> str:
+    codes = ", ".join(dict.fromkeys(problem.code for problem in (verdict.problems or verdict.stricter)[:4]))
+    return f"{codes} in a stricter setting" if verdict.accepted and codes else codes or "-"
 
 
 def repair(fixes: Sequence[Fix], standings: Mapping[Fix, str] | None = None) -> list[Block]:

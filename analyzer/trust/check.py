@@ -251,8 +251,8 @@ def _judgement(
 
 def _stricter(case: Case, setting: Setting, seconds: int) -> tuple[TrustProblem, ...]:
     """What the validator finds in a stricter setting, in a chain that it accepts."""
-    profile = replace(case.profile, strength=setting.strength, stages=(*case.profile.stages, setting.stage))
-    again = replace(case, profile=profile, budget=Budget(signatures=profile.max_signature_checks, steps=MAX_STEPS))
+    budget = Budget(signatures=case.profile.max_signature_checks, steps=MAX_STEPS)
+    again = replace(case, profile=case.profile.strictly(), budget=budget)
     problems = _problems(again, search(again).best, seconds)
     return tuple(replace(problem, text=f"{problem.text}, {setting.title}") for problem in problems)
 

@@ -8,7 +8,7 @@ walking the folder, so that adding a validator touches one file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cache
 from types import MappingProxyType
 from typing import Literal
@@ -129,6 +129,13 @@ class Profile:
     joined_errors: str = ""
     before_building: frozenset[str] = frozenset()
     stricter: Setting | None = None
+
+    def strictly(self) -> Profile:
+        """The same validator in its stricter setting; itself when it has none."""
+        if self.stricter is None:
+            return self
+        stages = (*self.stages, self.stricter.stage)
+        return replace(self, strength=self.stricter.strength, stages=stages, stricter=None)
 
 
 @cache

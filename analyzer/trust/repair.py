@@ -74,6 +74,8 @@ def repairs(
     if verdict.accepted:
         return ()
     profile = policy_of(verdict.profile)
+    if verdict.stricter:
+        profile = profile.strictly()
     state = _State(
         chain=tuple(Certificate.parse(c) for c in chain),
         store=_readable(anchors),

@@ -86,4 +86,5 @@ PROFILE: Final = replace(
     strength=Strength(families=frozenset({"rsa", "rsa-pss", "ec", "ed25519"})),
     host=HostRules(cn="no-san"),
     errors={reason: _LINE + text for reason, text in _TEXTS.items()},
+    stricter=None,
 )

@@ -82,4 +82,5 @@ PROFILE: Final = replace(
     constraints=ConstraintRules(cn_is_host="name-like", subject_email="always", self_issued_exempt=True),
     host=HostRules(cn="no-dns", cn_for_address=True),
     errors=ERRORS,
+    stricter=None,
 )
