@@ -1,9 +1,16 @@
 """How far a handshake came, and which event ended it.
 
 Takes a `Connection`, gives a `Progress`. The first of fatal alert, FIN, RST and silence ends a handshake; what follows
-are echoes. A close_notify ends it too: who sends it will send nothing more (RFC 8446 section 6.1). Finished: up to
-TLS 1.2 a side's ChangeCipherSpec and an encrypted handshake record; in TLS 1.3 the record that is as long as a Finished
-(RFC 8446 sections 4.4.4 and 5.2: 4 + hash length + 1 + tag, Java adds 16 bytes of padding).
+are echoes. A close_notify ends it too: who sends it will send nothing more (RFC 8446 section 6.1).
+
+Up to TLS 1.2 a side's Finished is an encrypted handshake record behind its ChangeCipherSpec; encrypted handshake
+records after both are a renegotiation (RFC 5246 section 7.4.1.1), and while that is not done the handshake is not.
+
+TLS 1.3 encrypts what it is about, and lengths tell messages apart (RFC 8446 sections 4.4 and 5.2: body + 1 + tag; the
+tag and the hash are the cipher suite's, Java pads by 16, and a side pads its Finished as it pads its alerts). A client
+believes that it is done before the server has seen its Finished. So the handshake is done when the server answers it
+with anything but an alert: session tickets or data. A server that sends an alert or nothing at all and leaves has
+refused the client's flight, whatever the client has sent meanwhile.
 """
 
 from __future__ import annotations
@@ -19,9 +26,24 @@ from analyzer.tls.records import RecordSeen
 __all__ = ["Ending", "Progress", "trace"]
 
 _CLOSING: Final = (AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED)
-_CCM_8: Final = 0x1305
-_SHA384_SUITES: Final = (0x1302,)
+_SUITES: Final = {0x1302: (16, 48), 0x1305: (8, 32), 0xC0B4: (32, 32), 0xC0B5: (48, 48)}
+"""Bytes of tag and hash of the TLS 1.3 suites that differ from the usual 16 and 32 (RFC 8446 B.4, RFC 9150)."""
 _JAVA_PADDING: Final = 16
+_EARLY_DATA: Final = 42
+_PRE_SHARED_KEY: Final = 41
+_EMPTY_CERTIFICATE: Final = 8
+"""RFC 8446 section 4.4.2: type, length, an empty context and an empty list."""
+_EMPTY_CERTIFICATE_12: Final = 7
+"""RFC 5246 section 7.4.6: type, length and an empty list."""
+_FINISHED_12: Final = 16
+"""RFC 5246 section 7.4.9: type, length and 12 bytes."""
+_AEAD_12: Final = (16, 24)
+"""What AES-GCM, AES-CCM and ChaCha20 add to a TLS 1.2 record (RFC 5288, 6655, 7905); CBC hides lengths in blocks."""
+_CERTIFICATE_FLIGHT: Final = 300
+"""Bytes of encrypted records that can hold a server's certificate and its proof. EncryptedExtensions and Finished
+alone, as in a resumption, stay under it; the smallest real certificates do not."""
+_PROMPT_NS: Final = 3_000_000_000
+"""A server that refuses does so when it has read the client's flight; one that closes an idle connection waits."""
 _TICKETS_AT_MOST: Final = 4
 _TICKET_BYTES: Final = 4096
 """Server records after the client's Finished that may all be session tickets: no more than this is no data."""
@@ -62,12 +84,17 @@ class Progress:
     """Frame of the server's certificate, else of what it sent first."""
     server_flight_time_ns: int | None
     empty_client_certificate: int | None
-    """Frame of a TLS 1.3 record that is as long as a client Certificate without a certificate."""
+    """Frame of an encrypted record that is as long as a client Certificate without a certificate."""
     client_certificate_records: int | None
     """Frame of the first TLS 1.3 record before the client's Finished that is no empty Certificate."""
     server_refused: bool
-    """TLS 1.3: after the client's Finished the server sent nothing but an alert. The client may have sent data already,
-    for it believes that it is done."""
+    """TLS 1.3: the server answered the client's flight with nothing but an alert, or nothing at all, and left. The
+    client may have sent data and more already, for it believes that it is done."""
+    renegotiation: int | None
+    """Up to TLS 1.2, the frame with which a renegotiation began that was not finished when a side left."""
+    certificate_came: bool
+    """Whether the server's certificate can have reached the client: it is in the capture or, in TLS 1.3, at least as
+    many encrypted bytes as it takes."""
 
     @property
     def data(self) -> bool:
@@ -77,103 +104,352 @@ class Progress:
 
 def trace(connection: Connection) -> Progress:
     """Work out the `Progress` of a connection."""
-    thirteen = is_tls13(connection.version)
-    client = _client_records(connection) if thirteen else None
-    finished = _finished(connection, client)
+    if is_tls13(connection.version):
+        return _trace_13(connection)
+    finished = {side: _finished_12(connection, side) for side in Side}
     done = all(packet is not None for packet in finished.values())
-    client_half, server_half = connection.halves[Side.CLIENT], connection.halves[Side.SERVER]
-    client_data, server_data = client_half.application_count > 0, server_half.application_count > 0
-    server_after = _server_after(connection, client) if client is not None else _ServerAfter((), None)
+    client_data, server_data = (connection.halves[side].application_count > 0 for side in Side)
     if not connection.hellos and connection.server_hello is None:
         # Seen from the middle on: data that flows shows that the handshake was done before.
         done = done or client_data or server_data
-    elif client is not None:
-        client_data, server_data = bool(client.data), done and server_after.is_data
+    again = _renegotiation(connection, finished) if done else None
     ending: Ending | None = None
     echoes: tuple[Event, ...] = ()
-    if not (done and (client_data or server_data)) or server_after.alert is not None:
-        ending, echoes = _ending(connection, _alert_records(client, server_after))
-    refused = (
-        server_after.alert is not None
-        and not server_after.records
-        and ending is not None
-        and ending.side is Side.SERVER
-        and ending.act == "alert"
+    if again is not None or not (done and (client_data or server_data)):
+        ending, echoes = _ending(connection, frozenset(), after=0 if again is None else again.packet)
+    return _progress(
+        connection,
+        stage=_stage(connection, finished, None, done=done, data=client_data or server_data),
+        ending=ending,
+        echoes=echoes,
+        finished=finished,
+        handshake_done=done and again is None,
+        client_data=done and client_data,
+        server_data=done and server_data,
+        empty_client_certificate=None if again is None else _empty_certificate_12(connection, again),
+        renegotiation=None if again is None else again.packet,
     )
+
+
+def _trace_13(connection: Connection) -> Progress:
+    client = _client_records(connection)
+    server = _server_records(connection, client)
+    finished = {
+        Side.CLIENT: None if client.finished is None else client.finished.packet,
+        Side.SERVER: server.flight[-1].packet if server.flight and client.finished is not None else None,
+    }
+    done = all(packet is not None for packet in finished.values())
+    client_data, server_data = bool(client.data), done and server.is_data
+    refused = _refused(connection, client, server)
     if refused:
         client_data = False
-    flight_packet, flight_time = _server_flight(connection)
-    empty = _empty_certificate(connection, client)
-    return Progress(
+    ending: Ending | None = None
+    echoes: tuple[Event, ...] = ()
+    if refused or not (done and (client_data or server_data)):
+        after = client.first.packet if refused and client.first is not None else 0
+        ending, echoes = _ending(connection, _alert_records(client, server), after=after, side=_only(refused=refused))
+    return _progress(
+        connection,
         stage=_stage(connection, finished, client, done=done, data=client_data or server_data),
         ending=ending,
         echoes=echoes,
         finished=finished,
-        handshake_done=done,
+        handshake_done=done and not refused,
         client_data=done and client_data,
         server_data=done and server_data,
-        server_flight_packet=flight_packet,
-        server_flight_time_ns=flight_time,
-        empty_client_certificate=empty,
-        client_certificate_records=_certificate_records(client, empty),
+        empty_client_certificate=None if client.empty is None else client.empty.packet,
+        client_certificate_records=None if client.certificate is None else client.certificate.packet,
         server_refused=refused,
+        certificate_came=_certificate_came(connection, server),
     )
 
 
-@dataclass(frozen=True, slots=True)
+def _only(*, refused: bool) -> Side | None:
+    """Whose acts count: the client that believes that it is done may close its side while the server refuses."""
+    return Side.SERVER if refused else None
+
+
+def _progress(
+    connection: Connection,
+    *,
+    stage: str,
+    ending: Ending | None,
+    echoes: tuple[Event, ...],
+    finished: dict[Side, int | None],
+    handshake_done: bool,
+    client_data: bool,
+    server_data: bool,
+    empty_client_certificate: int | None = None,
+    client_certificate_records: int | None = None,
+    server_refused: bool = False,
+    renegotiation: int | None = None,
+    certificate_came: bool = False,
+) -> Progress:
+    flight_packet, flight_time = _server_flight(connection)
+    return Progress(
+        stage=stage,
+        ending=ending,
+        echoes=echoes,
+        finished=finished,
+        handshake_done=handshake_done,
+        client_data=client_data,
+        server_data=server_data,
+        server_flight_packet=flight_packet,
+        server_flight_time_ns=flight_time,
+        empty_client_certificate=empty_client_certificate,
+        client_certificate_records=client_certificate_records,
+        server_refused=server_refused,
+        renegotiation=renegotiation,
+        certificate_came=certificate_came or connection.chain(Side.SERVER) is not None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Client13:
     """The client's encrypted records of TLS 1.3, told apart by their lengths."""
 
-    before: tuple[RecordSeen, ...]
-    """Before Finished: certificate messages."""
-    alert: RecordSeen | None
+    first: RecordSeen | None = None
+    """The first of its flight, unless that is an alert."""
+    empty: RecordSeen | None = None
+    """A Certificate without a certificate."""
+    certificate: RecordSeen | None = None
+    """Certificate messages."""
+    alert: RecordSeen | None = None
     """An alert in place of Finished: the client refuses."""
-    finished: RecordSeen | None
-    data: tuple[RecordSeen, ...]
-    closing: RecordSeen | None
+    finished: RecordSeen | None = None
+    """Finished, perhaps with the certificate in the same record."""
+    data: tuple[RecordSeen, ...] = ()
+    closing: RecordSeen | None = None
     """A record of an alert's length after Finished."""
 
 
-def _lengths(connection: Connection) -> tuple[int, int]:
-    """Record lengths of a Finished and of an alert, without padding."""
+@dataclass(frozen=True, slots=True)
+class _Lengths:
+    """Record lengths without padding."""
+
+    finished: int
+    alert: int
+    empty_certificate: int
+    end_of_early_data: int
+
+
+def _lengths(connection: Connection) -> _Lengths:
     suite = connection.server_hello.cipher_suite if connection.server_hello is not None else None
-    tag = 8 if suite == _CCM_8 else 16
-    digest = 48 if suite in _SHA384_SUITES else 32
-    return 4 + digest + 1 + tag, 2 + 1 + tag
+    tag, digest = _SUITES.get(suite or 0, (16, 32))
+    return _Lengths(4 + digest + 1 + tag, 2 + 1 + tag, _EMPTY_CERTIFICATE + 1 + tag, 4 + 1 + tag)
+
+
+def _padded(length: int) -> tuple[int, int]:
+    return length, length + _JAVA_PADDING
+
+
+def _is_alert(record: RecordSeen, lengths: _Lengths, padding: int | None = None) -> bool:
+    if padding is None:
+        return record.length in _padded(lengths.alert)
+    return record.length == lengths.alert + padding
 
 
 def _client_records(connection: Connection) -> _Client13:
-    finished_length, alert_length = _lengths(connection)
-    after = connection.server_hello_packet or 0
-    records = [record for record in connection.halves[Side.CLIENT].application if record.packet > after]
-    before: list[RecordSeen] = []
+    lengths = _lengths(connection)
+    records = _own_flight(connection, lengths)
+    if not records:
+        return _Client13()
+    first = records[0]
+    if _is_alert(first, lengths):
+        return _Client13(alert=first)
+    whole = _padded(lengths.finished)
+    with_empty = lengths.finished + _EMPTY_CERTIFICATE
     for index, record in enumerate(records):
-        if record.length in (alert_length, alert_length + _JAVA_PADDING):
-            return _Client13(tuple(before), record, None, (), None)
-        if record.length in (finished_length, finished_length + _JAVA_PADDING):
+        if _is_alert(record, lengths):
+            break
+        if record.length in whole or record.length == with_empty:
+            empty, certificate = _certificates(connection, records[:index], lengths)
+            if record.length == with_empty and index == 0:
+                empty = record
+            padding = _JAVA_PADDING if record.length == whole[1] else 0
             later = records[index + 1 :]
-            data = tuple(r for r in later if r.length not in (alert_length, alert_length + _JAVA_PADDING))
-            closing = next((r for r in later if r not in data), None)
-            return _Client13(tuple(before), None, record, data, closing)
-        before.append(record)
-    if before and before[0].length > finished_length:
-        # A certificate, its proof and Finished in one record, or data behind a flight that was not captured whole.
-        return _Client13((), None, before[0], tuple(before[1:]), None)
-    return _Client13(tuple(before), None, None, (), None)
+            return _Client13(
+                first=first,
+                empty=empty,
+                certificate=certificate,
+                finished=record,
+                data=tuple(r for r in later if not _is_alert(r, lengths, padding)),
+                closing=next((r for r in later if _is_alert(r, lengths, padding)), None),
+            )
+    return _without_finished(connection, records, lengths)
 
 
-def _finished(connection: Connection, client: _Client13 | None) -> dict[Side, int | None]:
-    if client is None:
-        return {side: _finished_12(connection, side) for side in Side}
-    server_records = [
-        record
-        for record in connection.halves[Side.SERVER].application
-        if client.finished is None or record.packet < client.finished.packet
+def _without_finished(connection: Connection, records: tuple[RecordSeen, ...], lengths: _Lengths) -> _Client13:
+    """No record is as long as a Finished: it shares one with the certificate, or was never sent.
+
+    The server's answer tells which: after a flight that is whole it sends tickets or data.
+    """
+    first = records[0]
+    later = [record for record in connection.halves[Side.SERVER].application if record.packet > first.packet]
+    answered = any(not _is_alert(record, lengths) for record in later)
+    left = bool(later) or any(
+        event.side is Side.SERVER and event.packet > first.packet and event.kind in (EventKind.FIN, EventKind.RST)
+        for event in connection.events
+    )
+    empty, certificate = _certificates(connection, records, lengths)
+    if first.length > lengths.finished and (answered or not left):
+        return _Client13(
+            first=first,
+            certificate=certificate,
+            finished=first,
+            data=tuple(r for r in records[1:] if not _is_alert(r, lengths)),
+            closing=next((r for r in records[1:] if _is_alert(r, lengths)), None),
+        )
+    alert = None if left else next((record for record in records if _is_alert(record, lengths)), None)
+    return _Client13(first=first, empty=empty, certificate=certificate, alert=alert)
+
+
+def _own_flight(connection: Connection, lengths: _Lengths) -> tuple[RecordSeen, ...]:
+    """The client's records from its second flight on: what follows the ServerHello but for early data."""
+    after = connection.server_hello_packet or 0
+    records = tuple(record for record in connection.halves[Side.CLIENT].application if record.packet > after)
+    hello = connection.client_hello
+    if hello is None or hello.extension(_EARLY_DATA) is None:
+        return records
+    ends = [index for index, record in enumerate(records) if record.length in _padded(lengths.end_of_early_data)]
+    return records[ends[0] + 1 :] if ends else records
+
+
+def _certificates(
+    connection: Connection, records: tuple[RecordSeen, ...], lengths: _Lengths
+) -> tuple[RecordSeen | None, RecordSeen | None]:
+    """An empty Certificate, or the first of other messages that stand before Finished.
+
+    A handshake by a pre-shared key has no certificates (RFC 8446 section 4.3.2).
+    """
+    if _by_pre_shared_key(connection):
+        return None, None
+    empty = next((r for r in records if r.length in _padded(lengths.empty_certificate)), None)
+    return empty, (records[0] if records and empty is None else None)
+
+
+def _by_pre_shared_key(connection: Connection) -> bool:
+    hello = connection.server_hello
+    return hello is not None and hello.extension(_PRE_SHARED_KEY) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Server13:
+    """The server's encrypted records of TLS 1.3."""
+
+    flight: tuple[RecordSeen, ...]
+    """Up to the client's first."""
+    answer: tuple[RecordSeen, ...]
+    """After it, without `alert`: session tickets and data."""
+    alert: RecordSeen | None
+    """The last record, when it has the length of an alert and stands where one ends the handshake."""
+
+    @property
+    def is_data(self) -> bool:
+        """Whether there is more than session tickets."""
+        return len(self.answer) > _TICKETS_AT_MOST or sum(r.length for r in self.answer) > _TICKET_BYTES
+
+
+def _server_records(connection: Connection, client: _Client13) -> _Server13:
+    lengths = _lengths(connection)
+    records = connection.halves[Side.SERVER].application
+    first = client.first
+    # The server may refuse a client's Certificate before it has seen the Finished behind it.
+    flight = tuple(r for r in records if first is None or r.packet <= first.packet)
+    answer = records[len(flight) :]
+    whole = {record.length for record in flight} & set(_padded(lengths.finished))
+    padding = next(iter(whole)) - lengths.finished if len(whole) == 1 else None
+    if answer:
+        ends = _is_alert(answer[-1], lengths, padding)
+        return _Server13(flight, answer[:-1] if ends else answer, answer[-1] if ends else None)
+    if first is None and flight and _is_alert(flight[-1], lengths):
+        # Nothing that opens a flight is as short, and a padded one might be EncryptedExtensions: who left decides.
+        left = client.alert is None and _left(connection, Side.SERVER, flight[-1].packet)
+        if left or flight[-1].length == lengths.alert:
+            return _Server13(flight[:-1], (), flight[-1])
+    return _Server13(flight, (), None)
+
+
+def _left(connection: Connection, side: Side, packet: int) -> bool:
+    """Whether a side sent a FIN or RST from a packet on, before the other did."""
+    ends = [e for e in connection.events if e.kind in (EventKind.FIN, EventKind.RST) and e.packet >= packet]
+    return bool(ends) and ends[0].side is side
+
+
+def _refused(connection: Connection, client: _Client13, server: _Server13) -> bool:
+    """Whether the server did not accept the client's flight: see the module's text.
+
+    One that closes an idle connection, or answers the client's own closing, looks alike. So the answer must be prompt,
+    and there must have been something to refuse: a client's certificate, or data that stayed unanswered.
+    """
+    if client.first is None or server.answer or connection.halves[Side.SERVER].lost_bytes:
+        return False
+    half = connection.halves[Side.CLIENT]
+    asked = client.certificate is not None or client.empty is not None
+    if server.alert is not None:
+        packet, time_ns = server.alert.packet, server.alert.time_ns
+    else:
+        kinds = (EventKind.FIN, EventKind.RST)
+        event = next((e for e in connection.events if e.kind in kinds and e.packet > client.first.packet), None)
+        if event is None or event.side is Side.CLIENT:
+            return False
+        packet, time_ns = event.packet, event.time_ns
+    own = [record for record in half.application if record.packet <= packet]
+    handshake = client.finished if client.finished in own else client.first
+    if handshake is None or time_ns - handshake.time_ns > _PROMPT_NS or len(client.data) > _TICKETS_AT_MOST:
+        return False
+    closed_first = (client.closing is not None and client.closing.packet <= packet) or any(
+        e.side is Side.CLIENT and e.kind in (EventKind.FIN, EventKind.RST) and e.packet < packet
+        for e in connection.events
+    )
+    if closed_first:
+        return asked and bool(client.data)
+    return asked or bool(client.data) or client.finished is None
+
+
+def _certificate_came(connection: Connection, server: _Server13) -> bool:
+    if _by_pre_shared_key(connection):
+        return False
+    half = connection.halves[Side.SERVER]
+    there = half.delivered + half.lost_bytes
+    whole = sum(record.length for record in server.flight if record.position + 5 + record.length <= there)
+    return whole >= _CERTIFICATE_FLIGHT
+
+
+def _alert_records(client: _Client13, server: _Server13) -> frozenset[tuple[Side, int, int]]:
+    own = [(Side.CLIENT, record) for record in (client.alert, client.closing) if record is not None]
+    theirs = [(Side.SERVER, server.alert)] if server.alert is not None else []
+    return frozenset((side, record.packet, record.length) for side, record in (*own, *theirs))
+
+
+def _renegotiation(connection: Connection, finished: dict[Side, int | None]) -> RecordSeen | None:
+    """The first record of a renegotiation that a side broke off, if there is one."""
+    if all(len(connection.halves[side].encrypted_handshake) < 2 for side in Side):
+        return None
+    done = max(packet or 0 for packet in finished.values())
+    again = [
+        (side, record)
+        for side in Side
+        for record in connection.halves[side].encrypted_handshake
+        if record.packet > done
     ]
-    return {
-        Side.CLIENT: client.finished.packet if client.finished is not None else None,
-        Side.SERVER: server_records[-1].packet if server_records and client.finished is not None else None,
-    }
+    if not again:
+        return None
+    first = min((record for _, record in again), key=lambda record: record.packet)
+    server = connection.halves[Side.SERVER]
+    if {side for side, _ in again} != set(Side) or any(r.packet > first.packet for r in server.application):
+        return None  # the other side does not take it up, or all went on
+    return first if len(server.change_cipher_spec) < 2 else None
+
+
+def _empty_certificate_12(connection: Connection, again: RecordSeen) -> int | None:
+    """A renegotiation's Certificate without a certificate: the record of Finished tells what encryption adds."""
+    half = connection.halves[Side.CLIENT]
+    added = half.encrypted_handshake[0].length - _FINISHED_12
+    if added not in _AEAD_12:
+        return None
+    length = _EMPTY_CERTIFICATE_12 + added
+    return next((r.packet for r in half.encrypted_handshake if r.packet > again.packet and r.length == length), None)
 
 
 def _finished_12(connection: Connection, side: Side) -> int | None:
@@ -185,55 +461,6 @@ def _finished_12(connection: Connection, side: Side) -> int | None:
         return None
     begins = seen.change_cipher_spec[0].position
     return next((record.packet for record in seen.encrypted_handshake if record.position > begins), None)
-
-
-@dataclass(frozen=True, slots=True)
-class _ServerAfter:
-    """The server's TLS 1.3 records after the client's first encrypted one; a last one of an alert's length apart."""
-
-    records: tuple[RecordSeen, ...]
-    alert: RecordSeen | None
-
-    @property
-    def is_data(self) -> bool:
-        """Whether there is more than session tickets."""
-        return len(self.records) > _TICKETS_AT_MOST or sum(r.length for r in self.records) > _TICKET_BYTES
-
-
-def _server_after(connection: Connection, client: _Client13) -> _ServerAfter:
-    own = (*client.before, *((client.finished,) if client.finished is not None else ()))
-    if not own:
-        return _ServerAfter((), None)
-    _, alert_length = _lengths(connection)
-    half = connection.halves[Side.SERVER]
-    # The server may refuse a client's Certificate before it has seen the Finished behind it.
-    later = tuple(record for record in half.application if record.packet > own[0].packet)
-    if later and later[-1].length in (alert_length, alert_length + _JAVA_PADDING):
-        return _ServerAfter(later[:-1], later[-1])
-    return _ServerAfter(later, None)
-
-
-def _alert_records(client: _Client13 | None, server: _ServerAfter) -> frozenset[tuple[Side, int, int]]:
-    if client is None:
-        return frozenset()
-    own = [(Side.CLIENT, record) for record in (client.alert, client.closing) if record is not None]
-    theirs = [(Side.SERVER, server.alert)] if server.alert is not None else []
-    return frozenset((side, record.packet, record.length) for side, record in (*own, *theirs))
-
-
-def _empty_certificate(connection: Connection, client: _Client13 | None) -> int | None:
-    """RFC 8446 section 4.4.2: type, length, an empty context and an empty list are 8 bytes."""
-    if client is None:
-        return None
-    _, alert_length = _lengths(connection)
-    length = alert_length - 2 + 8
-    return next((r.packet for r in client.before if r.length in (length, length + _JAVA_PADDING)), None)
-
-
-def _certificate_records(client: _Client13 | None, empty: int | None) -> int | None:
-    if client is None or empty is not None or not client.before:
-        return None
-    return client.before[0].packet
 
 
 def _server_flight(connection: Connection) -> tuple[int | None, int | None]:
@@ -253,18 +480,19 @@ def _server_flight(connection: Connection) -> tuple[int | None, int | None]:
 
 def _client_spoke(connection: Connection, client: _Client13 | None) -> bool:
     if client is not None:
-        return client.finished is not None or bool(client.before)
+        return client.first is not None
     flight = connection.server_hello_packet or 0
     sent = connection.halves[Side.CLIENT].seen
     return any(m.packet > flight for m in sent.messages) or any(r.packet > flight for r in sent.change_cipher_spec)
 
 
 def _ending(
-    connection: Connection, alerts: frozenset[tuple[Side, int, int]]
+    connection: Connection, alerts: frozenset[tuple[Side, int, int]], *, after: int = 0, side: Side | None = None
 ) -> tuple[Ending | None, tuple[Event, ...]]:
     """The first event that ends the connection, and what came after it.
 
-    `alerts` are the TLS 1.3 records (side, packet, length) that by their length and place are alerts.
+    `alerts` are the TLS 1.3 records (side, packet, length) that by their length and place are alerts. The ending is
+    looked for behind the packet `after`, and among the acts of `side` if one is given.
     """
     ending: Ending | None = None
     echoes: list[Event] = []
@@ -276,9 +504,11 @@ def _ending(
             ends = (event.side, event.packet, event.number) in alerts
         else:
             ends = event.kind in (EventKind.ENCRYPTED_ALERT, EventKind.FIN, EventKind.RST)
-        if not ends:
+        if not ends or event.packet <= after:
             continue
         if ending is None:
+            if side is not None and event.side is not side:
+                continue
             tcp = event.kind in (EventKind.FIN, EventKind.RST)
             ending = _as_ending(event.kind.value.lower() if tcp else "alert", event)
         else:
