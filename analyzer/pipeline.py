@@ -316,7 +316,8 @@ def _moment(time_ns: int) -> datetime:
 def _report(reader: Any, decoder: Any, settings: _Settings, connections: tuple[Connection, ...]) -> Report:
     from analyzer.diagnosis.case import when
     from analyzer.net.link import LINK_NAMES
-    from analyzer.report.build import findings, summary
+    from analyzer.report.build import summary
+    from analyzer.report.findings import findings
 
     problems = [InputProblem(code=p.code, text=p.text, packet=p.packet, severity=p.severity) for p in reader.problems]
     problems += [

@@ -26,7 +26,6 @@ from analyzer.report.model import (
     Connection,
     Diagnosis,
     Evidence,
-    Finding,
     Summary,
     TimelineEntry,
     Tls,
@@ -36,7 +35,7 @@ from analyzer.tls.connection import EventKind, Side
 from analyzer.tls.fingerprint import ja3, ja3s, ja4
 from analyzer.tls.messages import is_tls13
 
-__all__ = ["broken_connection", "connection_report", "findings", "summary"]
+__all__ = ["broken_connection", "connection_report", "summary"]
 
 _MAX_TIMELINE: Final = 80
 _MAX_ROWS_OF_DATA: Final = 3
@@ -97,20 +96,6 @@ def broken_connection(number: int, client: str, server: str, started_ns: int, fa
     )
 
 
-def findings(connections: Sequence[Connection]) -> tuple[Finding, ...]:
-    """Connections that failed the same way: same cause, same host or server, same chain. The weightiest first."""
-    groups: dict[tuple[str, str, tuple[str, ...]], list[Connection]] = {}
-    for connection in connections:
-        if connection.outcome == "failed" and connection.cause is not None:
-            chain = tuple(info.sha256 for info in connection.server_chain)
-            name = connection.host or connection.server
-            groups.setdefault((connection.cause.code, name, chain), []).append(connection)
-    found = [_finding(members) for members in groups.values()]
-    rank = {"certain": 2, "likely": 1, "possible": 0}
-    found.sort(key=lambda f: (-f.count, -rank[f.cause.confidence], f.first_at))
-    return tuple(found)
-
-
 def summary(connections: Sequence[Connection]) -> Summary:
     """Counts over all connections."""
     causes: dict[str, int] = {}
@@ -125,33 +110,6 @@ def summary(connections: Sequence[Connection]) -> Summary:
         incomplete=outcomes.count("incomplete"),
         causes=dict(sorted(causes.items(), key=lambda item: -item[1])),
     )
-
-
-def _finding(members: list[Connection]) -> Finding:
-    order = {"certain": 0, "likely": 1, "possible": 2}
-    example = min(members, key=lambda m: order[m.cause.confidence] if m.cause else 3)
-    cause = example.cause
-    if cause is None:
-        raise ValueError("a finding is made of connections that have a cause")
-    times = sorted(member.started_at for member in members)
-    return Finding(
-        cause=cause,
-        count=len(members),
-        connections=(example.id, *(member.id for member in members if member is not example)),
-        servers=tuple(dict.fromkeys(member.server for member in members)),
-        first_at=times[0],
-        last_at=times[-1],
-        text=_headline(example, members, cause),
-    )
-
-
-def _headline(example: Connection, members: list[Connection], cause: Diagnosis) -> str:
-    """The example's headline, with the number of clients where there are several."""
-    address = example.client.rpartition(":")[0].strip("[]")
-    clients = {member.client.rpartition(":")[0] for member in members}
-    if len(clients) == 1:
-        return cause.headline
-    return cause.headline.replace(f"The client {address} ", f"{len(clients)} clients ", 1)
 
 
 def _diagnosis(outcome: Outcome, seen: wire.Connection) -> Diagnosis | None:

@@ -6,7 +6,8 @@ Takes a `Report`, gives a `Document`. Everything that a text, a ticket or a page
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
 from analyzer.report import layout_chain, layout_connection
@@ -36,6 +37,9 @@ FINDINGS_IN_FULL = 20
 """Findings beyond these are listed by their sentence only: nobody reads the 21st packet walk."""
 SENTENCES = 50
 """Findings named in the opening list."""
+SERVERS = 10
+FIRST_AND_LAST = 2
+"""Examples of a finding that differ from the one shown by their time alone."""
 PROBLEMS = 20
 REMARKS = 10
 
@@ -75,7 +79,7 @@ def _opening(report: Report, by_id: dict[int, Connection]) -> list[Block]:
         finding = report.findings[0]
         connection = layout_connection.example(finding, by_id)
         text = (f"{layout_connection.sentence(finding, connection)} {_frequency(report, finding)}",)
-        return [Verdict(text=text, failed=True), *_store_remarks(report)]
+        return [Verdict(text=text, failed=True), *_notes(finding), *_store_remarks(report)]
     reasons = len(report.findings)
     failed = f"{summary.failed} of {count(summary.connections, 'connection')} failed"
     headline: Text = (f"{failed}, for {reasons} different reasons. The weightiest comes first.",)
@@ -83,6 +87,7 @@ def _opening(report: Report, by_id: dict[int, Connection]) -> list[Block]:
         (
             Strong(f"{finding.count}x "),
             layout_connection.sentence(finding, layout_connection.example(finding, by_id)),
+            *(f" {note}" for note in finding.notes[:1]),
         )
         for finding in report.findings[:SENTENCES]
     ]
@@ -116,7 +121,14 @@ def _frequency(report: Report, finding: Finding) -> str:
     if finding.count == 1:
         return f"1 of {total} connections failed this way, at {first}."
     between = f"at {first}" if first == last else f"between {first} and {last}"
-    return f"{finding.count} of {total} connections failed this way, {between}."
+    clients = f"{finding.clients} clients "
+    who = f", from {clients.strip()}" if finding.clients > 1 and clients not in finding.text else ""
+    return f"{finding.count} of {total} connections failed this way{who}, {between}."
+
+
+def _notes(finding: Finding) -> list[Block]:
+    """How the finding came about in this capture."""
+    return [Items(items=tuple((note,) for note in finding.notes))] if finding.notes else []
 
 
 def _store_remarks(report: Report) -> list[Block]:
@@ -157,26 +169,47 @@ def _finding(report: Report, number: int, finding: Finding, connection: Connecti
             f": {finding.cause.title}",
         )
         lead = f"{layout_connection.sentence(finding, connection)} {_frequency(report, finding)}"
-        blocks += [Heading(level=1, text=title), Paragraph(text=(lead,))]
+        blocks += [Heading(level=1, text=title), Paragraph(text=(lead,)), *_notes(finding)]
     if connection is not None:
         said = layout_connection.sentence(finding, connection)
         blocks += layout_connection.in_full(report, connection, said=said)
+    return [*blocks, *_others(report, finding, connection)]
+
+
+def _others(report: Report, finding: Finding, connection: Connection | None) -> list[Block]:
     others = [item for item in finding.connections if connection is None or item != connection.id]
-    if others:
-        streams, left = layout_connection.stream_filter(others)
-        rest = f" and {left} more" if left else ""
-        blocks += [
-            Heading(level=2, text=("The others that failed this way",)),
-            Paragraph(text=(f"{count(len(others), 'connection')}: ", Code(streams), rest)),
-        ]
-        if len(finding.servers) > 1:
-            text = (
-                f"{len(finding.servers)} servers: ",
-                *listed([Code(name) for name in finding.servers], 10),
-                ".",
-            )
-            blocks.append(Paragraph(text=text))
+    if not others:
+        return []
+    streams, left = layout_connection.stream_filter(others)
+    rest = f" and {left} more" if left else ""
+    blocks: list[Block] = [
+        Heading(level=2, text=("The others that failed this way",)),
+        Paragraph(text=(f"{count(len(others), 'connection')}: ", Code(streams), rest)),
+    ]
+    telling = [item for item in finding.examples if connection is None or item != connection.id]
+    if len(telling) > FIRST_AND_LAST:
+        text = ("Worth a look, each with another chain or end: ", Code(layout_connection.stream_filter(telling)[0]))
+        blocks.append(Paragraph(text=text))
+    if len(finding.servers) > 1:
+        members = set(finding.connections)
+        counts = Counter(item.server for item in report.connections if item.id in members)
+        blocks.append(Paragraph(text=(f"{len(finding.servers)} servers: ", *_counted(finding.servers, counts), ".")))
+    if len(finding.hosts) > 1:
+        names = listed([Code(name) for name in finding.hosts], 10)
+        blocks.append(Paragraph(text=(f"{len(finding.hosts)} host names: ", *names, ".")))
     return blocks
+
+
+def _counted(values: Sequence[str], counts: Mapping[str, int]) -> Text:
+    """The first values, each with its count where it is more than one."""
+    pieces: list[Inline] = []
+    for value in values[:SERVERS]:
+        pieces += [", ", Code(value)] if pieces else [Code(value)]
+        if counts.get(value, 0) > 1:
+            pieces.append(f" ({counts[value]}x)")
+    if len(values) > SERVERS:
+        pieces.append(f" and {len(values) - SERVERS} more")
+    return tuple(pieces)
 
 
 def _failed_table(report: Report, limit: int) -> list[Block]:

@@ -55,7 +55,7 @@ CAUSES = 10
 
 def example(finding: Finding, by_id: Mapping[int, Connection]) -> Connection | None:
     """Choose the connection that shows a finding best: the first of those of which most is known."""
-    members = [by_id[number] for number in finding.connections if number in by_id]
+    members = [by_id[number] for number in finding.examples[:1] or finding.connections if number in by_id]
     return max(
         members,
         key=lambda item: (

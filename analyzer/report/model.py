@@ -184,7 +184,13 @@ class Connection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Connections that failed the same way."""
+    """Connections that failed the same way: one thing to repair.
+
+    `servers` and `hosts` (the names that the clients sent) are ordered by their number of connections, `clients` counts
+    client addresses. `notes` say how it came about in this capture: since when, for whom else not, by which of several
+    servers. `examples` are those of `connections` worth a look: the best one, the first, the last, one of each chain
+    and each way of ending.
+    """
 
     cause: Diagnosis
     count: int
@@ -193,6 +199,10 @@ class Finding:
     first_at: str
     last_at: str
     text: str
+    hosts: tuple[str, ...] = ()
+    clients: int = 0
+    notes: tuple[str, ...] = ()
+    examples: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -417,7 +417,7 @@ class _Walk:
             **dict.fromkeys(("sha256", "certificate", "path"), digest),
             **dict.fromkeys(("client", "server", "servers"), endpoint),
             **dict.fromkeys(("subject", "issuer"), name),
-            **dict.fromkeys(("sni", "host"), host),
+            **dict.fromkeys(("sni", "host", "hosts"), host),
             **dict.fromkeys(("source", "sources"), file),
             **dict.fromkeys(KEPT, str),
             "names": _once(names.alternative_name),
