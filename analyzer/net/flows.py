@@ -26,6 +26,7 @@ __all__ = ["Endpoint", "FlowRow", "FlowTable", "Flows", "Signal", "SignalLog"]
 _MODULUS: Final = 1 << 32
 _UNKNOWN, _GUESSED, _FROM_SYN = 0, 1, 2
 _PORT_BITS: Final = 16
+_NO_IP_ID: Final = 1 << 16
 
 Mask = NDArray[np.bool_]
 Column = NDArray[np.int64]
@@ -51,7 +52,9 @@ _FLOW = np.dtype(
         ("last_window", "i8", (2,)),
         ("max_segment", "i8", (2,)),
         ("ttl", "i2", (2,)),
-        ("last_ip_id", "i4", (2,)),
+        ("last_ttl", "i2", (2,)),
+        ("low_ip_id", "i4", (2,)),  # of segments other than RST, 0 left out: some systems send that in a SYN,ACK
+        ("high_ip_id", "i4", (2,)),
     ]
 )
 _SIGNAL = np.dtype(
@@ -108,7 +111,9 @@ class FlowRow(NamedTuple):
     last_ack: list[int]
     max_segment: list[int]
     ttl: list[int]
-    last_ip_id: list[int]
+    last_ttl: list[int]
+    low_ip_id: list[int]
+    high_ip_id: list[int]
 
     def endpoint(self, side: int) -> Endpoint:
         """Address and port of one side."""
@@ -166,8 +171,9 @@ class FlowTable:
                 rows[name][:, side] = column
         for name, column in (("opener", opener), ("first_packet", packet), ("first_time", time_ns)):
             rows[name] = column
-        for name in ("ttl", "last_ip_id", "last_ack"):
+        for name in ("ttl", "last_ttl", "high_ip_id", "last_ack"):
             rows[name] = -1
+        rows["low_ip_id"] = _NO_IP_ID
         self._count += count
         return first
 
@@ -429,14 +435,19 @@ class Flows:
         table["last_window"][run_flow, run_side] = segments.window[last]
         np.maximum.at(table["last_packet"], run_flow, segments.packet[last])
         np.maximum.at(table["last_time"], run_flow, segments.time_ns[last])
-        own = np.where(segments.flags[order] & RST == 0, np.arange(len(order)), -1)
-        latest = np.maximum.reduceat(own, starts)
+        no_reset = segments.flags[order] & RST == 0
+        latest = np.maximum.reduceat(np.where(no_reset, np.arange(len(order)), -1), starts)
         has = latest >= starts
-        rows = order[latest[has]]
-        table["last_ip_id"][run_flow[has], run_side[has]] = segments.ip_id[rows]
+        table["last_ttl"][run_flow[has], run_side[has]] = segments.ttl[order[latest[has]]]
+        ip_id = segments.ip_id[order]
+        counted = no_reset & (ip_id > 0)
+        lowest = np.minimum.reduceat(np.where(counted, ip_id, _NO_IP_ID), starts)
+        highest = np.maximum.reduceat(np.where(counted, ip_id, -1), starts)
+        table["low_ip_id"][run_flow, run_side] = np.minimum(table["low_ip_id"][run_flow, run_side], lowest)
+        table["high_ip_id"][run_flow, run_side] = np.maximum(table["high_ip_id"][run_flow, run_side], highest)
         ttl_unknown = table["ttl"][run_flow, run_side] < 0
         first = order[starts]
-        fresh = ttl_unknown & (segments.flags[first] & RST == 0)
+        fresh = ttl_unknown & no_reset[starts]
         table["ttl"][run_flow[fresh], run_side[fresh]] = segments.ttl[first[fresh]]
 
     def _log_signals(self, segments: Segments, side: Column, flow: Column) -> None:

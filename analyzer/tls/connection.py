@@ -192,9 +192,20 @@ class Half:
         return self._row.ttl[self.number]
 
     @property
-    def last_ip_id(self) -> int:
-        """IP identification of the side's last segment that is no RST; -1 when unknown."""
-        return self._row.last_ip_id[self.number]
+    def ttls(self) -> tuple[int, int]:
+        """Times to live of the side's first and last segment that is no RST; -1 when unknown."""
+        return self._row.ttl[self.number], self._row.last_ttl[self.number]
+
+    @property
+    def ip_ids(self) -> tuple[int, int] | None:
+        """The lowest and the highest IP identification of its segments, RSTs and zeros left out; None without any."""
+        low, high = self._row.low_ip_id[self.number], self._row.high_ip_id[self.number]
+        return (low, high) if high > 0 else None
+
+    @property
+    def next_seq(self) -> int | None:
+        """Sequence number behind the last byte that was put in order; None when the side sent no data."""
+        return None if self._stream is None else self._stream.next_seq
 
     @property
     def last_packet(self) -> int:
