@@ -356,8 +356,10 @@ class ServerKeyExchange:
     """RFC 5246 section 7.4.3, RFC 8422 section 5.4, RFC 4279 section 2.
 
     `group` is the named curve of ECDHE, `dh_prime_bits` and `rsa_modulus_bits` the sizes of an ephemeral
-    DH group or export RSA key. `signature_scheme` is None before TLS 1.2 and where nothing is signed. For
-    a key exchange unknown here all fields are None.
+    DH group or export RSA key. `public` is the server's public value: the point of ECDHE, the big-endian
+    number of DHE. `parameters` are the bytes that `signature` is made over, behind both randoms; both are
+    empty where nothing is signed. `signature_scheme` is None before TLS 1.2 and where nothing is signed. For
+    a key exchange unknown here all fields are None or empty.
     """
 
     curve_type: int | None = None
@@ -366,6 +368,9 @@ class ServerKeyExchange:
     rsa_modulus_bits: int | None = None
     psk_identity_hint: bytes | None = None
     signature_scheme: int | None = None
+    public: bytes = b""
+    parameters: bytes = b""
+    signature: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -688,6 +693,7 @@ def parse_server_key_exchange(body: bytes, *, version: int, cipher_suite: int | 
     exchange = name.removeprefix("TLS_").partition("_WITH_")[0].upper()
     reader = Reader(body, "ServerKeyExchange")
     hint = curve_type = group = prime_bits = modulus_bits = scheme = None
+    public = parameters = signature = b""
     if "PSK" in exchange:
         hint = reader.vector(2, "psk_identity_hint")
     if exchange.startswith(("ECDHE", "ECDH_ANON")):
@@ -695,20 +701,21 @@ def parse_server_key_exchange(body: bytes, *, version: int, cipher_suite: int | 
         if curve_type != _NAMED_CURVE:
             return ServerKeyExchange(curve_type=curve_type, psk_identity_hint=hint)
         group = reader.u16("namedcurve")
-        reader.vector(1, "public")
+        public = reader.vector(1, "public")
     elif exchange.startswith(("DHE", "DH_ANON")):
         prime_bits = _bits(reader.vector(2, "dh_p"))
         reader.vector(2, "dh_g")
-        reader.vector(2, "dh_Ys")
+        public = reader.vector(2, "dh_Ys")
     elif exchange.startswith("RSA_EXPORT"):
         modulus_bits = _bits(reader.vector(2, "rsa_modulus"))
         reader.vector(2, "rsa_exponent")
     elif exchange not in ("PSK", "RSA_PSK"):
         return ServerKeyExchange()
     if "PSK" not in exchange and "ANON" not in exchange:
+        parameters = reader.data[: reader.position]
         if version >= ProtocolVersion.TLS_1_2:
             scheme = reader.u16("algorithm")
-        reader.vector(2, "signature")
+        signature = reader.vector(2, "signature")
     reader.finish()
     return ServerKeyExchange(
         curve_type=curve_type,
@@ -717,6 +724,9 @@ def parse_server_key_exchange(body: bytes, *, version: int, cipher_suite: int | 
         rsa_modulus_bits=modulus_bits,
         psk_identity_hint=hint,
         signature_scheme=scheme,
+        public=public,
+        parameters=parameters,
+        signature=signature,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -440,15 +441,40 @@ def test_stapled_responses_in_a_message_of_their_own() -> None:
     ],
 )
 def test_a_server_key_exchange_is_read_by_the_cipher_suite(name: str, expected: ServerKeyExchange) -> None:
-    assert read(f"{name}.server_key_exchange", vector(f"{name}.server_key_exchange")) == expected
+    found = read(f"{name}.server_key_exchange", vector(f"{name}.server_key_exchange"))
+    assert isinstance(found, ServerKeyExchange)
+    assert replace(found, public=b"", parameters=b"", signature=b"") == expected
+
+
+@pytest.mark.parametrize("name", ["openssl-tls12-mtls", "openssl-tls10-mtls", "openssl-dhe"])
+def test_what_is_signed_is_all_that_stands_before_the_signature(name: str) -> None:
+    body = vector(f"{name}.server_key_exchange")
+    found = read(f"{name}.server_key_exchange", body)
+    assert isinstance(found, ServerKeyExchange)
+    scheme = b"" if found.signature_scheme is None else found.signature_scheme.to_bytes(2, "big")
+    assert found.parameters + scheme + u16(found.signature) == body
+    assert found.public
+    assert found.parameters.endswith(found.public)
+
+
+def test_a_key_exchange_with_a_pre_shared_key_signs_nothing() -> None:
+    found = read("openssl-psk.server_key_exchange", vector("openssl-psk.server_key_exchange"))
+    assert isinstance(found, ServerKeyExchange)
+    assert (found.parameters, found.signature) == (b"", b"")
 
 
 @pytest.mark.parametrize(
     ("suite", "body", "expected"),
     [
-        (0x0003, u16(bytes([1]) + bytes(63)) + u16(b"\3") + u16(b"sig"), ServerKeyExchange(rsa_modulus_bits=505)),
+        (
+            0x0003,
+            u16(bytes([1]) + bytes(63)) + u16(b"\3") + u16(b"sig"),
+            ServerKeyExchange(
+                rsa_modulus_bits=505, parameters=u16(bytes([1]) + bytes(63)) + u16(b"\3"), signature=b"sig"
+            ),
+        ),
         (0x008C, u16(b"hint"), ServerKeyExchange(psk_identity_hint=b"hint")),
-        (0xC018, b"\x03\x00\x17" + u8(b"point"), ServerKeyExchange(curve_type=3, group=23)),
+        (0xC018, b"\x03\x00\x17" + u8(b"point"), ServerKeyExchange(curve_type=3, group=23, public=b"point")),
         (0xC013, b"\x01explicit", ServerKeyExchange(curve_type=1)),
         (0x001E, b"kerberos", ServerKeyExchange()),
         (None, b"no cipher suite", ServerKeyExchange()),
