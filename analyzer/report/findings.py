@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Final
 
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
-from analyzer.report.history import Past, chain_of, host_of, name_of, started, top_issuer
+from analyzer.report.history import Past, chain_of, host_of, name_of, top_issuer
 from analyzer.report.model import Connection, Diagnosis, Finding
 
 __all__ = ["findings"]
@@ -28,7 +28,7 @@ ALIKE: Final = 3
 """So many named hosts that fail alike towards the same clients have the client's side in common."""
 APART: Final = 10
 """Findings of one kind beyond so many become one."""
-NOTED: Final = 100
+NOTED: Final = 50
 """Findings whose history is told. A hostile capture can have as many findings as connections."""
 EXAMPLES: Final = 10
 
@@ -62,7 +62,7 @@ def findings(connections: Sequence[Connection]) -> tuple[Finding, ...]:
             groups.setdefault(key, []).append(item)
         else:
             apart.setdefault((*_kind(item), host_of(item)), []).append(item)
-    found = [_finding(members) for members in (*groups.values(), *_gathered(apart, past))]
+    found = [_finding(past.ordered(members)) for members in (*groups.values(), *_gathered(apart, past))]
     found.sort(key=lambda pair: (-pair[0].count, -_RANK.get(pair[0].cause.confidence, 0), pair[0].first_at))
     return tuple(
         _with_notes(finding, past.notes(members)) if number < NOTED else finding
@@ -131,11 +131,10 @@ def _gathered(apart: dict[Key, list[Connection]], past: Past) -> list[list[Conne
 
 
 def _joined(several: Iterable[list[Connection]]) -> list[Connection]:
-    return sorted((item for members in several for item in members), key=started)
+    return [item for members in several for item in members]
 
 
 def _finding(members: list[Connection]) -> tuple[Finding, list[Connection]]:
-    members = sorted(members, key=started)
     example = max(members, key=_telling)
     cause = example.cause
     if cause is None:

@@ -42,13 +42,19 @@ class Past:
     def __init__(self, connections: Iterable[Connection]) -> None:
         judged = sorted((item for item in connections if item.outcome in ("completed", "failed")), key=started)
         self._total = len(judged)
+        self._place = {item.id: place for place, item in enumerate(judged)}
+        self._names: dict[int, str | None] = {}
+        self._chains: dict[int, Chain] = {}
+        chains: dict[Chain, Chain] = {}
         self._by_server: dict[str, list[Connection]] = {}
         self._by_name: dict[str, list[Connection]] = {}
         self._working: set[str] = set()
         self._reached: dict[str, dict[str, None]] = {}
         for item in judged:
             self._by_server.setdefault(item.server, []).append(item)
-            name = name_of(item)
+            name = self._names[item.id] = name_of(item)
+            chain = chain_of(item)
+            self._chains[item.id] = chains.setdefault(chain, chain)
             if name:
                 self._by_name.setdefault(name, []).append(item)
             if item.outcome == "completed":
@@ -60,6 +66,10 @@ class Past:
     def works(self, item: Connection) -> bool:
         """Whether the host that a connection was for, or else its server, completes handshakes in this capture."""
         return host_of(item) in self._working
+
+    def ordered(self, items: Iterable[Connection]) -> list[Connection]:
+        """Judged connections in the order of their start."""
+        return sorted(items, key=self._started)
 
     def notes(self, members: Sequence[Connection]) -> tuple[str, ...]:
         """Say in a few sentences how these failures, which are one finding, came about; the most telling first.
@@ -78,13 +88,19 @@ class Past:
 
     def _related(self, members: Sequence[Connection], servers: Sequence[str]) -> list[Connection]:
         """The connections to the same servers, for the same names where the failed ones came as far as a name."""
-        asked = {(item.server, name_of(item)) for item in members}
-        return [
+        asked: dict[str, set[str | None]] = {}
+        for item in members:
+            asked.setdefault(item.server, set()).add(self._names[item.id])
+        related = [
             item
             for server in servers
             for item in self._by_server[server]
-            if (server, None) in asked or (server, name_of(item)) in asked
+            if None in asked[server] or self._names[item.id] in asked[server]
         ]
+        return related if len(servers) == 1 else self.ordered(related)
+
+    def _started(self, item: Connection) -> int:
+        return self._place[item.id]
 
     def _behind_one_name(
         self, members: Sequence[Connection], servers: Sequence[str], worked: Sequence[Connection]
@@ -103,11 +119,12 @@ class Past:
         verb = "sends" if len(servers) == 1 else "send"
         sending = f", which {verb} another chain: {difference}" if difference else ""
         failed = f"{len(members)} of {len(asked)} connections to {name} failed this way"
-        if started(good[-1]) < started(members[0]) and _no_chance(members, good):
+        turned = self._turned(members, good)
+        if turned[0][1] is members[0] and len(turned) == 1 and _no_chance(turned, len(members), len(good)):
             before, since = self._moments(good[-1], members[0])
             text = f"Fails since {since}: until {before} the connections to {name} went to {good_servers} and completed"
             return [f"{text}; these go to {bad_servers}{sending}."]
-        same = " The chain is the same." if _same_chain(members, good) else ""
+        same = " The chain is the same." if self._same_chain(members, good) else ""
         only = "the one" if len(members) == 1 else "those"
         return [f"{failed}: only {only} to {bad_servers}{sending}. Those to {good_servers} completed.{same}"]
 
@@ -151,19 +168,20 @@ class Past:
 
     def _course(self, members: Sequence[Connection], worked: Sequence[Connection]) -> list[str]:
         """These servers succeed too: before, since, in between, or for others."""
-        worked = sorted(worked, key=started)
         clients = {_address(item.client) for item in members}
         others = {_address(item.client) for item in worked}
         one_service = len({item.server for item in members}) == 1 or len({host_of(item) for item in members}) == 1
-        turns = _turns(members, worked)
-        changed = one_service and _chains_apart(members, worked)
-        ordered = len(turns) <= IN_BETWEEN and (changed or _no_chance(members, worked))
+        changed = one_service and self._chains_apart(members, worked)
+        turned = self._turned(members, worked)
+        turns = "".join("f" if item.outcome == "failed" else "s" for item, _ in turned[:1])
+        turns += "".join("f" if item.outcome == "failed" else "s" for _, item in turned[:IN_BETWEEN])
+        ordered = len(turns) <= IN_BETWEEN and (changed or _no_chance(turned, len(members), len(worked)))
         enough = min(len(clients), len(others)) > 1
         if clients & others or (ordered and changed and enough):
             if ordered:
                 return [self._in_turn(members, worked, turns, changed=changed, one_service=one_service)]
             return [self._mixed(members, worked, changed=changed, together=len(turns) <= IN_BETWEEN)]
-        sentences = [self._other_clients(members, worked, others, changed=changed, one_service=one_service)]
+        sentences = [self._other_clients(members, worked, others, turns, changed=changed, one_service=one_service)]
         return sentences + _told_apart(members, worked)
 
     def _in_turn(
@@ -177,7 +195,7 @@ class Past:
     ) -> str:
         servers = len({item.server for item in members})
         who = "the server" if servers == 1 else "the servers"
-        same = ", with the same chain" if one_service and _same_chain(members, worked) else ""
+        same = ", with the same chain" if one_service and self._same_chain(members, worked) else ""
         completed = f"{_count(len(worked), 'connection')} completed"
         if turns == "sf":
             before, since = self._moments(worked[-1], members[0])
@@ -202,7 +220,7 @@ class Past:
             return f"{text}."
         first, last = self._moments(worked[0], worked[-1])
         when = f"at {first}" if len(worked) == 1 else f"from {first} to {last}"
-        again = next(item for item in members if started(item) > started(worked[-1]))
+        again = next(item for item in members if self._place[item.id] > self._place[worked[-1].id])
         text = f"Fails again since {self._moments(again)[0]}; {completed} {when}{same}"
         if changed:
             text += f", while {who} sent another chain. The failing one: {_difference(members, worked)}"
@@ -217,11 +235,11 @@ class Past:
         when = "at about the same time as" if together else "mixed in time with"
         text = f"Fails in {len(members):,} of {judged:,} connections{where}, {when} those that completed"
         if changed:
-            return (
-                f"{text}: the failing ones got another chain, {_difference(members, worked)}. "
-                "That is what several servers behind one address, as of a load balancer, look like."
-            )
-        if _same_chain(members, worked):
+            text += f": the failing ones got another chain, {_difference(members, worked)}."
+            if servers > 1:
+                return text
+            return f"{text} That is what several servers behind one address, as of a load balancer, look like."
+        if self._same_chain(members, worked):
             return f"{text}, with the same chain."
         return f"{text}."
 
@@ -230,6 +248,7 @@ class Past:
         members: Sequence[Connection],
         worked: Sequence[Connection],
         others: set[str],
+        turns: str,
         *,
         changed: bool,
         one_service: bool,
@@ -238,7 +257,6 @@ class Past:
         who = "Another client" if len(others) == 1 else f"{len(others)} other clients"
         servers = len({item.server for item in members})
         what = "the same server" if servers == 1 else "the same servers"
-        turns = _turns(members, worked)
         when = ""
         if turns == "sf":
             when = f", all before the first failure (the last at {self._moments(worked[-1], members[0])[0]})"
@@ -247,9 +265,28 @@ class Past:
         text = f"{who} ({_listed(names)}) completed {_count(len(worked), 'handshake')} with {what}{when}"
         if changed:
             return f"{text}; the failing got another chain: {_difference(members, worked)}."
-        if one_service and _same_chain(members, worked):
+        if one_service and self._same_chain(members, worked):
             return f"{text}, and got the same chain: the clients differ, not the server."
         return f"{text}."
+
+    def _turned(
+        self, members: Sequence[Connection], worked: Sequence[Connection]
+    ) -> list[tuple[Connection, Connection]]:
+        """The places in time where success turns to failure, or failure to success: the last and the first."""
+        marks = self.ordered((*members, *worked))
+        return [(one, other) for one, other in pairwise(marks) if one.outcome != other.outcome]
+
+    def _chains_apart(self, members: Iterable[Connection], worked: Iterable[Connection]) -> bool:
+        """Whether every failing chain that was seen is another than every one that succeeded."""
+        bad, good = self._chains_of(members), self._chains_of(worked)
+        return bool(bad and good) and not bad & good
+
+    def _same_chain(self, members: Iterable[Connection], worked: Iterable[Connection]) -> bool:
+        bad = self._chains_of(members)
+        return len(bad) == 1 and bad == self._chains_of(worked)
+
+    def _chains_of(self, items: Iterable[Connection]) -> set[Chain]:
+        return {self._chains[item.id] for item in items} - {()}
 
     def _moments(self, *items: Connection) -> tuple[str, ...]:
         """The clock at which connections started, as exact as it takes to tell them apart."""
@@ -294,23 +331,15 @@ def top_issuer(chain: Sequence[CertificateInfo]) -> str:
     return issuer
 
 
-def _turns(members: Sequence[Connection], worked: Sequence[Connection]) -> str:
-    """Who follows whom in time: `sf` when all successes come before all failures, `fsfs` and so on."""
-    marks = sorted([*((started(item), "f") for item in members), *((started(item), "s") for item in worked)])
-    return re.sub(r"(.)\1+", r"\1", "".join(mark for _, mark in marks))
-
-
-def _no_chance(members: Sequence[Connection], worked: Sequence[Connection]) -> bool:
+def _no_chance(turned: Sequence[tuple[Connection, Connection]], failed: int, worked: int) -> bool:
     """Whether an order in time says anything: by the pauses in which it turned, or by the number of connections.
 
     Connections that begin together say nothing by which of them began first.
     """
-    marks = sorted((*members, *worked), key=started)
-    turned = [(one, other) for one, other in pairwise(marks) if one.outcome != other.outcome]
     if all(_seconds_between(*pair) >= APART for pair in turned):
         return True
-    number = min(len(marks), CHANCE)
-    orders = math.comb(number, min(len(members), len(worked), number // 2))
+    number = min(failed + worked, CHANCE)
+    orders = math.comb(number, min(failed, worked, number // 2))
     return bool(orders >= CHANCE * number ** (len(turned) - 1))
 
 
@@ -329,21 +358,6 @@ def _told_apart(members: Sequence[Connection], worked: Sequence[Connection]) -> 
         good, bad = (", ".join(next(iter(offer))[:LISTED]) for offer in offers)
         return [f"Those that completed offered {good}; those that failed {bad}."]
     return []
-
-
-def _chains_apart(members: Iterable[Connection], worked: Iterable[Connection]) -> bool:
-    """Whether every failing chain that was seen is another than every one that succeeded."""
-    bad, good = _chains(members), _chains(worked)
-    return bool(bad and good) and not bad & good
-
-
-def _same_chain(members: Iterable[Connection], worked: Iterable[Connection]) -> bool:
-    bad = _chains(members)
-    return len(bad) == 1 and bad == _chains(worked)
-
-
-def _chains(items: Iterable[Connection]) -> set[Chain]:
-    return {chain for chain in map(chain_of, items) if chain}
 
 
 def _difference(members: Sequence[Connection], worked: Sequence[Connection]) -> str:
