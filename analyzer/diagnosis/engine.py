@@ -80,7 +80,8 @@ def diagnose(case: Case) -> Outcome:
     cause, match = matches[0]
     ending = progress.ending
     failed = cause.code != "capture-incomplete"
-    if not failed and case.fatal_alert is None:
+    both_seen = all(half.packets for half in case.connection.halves.values())
+    if not failed and (case.fatal_alert is None or not both_seen):
         ending = None  # with packets missing the first act that was seen need not be the first
     aborted_by = match.aborted_by or (ending.side.value if ending is not None and ending.side is not None else None)
     return Outcome(

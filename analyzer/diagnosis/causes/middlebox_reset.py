@@ -1,8 +1,8 @@
 """A box in between reset the connection.
 
-A RST bears the peer's address, but its packet does not look like the peer's.
+A RST bears the peer's address, but it was not the peer that sent it.
 
-Aborted by: network. Confidence: likely.
+Aborted by: network. Confidence: certain or likely.
 
 ## What happened
 Something on the path cut the connection and signed with the peer's address: a firewall, an intrusion prevention
@@ -10,12 +10,16 @@ system, a filter that minds the SNI, a carrier. Often it resets both sides at on
 other did it.
 
 ## How we know
-- The first ending act is a RST whose time to live differs by three or more from that of the peer's first
-  packet.
-- The difference is not that of a host which sends resets with another initial value (64, 128, 255) over the
-  same distance.
-- It is never certain: load balancers answer for their servers with a RST of their own, and routes may change.
-  Nothing but the time to live is looked at.
+The first ending act is a RST, and one of these speaks against its sender:
+- The same side went on sending data behind the RST's sequence number. Who resets a connection sends nothing more
+  in it, so these bytes are the true peer's.
+- Its time to live differs by three or more from that of the peer's first and of its latest packet, and not by
+  the difference between usual initial values (64, 128, 255) over the same distance.
+- Its IP identification lies far outside the row of the peer's other packets, and that row is close.
+
+Certain: two of these together. Likely: one alone. A load balancer that answers for its server, or a route that
+changed, can explain the last two by themselves. A box that imitates the peer well is not seen: that looks like
+`server-reset`.
 
 ## What to do
 1. Capture on both ends at once. A RST that one end received and the other never sent is the proof.
@@ -39,47 +43,78 @@ The ends log a plain reset:
 - curl: `(35) Recv failure: Connection reset by peer`
 
 ## Not to be confused with
-- `server-reset`: the RST fits the server's other packets.
+- `server-reset`: nothing in the RST speaks against the server.
 - `connection-refused`: the RST answered the SYN.
 - `client-closed`: the RST came from the client itself.
 
 ## References
 - RFC 3360: inappropriate TCP resets
-- RFC 9293 section 3.5.2; RFC 1700: initial time to live
+- RFC 9293 sections 3.5.2 and 3.10.7.4; RFC 1700: initial time to live
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.cause import LIKELY, Cause, Evidence, Match
+from analyzer.diagnosis.cause import CERTAIN, LIKELY, Cause, Evidence, Match
+from analyzer.tls.connection import Half, Reset
 
 _FAR: Final = 3
 """Hops by which a reset must differ from the peer's other packets: routes move by one or two."""
+_HALF_SPACE: Final = 1 << 31
+_PACKETS_IN_A_ROW: Final = 3
+_ROW_PER_PACKET: Final = 256
+"""Identifications that a system's other traffic may take between two packets of one connection, in a close row."""
+_OUTSIDE: Final = 4096
 
 
 def look(case: Case) -> Match | None:
-    """A RST whose time to live is not that of the peer whose address it bears."""
+    """A RST that speaks for another sender than the peer whose address it bears."""
     ending = case.ending
     if ending is None or ending.act != "rst" or ending.side is None or ending.packet is None:
         return None
     half = case.connection.halves[ending.side]
-    if case.progress.handshake_done or half.ttl < 0 or half.packets < 2:
-        return None
-    reset_ttl = next((r.ttl for r in case.connection.resets if r.packet == ending.packet), -1)
-    if reset_ttl < 0 or abs(reset_ttl - half.ttl) < _FAR or _own_default(reset_ttl, half.ttl):
+    reset = next((r for r in case.connection.resets if r.packet == ending.packet), None)
+    if case.progress.handshake_done or reset is None or half.packets < 2:
         return None
     who = ending.side.value
-    text = f"the RST has a time to live of {reset_ttl}, the {who}'s other packets {half.ttl}"
+    signs = [text for text in (_went_on(half, reset, who), *_other_sender(half, reset, who)) if text]
+    if not signs:
+        return None
     return Match(
-        confidence=LIKELY,
-        explanation=f"The RST bears the {who}'s address but comes from elsewhere: {text}. A firewall, an intrusion "
-        "prevention system or a filter on the path cuts this connection.",
-        evidence=(Evidence(ending.packet, text),),
+        confidence=CERTAIN if len(signs) > 1 else LIKELY,
+        explanation=f"The RST bears the {who}'s address but comes from elsewhere: {'; '.join(signs)}. A firewall, an "
+        "intrusion prevention system or a filter on the path cuts this connection.",
+        evidence=tuple(Evidence(ending.packet, text) for text in signs),
         weight=3,
         aborted_by="network",
     )
+
+
+def _went_on(half: Half, reset: Reset, who: str) -> str | None:
+    """Data behind the RST's own sequence number: its true sender would have known that there is none to come."""
+    if half.next_seq is None:
+        return None
+    ahead = (half.next_seq - reset.seq + _HALF_SPACE) % (2 * _HALF_SPACE) - _HALF_SPACE
+    if ahead <= 0 or half.last_packet <= reset.packet:
+        return None
+    return f"the {who} itself went on: {ahead} bytes of data from behind the RST's sequence number"
+
+
+def _other_sender(half: Half, reset: Reset, who: str) -> Iterator[str]:
+    """Fields of the IP header that are not those of the side's other packets."""
+    ttls = [ttl for ttl in half.ttls if ttl >= 0]
+    if ttls and reset.ttl >= 0 and all(abs(reset.ttl - t) >= _FAR and not _own_default(reset.ttl, t) for t in ttls):
+        shown = " and ".join(dict.fromkeys(map(str, ttls)))
+        yield f"the RST has a time to live of {reset.ttl}, the {who}'s other packets {shown}"
+    if half.ip_ids is not None and reset.ip_id > 0 and half.packets > _PACKETS_IN_A_ROW:
+        low, high = half.ip_ids
+        in_a_row = low <= high <= low + _ROW_PER_PACKET * half.packets
+        outside = min((low - reset.ip_id) % 65_536, (reset.ip_id - high) % 65_536)
+        if in_a_row and not low <= reset.ip_id <= high and outside > _OUTSIDE + 16 * (high - low):
+            yield f"the RST has the IP identification {reset.ip_id:#06x}, the {who}'s others {low:#06x} to {high:#06x}"
 
 
 def _own_default(reset_ttl: int, ttl: int) -> bool:

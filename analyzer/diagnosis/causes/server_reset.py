@@ -2,7 +2,7 @@
 
 The server's address reset the connection (RST) during the handshake.
 
-Aborted by: server. Confidence: certain or possible.
+Aborted by: server. Confidence: likely or possible.
 
 ## What happened
 The connection was open, then a RST came from the server's address: the process aborted or was killed, it closed
@@ -11,9 +11,10 @@ the socket with unread data, a load balancer knows no such service, or a firewal
 ## How we know
 - The server's RST was the first act that ended the connection, after the TCP handshake and before the TLS
   handshake was done.
-- The code says how it ended, not why. It is certain of that much.
+- The code says how it ended, not why. It is never certain: a box in between that imitates the server's packets
+  well leaves the same trace.
 - Possible: bytes that the server sent before are not in the capture, an alert perhaps among them.
-- When the RST differs from the server's other packets by three hops or more, the code is `middlebox-reset`.
+- When something in the RST or after it speaks against the server as its sender, the code is `middlebox-reset`.
 
 ## What to do
 1. From the server's own machine, does it work?
@@ -49,7 +50,7 @@ the socket with unread data, a load balancer knows no such service, or a firewal
 from __future__ import annotations
 
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.cause import CERTAIN, POSSIBLE, Cause, Match
+from analyzer.diagnosis.cause import LIKELY, POSSIBLE, Cause, Match
 from analyzer.diagnosis.server_left import server_left
 from analyzer.tls.connection import EventKind
 
@@ -63,7 +64,7 @@ def look(case: Case) -> Match | None:
         "rst",
         said="reset the connection (RST)",
         why="The process behind the port aborted or was gone, or a firewall in front of it refuses.",
-        sure=CERTAIN,
+        sure=LIKELY,
         unsure=POSSIBLE,
     )
 
