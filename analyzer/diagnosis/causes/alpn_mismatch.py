@@ -2,7 +2,7 @@
 
 The application protocols that the client offers (ALPN) and those that the server speaks have none in common.
 
-Aborted by: server, or client. Confidence: certain.
+Aborted by: server, or client. Confidence: certain or possible.
 
 ## What happened
 In its hello the client lists the protocols it wants to speak inside TLS: `h2` for HTTP/2, `http/1.1`, and
@@ -10,8 +10,10 @@ others. The server speaks none of them, and says so instead of going on without.
 `h2`) on a port that speaks HTTP/1.1.
 
 ## How we know
-- A fatal alert no_application_protocol (120) ended the handshake. It has one meaning, so the code is certain.
-- The report lists what the client offered. What the server would have taken is not on the wire.
+- Certain: a fatal alert no_application_protocol (120) ended the handshake. It has one meaning.
+- Possible: TLS 1.3, the client offered protocols, and the server sent an encrypted alert after its ServerHello and
+  before its Certificate. There Go refuses protocols; the alert's number cannot be seen.
+- The report lists what the client offered, and what this server chose in other connections of the capture.
 - Many servers do not send this alert and go on without a protocol: then the handshake completes, and the
   failure comes later, inside.
 
@@ -47,18 +49,29 @@ others. The server speaks none of them, and says so instead of going on without.
 from __future__ import annotations
 
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.cause import CERTAIN, Cause, Evidence, Match
+from analyzer.diagnosis.cause import CERTAIN, POSSIBLE, Cause, Evidence, Match
+from analyzer.diagnosis.offer import left_before_certificate
 from analyzer.registry import AlertDescription as Alert
 from analyzer.registry import alpn_name
 
 
 def look(case: Case) -> Match | None:
-    """An alert no_application_protocol."""
+    """An alert no_application_protocol, or an encrypted one where TLS 1.3 settles the protocol."""
     ending = case.ending
-    if ending is None or ending.side is None or case.fatal_alert != Alert.NO_APPLICATION_PROTOCOL:
+    if ending is None or ending.side is None:
         return None
     hello = case.connection.client_hello
     offered = ", ".join(alpn_name(protocol) for protocol in hello.alpn) if hello is not None else ""
+    if offered and left_before_certificate(case):
+        return Match(
+            confidence=POSSIBLE,
+            explanation="The server sent an encrypted alert after its ServerHello, where it would answer what "
+            f"protocol it speaks; the client offered {offered}.",
+            evidence=(Evidence(ending.packet, "the server sent an encrypted alert before its Certificate"),),
+            weight=2,
+        )
+    if case.fatal_alert != Alert.NO_APPLICATION_PROTOCOL:
+        return None
     return Match(
         confidence=CERTAIN,
         explanation=f"The {ending.side.value} sent the alert {case.alert_text()}; the client offered "

@@ -2,7 +2,7 @@
 
 Client and server found no cipher suite, group or signature algorithm on which both could agree.
 
-Aborted by: server, or client. Confidence: certain or likely.
+Aborted by: server, or client. Confidence: certain, likely or possible.
 
 ## What happened
 The lists in the hellos have nothing usable in common. It need not be the suites: an ECDSA certificate needs an
@@ -10,13 +10,17 @@ ECDSA suite (TLS 1.2), a key exchange needs a common group, a certificate needs 
 client offered. A server that has no certificate for the name asked for may answer alike.
 
 ## How we know
-- The server answered the ClientHello with handshake_failure (40): likely. The alert is the one that the RFC has
-  for it, but servers send it for other reasons too.
-- insufficient_security (71) from either side: certain.
-- From the client only before it got a certificate.
-- The report lists what the client offered. What the server would have taken is not on the wire.
-- A Java client does not offer MD5 and other disabled algorithms: a certificate signed so ends here, not at the
-  certificate.
+- Certain: insufficient_security (71) from either side; or the ServerKeyExchange is signed with an algorithm that
+  the ClientHello does not offer.
+- Likely: the server answered the ClientHello with handshake_failure (40), the alert that the RFC has for it, but
+  servers send it for other reasons too. Possible: the same, but the lists have all that is usual and only a version
+  is missing; or the answer was unexpected_message (10), which JSSE sends when no group is common.
+- Likely: the client left at a Diffie-Hellman prime of less than 2048 bits. Possible: it left silently.
+- Possible: TLS 1.3, and the server sent an encrypted alert where its Certificate belongs (signature algorithms).
+- From the client only before it got a certificate, unless the ServerKeyExchange shows the reason.
+- The report lists what the client offered, what of the usual it leaves out, and what this server chose in other
+  connections of the capture. What else the server would have taken is not on the wire.
+- A Java client does not offer MD5 and other disabled algorithms: a certificate signed so ends here.
 
 ## What to do
 1. See what the server takes, and what certificate it has:
@@ -55,47 +59,144 @@ client offered. A server that has no certificate for the name asked for may answ
 
 from __future__ import annotations
 
+from typing import Final
+
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.cause import CERTAIN, LIKELY, Cause, Evidence, Match
+from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
+from analyzer.diagnosis.conformance import Breach, breaches, confidence
+from analyzer.diagnosis.offer import (
+    GROUPS,
+    SIGNATURES,
+    lacking,
+    left_before_certificate,
+    refused_at_hello,
+    versions_lacking,
+)
 from analyzer.registry import AlertDescription as Alert
-from analyzer.registry import cipher_suite_name, group_name, is_grease
+from analyzer.registry import cipher_suite_name, group_name, is_grease, signature_scheme_name
 from analyzer.tls.connection import Side
+from analyzer.tls.messages import ClientHello
+
+_CODE: Final = "no-shared-cipher"
+_SHOWN: Final = 8
 
 
 def look(case: Case) -> Match | None:
-    """An alert handshake_failure or insufficient_security in answer to a hello."""
+    """Parameters that cannot be agreed on, or an alert in answer to a hello that says so."""
     ending = case.ending
-    alert = case.fatal_alert
-    if ending is None or ending.side is None or alert not in (Alert.HANDSHAKE_FAILURE, Alert.INSUFFICIENT_SECURITY):
+    if ending is None or ending.side is None:
         return None
-    before = case.progress.stage in ("client-hello", "server-flight")
-    if not before or (ending.side is Side.CLIENT and case.server_chain is not None):
-        return None
-    if ending.side is Side.SERVER and case.progress.stage != "client-hello":
-        return None
-    if ending.side is Side.CLIENT and case.connection.halves[Side.SERVER].application:
-        return None  # TLS 1.3: the server's certificate is among its encrypted records
-    hello = case.connection.client_hello
-    offered = ""
-    if hello is not None:
-        names = [cipher_suite_name(suite) for suite in hello.cipher_suites if not is_grease(suite)]
-        groups = [group_name(group) for group in hello.supported_groups if not is_grease(group)]
-        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-        offered = f" The client offered {', '.join(names[:8])}{more}"
-        offered += f", with the groups {', '.join(groups[:6])}." if groups else "."
-    specific = alert == Alert.INSUFFICIENT_SECURITY
+    breach = next((breach for breach in breaches(case) if breach.code == _CODE), None)
+    if breach is not None:
+        return _unacceptable(case, breach, ending.packet)
+    if case.fatal_alert in (Alert.HANDSHAKE_FAILURE, Alert.INSUFFICIENT_SECURITY):
+        return _said_so(case, ending.side, ending.packet)
+    if case.fatal_alert == Alert.UNEXPECTED_MESSAGE:
+        return _unexpected_hello(case, ending.packet)
+    return _before_certificate(case, ending.packet)
+
+
+def _unacceptable(case: Case, breach: Breach, packet: int | None) -> Match | None:
+    sure = CERTAIN if case.fatal_alert == Alert.INSUFFICIENT_SECURITY else confidence(case, breach)
+    if sure == CERTAIN and not breach.fatal and case.fatal_alert != Alert.INSUFFICIENT_SECURITY:
+        sure = LIKELY
+    who = case.ending.side.value if case.ending is not None and case.ending.side is not None else "client"
     return Match(
-        confidence=CERTAIN if specific else LIKELY,
-        explanation=f"The {ending.side.value} answered the hello with the alert {case.alert_text()}: by the RFC "
-        f"it found "
-        f"no acceptable set of security parameters.{offered}",
-        evidence=(Evidence(ending.packet, f"the {ending.side.value} sent the alert {case.alert_text()}"),),
-        weight=2,
+        confidence=sure,
+        explanation=f"The {who} {case.leaving_text} after the ServerKeyExchange: {breach.text}.",
+        evidence=(Evidence(breach.packet, breach.evidence), Evidence(packet, f"the {who} {case.leaving_text}")),
+        weight=3 if breach.fatal or sure != POSSIBLE else 1,
     )
 
 
+def _said_so(case: Case, side: Side, packet: int | None) -> Match | None:
+    before = case.progress.stage in ("client-hello", "server-flight")
+    if not before or (side is Side.CLIENT and case.server_chain is not None):
+        return None
+    if side is Side.SERVER and case.progress.stage != "client-hello":
+        return None
+    if side is Side.CLIENT and case.connection.halves[Side.SERVER].application:
+        return None  # TLS 1.3: the server's certificate is among its encrypted records
+    hello = case.connection.client_hello
+    evidence = [Evidence(packet, f"the {side.value} sent the alert {case.alert_text()}")]
+    narrow: tuple[str, ...] = ()
+    if hello is not None:
+        narrow = lacking(hello)
+        evidence += [Evidence(case.connection.hellos[0].packet, _leaves_out(hello, name)) for name in narrow]
+    usual = hello is not None and hello.complete and not narrow
+    doubtful = usual and hello is not None and bool(versions_lacking(hello))
+    sure = CERTAIN if case.fatal_alert == Alert.INSUFFICIENT_SECURITY else POSSIBLE if doubtful else LIKELY
+    text = f"The {side.value} answered the hello with the alert {case.alert_text()}: by the RFC it found "
+    text += "no acceptable set of security parameters."
+    if hello is not None:
+        text += _offered(hello)
+    if narrow:
+        text += f" Of what is usual it leaves out some of the {' and '.join(narrow)}: look there first."
+    elif usual:
+        text += " Its lists have all that is usual, so the limit is the server's: its suites, or the kind of its key."
+    return Match(confidence=sure, explanation=text, evidence=tuple(evidence), weight=2)
+
+
+def _unexpected_hello(case: Case, packet: int | None) -> Match | None:
+    """A first ClientHello cannot come at a wrong time: the alert stands for something in it."""
+    hello = refused_at_hello(case)
+    if hello is None or any(breach.side is Side.CLIENT for breach in breaches(case)):
+        return None
+    narrow = GROUPS in lacking(hello)
+    return Match(
+        confidence=POSSIBLE,
+        explanation=f"The server answered the first ClientHello with the alert {case.alert_text()}, although a first "
+        f"message cannot be out of order; JSSE does so when it has none of the client's groups.{_offered(hello)}",
+        evidence=(
+            Evidence(packet, f"the server sent the alert {case.alert_text()}"),
+            Evidence(case.connection.hellos[0].packet, f"the client offers the groups {_groups(hello)}"),
+        ),
+        weight=2 if narrow else 0,
+    )
+
+
+def _before_certificate(case: Case, packet: int | None) -> Match | None:
+    """TLS 1.3: signature algorithms are looked at when the server chooses its certificate, after the ServerHello."""
+    hello = case.connection.client_hello
+    if hello is None or not left_before_certificate(case):
+        return None
+    narrow = SIGNATURES in lacking(hello)
+    names = _listed([signature_scheme_name(scheme) for scheme in hello.signature_algorithms if not is_grease(scheme)])
+    return Match(
+        confidence=POSSIBLE,
+        explanation="The server sent an encrypted alert after its ServerHello, where its Certificate belongs: it may "
+        f"have no certificate for the client's signature algorithms ({names}).",
+        evidence=(Evidence(packet, "the server sent an encrypted alert before any record as long as a certificate"),),
+        weight=3 if narrow else 1,
+    )
+
+
+def _offered(hello: ClientHello) -> str:
+    suites = _listed([cipher_suite_name(suite) for suite in hello.cipher_suites if not is_grease(suite)])
+    groups = _groups(hello)
+    return f" The client offered {suites}" + (f", with the groups {groups}." if groups else ".")
+
+
+def _groups(hello: ClientHello) -> str:
+    return _listed([group_name(group) for group in hello.supported_groups if not is_grease(group)])
+
+
+def _leaves_out(hello: ClientHello, name: str) -> str:
+    if name == GROUPS:
+        return f"the ClientHello's groups are few: {_groups(hello)}"
+    if name == SIGNATURES:
+        schemes = [signature_scheme_name(scheme) for scheme in hello.signature_algorithms if not is_grease(scheme)]
+        return f"the ClientHello's signature algorithms are few: {_listed(schemes)}"
+    return "the ClientHello's cipher suites lack some that RFC 9325 section 4.2 recommends, or RFC 8446 section 9.1"
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}"
+
+
 CAUSE = Cause(
-    code="no-shared-cipher",
+    code=_CODE,
     title="Client and server have no cipher suite, group or signature algorithm in common",
     look=look,
     covers=("unexplained",),

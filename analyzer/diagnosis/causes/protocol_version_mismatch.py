@@ -2,21 +2,21 @@
 
 The versions of TLS that the client offers and those that the server takes have none in common.
 
-Aborted by: server, or client. Confidence: certain or likely.
+Aborted by: server, or client. Confidence: certain, likely or possible.
 
 ## What happened
 An old client meets a server that has switched off TLS 1.0 and 1.1, or a modern client meets an old server.
 After an upgrade of either side a connection that always worked stops.
 
 ## How we know
-- A fatal alert protocol_version (70), or inappropriate_fallback (86), ended the handshake. Then it is
-  certain.
-- From the server: nothing that the client offered suits it. The report lists what was offered
-  (supported_versions, else the version of the ClientHello).
-- From the client: the server chose a version that the client does not want.
-- A server that cannot do better may simply close: then the report says `server-closed` or `server-reset`.
+- Certain: the ServerHello chooses a version that the ClientHello does not offer, whatever the client did then.
+- Certain: a fatal alert protocol_version (70), or inappropriate_fallback (86), ended the handshake.
 - Likely: the server chose TLS 1.1 or older, and the client sent internal_error (80) or insufficient_security (71)
   after the ServerKeyExchange, as OpenSSL 3 clients do that refuse its SHA-1 signature.
+- Likely: the client offers TLS 1.1 at most, and the server answered with handshake_failure (40). Possible: it
+  lacks only one of TLS 1.2 and 1.3 (a GnuTLS server that wants 1.3 answers 40), or the server left silently.
+- The report shows what was offered, and which version this server chose in other connections of the capture.
+- A server that cannot do better may simply close: then the report says `server-closed` or `server-reset`.
 
 ## What to do
 1. See what the server takes:
@@ -55,19 +55,37 @@ After an upgrade of either side a connection that always worked stops.
 
 from __future__ import annotations
 
+from typing import Final
+
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.cause import CERTAIN, LIKELY, Cause, Evidence, Match
+from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
+from analyzer.diagnosis.conformance import breaches, confidence
+from analyzer.diagnosis.offer import newest, refused_at_hello, versions_lacking
 from analyzer.registry import AlertDescription as Alert
 from analyzer.registry import ProtocolVersion, version_name
 from analyzer.tls.connection import Side
+from analyzer.tls.messages import ClientHello
+
+_CODE: Final = "protocol-version-mismatch"
 
 
 def look(case: Case) -> Match | None:
-    """An alert protocol_version, or inappropriate_fallback, from either side."""
+    """A version that was not offered, an alert that says so, or a client that offers too little."""
     ending = case.ending
-    alert = case.fatal_alert
     if ending is None or ending.side is None:
         return None
+    chosen = next((breach for breach in breaches(case) if breach.code == _CODE), None)
+    if chosen is not None:
+        return Match(
+            confidence=confidence(case, chosen),
+            explanation=f"The two have no version in common: {chosen.text}. "
+            f"The {ending.side.value} {case.leaving_text}.",
+            evidence=(
+                Evidence(chosen.packet, chosen.evidence),
+                Evidence(ending.packet, f"the {ending.side.value} {case.leaving_text}"),
+            ),
+            weight=4,
+        )
     if _refuses_old_signature(case):
         return Match(
             confidence=LIKELY,
@@ -77,11 +95,15 @@ def look(case: Case) -> Match | None:
             evidence=(Evidence(ending.packet, f"the client sent the alert {case.alert_text()}"),),
             weight=3,
         )
-    if alert not in (Alert.PROTOCOL_VERSION, Alert.INAPPROPRIATE_FALLBACK):
-        return None
+    if case.fatal_alert in (Alert.PROTOCOL_VERSION, Alert.INAPPROPRIATE_FALLBACK):
+        return _said_so(case, ending.side, ending.packet)
+    return _may_be(case, ending.packet)
+
+
+def _said_so(case: Case, side: Side, packet: int | None) -> Match:
     hello = case.connection.client_hello
-    offered = ", ".join(version_name(v) for v in hello.offered_versions) if hello is not None else "unknown versions"
-    if ending.side is Side.SERVER:
+    offered = _names(hello) if hello is not None else "unknown versions"
+    if side is Side.SERVER:
         text = f"The client offered {offered}; the server sent the alert {case.alert_text()}: it speaks none of these."
     else:
         chosen = version_name(case.connection.version) if case.connection.version is not None else "a version"
@@ -89,9 +111,36 @@ def look(case: Case) -> Match | None:
     return Match(
         confidence=CERTAIN,
         explanation=text,
-        evidence=(Evidence(ending.packet, f"the {ending.side.value} sent the alert {case.alert_text()}"),),
+        evidence=(Evidence(packet, f"the {side.value} sent the alert {case.alert_text()}"),),
         weight=2,
     )
+
+
+def _may_be(case: Case, packet: int | None) -> Match | None:
+    """The server refused a hello that lacks a version which servers may insist on."""
+    hello = refused_at_hello(case)
+    if hello is None or case.fatal_alert not in (None, Alert.HANDSHAKE_FAILURE):
+        return None
+    missing = versions_lacking(hello)
+    if not missing:
+        return None
+    old = newest(hello) < ProtocolVersion.TLS_1_2
+    names = " and ".join(map(version_name, missing))
+    text = f"The client offers {_names(hello)}, and not {names}: a server that insists on it may answer so."
+    likely = old and case.fatal_alert is not None
+    return Match(
+        confidence=LIKELY if likely else POSSIBLE,
+        explanation=text,
+        evidence=(
+            Evidence(case.connection.hellos[0].packet, f"the ClientHello does not offer {names}"),
+            Evidence(packet, f"the server {case.leaving_text}"),
+        ),
+        weight=3 if likely else 1,
+    )
+
+
+def _names(hello: ClientHello) -> str:
+    return ", ".join(map(version_name, hello.offered_versions)) or "no version"
 
 
 def _refuses_old_signature(case: Case) -> bool:
@@ -107,8 +156,8 @@ def _refuses_old_signature(case: Case) -> bool:
 
 
 CAUSE = Cause(
-    code="protocol-version-mismatch",
+    code=_CODE,
     title="Client and server have no protocol version in common",
     look=look,
-    covers=("unexplained",),
+    covers=("client-closed", "unexplained"),
 )

@@ -12,9 +12,10 @@ all), or nothing.
 ## How we know
 - Certain: the server sent unrecognized_name (112) as a fatal alert.
 - Likely: missing_extension (109), and the ClientHello holds no server name.
-- Possible: the ClientHello holds no server name, and the server answered it with handshake_failure (40),
-  internal_error (80), access_denied (49), a FIN or a RST.
-- The report shows the name that was sent. An address is never sent as a name: RFC 6066 forbids it.
+- Possible: the server answered the ClientHello with handshake_failure (40), internal_error (80; Go does when its
+  callback finds no certificate), access_denied (49), a FIN or a RST; the more so when it holds no server name.
+- The report shows the name that was sent, and the names that this server answered in other connections. An
+  address is never sent as a name: RFC 6066 forbids it.
 - A server may also answer with a default certificate, close, or reset: then the report says
   `hostname-mismatch`, `server-closed` or `server-reset`.
 
@@ -56,11 +57,12 @@ from typing import Final
 
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
+from analyzer.diagnosis.offer import refused_at_hello
 from analyzer.registry import AlertDescription as Alert
 from analyzer.tls.connection import Side
 
 _MAY_MEAN_IT: Final = (None, Alert.HANDSHAKE_FAILURE, Alert.INTERNAL_ERROR, Alert.ACCESS_DENIED)
-"""How servers that want a server name leave without one: silently, or with an alert for anything."""
+"""How servers leave that do not know a name, or miss one: silently, or with an alert for anything."""
 
 
 def look(case: Case) -> Match | None:
@@ -75,12 +77,17 @@ def look(case: Case) -> Match | None:
         said = f"does not know the name “{name}”" if name else "wants a server name, and the client sent none"
     elif alert == Alert.MISSING_EXTENSION and hello is not None and name is None:
         said = "misses an extension; the client sent no server name"
-    elif hello is not None and name is None and case.progress.stage == "client-hello" and alert in _MAY_MEAN_IT:
+    elif refused_at_hello(case) is not None and alert in _MAY_MEAN_IT:
+        packet = case.connection.hellos[0].packet
+        if name is None:
+            text = "The client sent no server name (SNI); some servers refuse that, and do not say so."
+            evidence = Evidence(packet, "the ClientHello has no server_name extension")
+        else:
+            text = f"Some servers answer so to a name that they do not know; the client asked for “{name}”."
+            evidence = Evidence(packet, f"the ClientHello asks for “{name}”")
+        internal = alert == Alert.INTERNAL_ERROR
         return Match(
-            confidence=POSSIBLE,
-            explanation="The client sent no server name (SNI); some servers refuse that, and do not say so.",
-            evidence=(Evidence(case.connection.hellos[0].packet, "the ClientHello has no server_name extension"),),
-            weight=0,
+            confidence=POSSIBLE, explanation=text, evidence=(evidence,), weight=1 if name is None or internal else 0
         )
     else:
         return None
