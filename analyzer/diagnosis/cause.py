@@ -7,6 +7,7 @@ from typing import Final
 
 from analyzer.dataclass import dataclass
 from analyzer.diagnosis.case import Case
+from analyzer.diagnosis.progress import Ending
 from analyzer.trust.model import Fix
 
 __all__ = ["CERTAIN", "LIKELY", "POSSIBLE", "Cause", "Evidence", "Match", "no_fixes"]
@@ -26,7 +27,9 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A cause that fits a case. `explanation` says what happened here; `aborted_by` overrides who left.
+    """A cause that fits a case. `explanation` says what happened here.
+
+    `aborted_by` overrides who left, and `ending` by which act.
 
     `headline` is the one sentence that a manager reads; without it the first of the explanation is taken.
 
@@ -39,6 +42,7 @@ class Match:
     evidence: tuple[Evidence, ...] = ()
     weight: int = 1
     aborted_by: str | None = None
+    ending: Ending | None = None
     headline: str = ""
 
 
@@ -62,3 +66,5 @@ class Cause:
     covers: tuple[str, ...] = ()
     fails_after_handshake: bool = False
     """Whether this cause makes a failure of a connection whose handshake completed."""
+    fails_in_data: bool = False
+    """Whether it may do so even when data went over the connection."""

@@ -117,6 +117,8 @@ def refusal(case: Case) -> Refusal | None:
         return None
     if alert is not None and alert not in CERTIFICATE_ALERTS | _OTHER_ALERTS:
         return None
+    if alert not in CERTIFICATE_ALERTS and not progress.certificate_came:
+        return None
     flight = progress.server_flight_packet
     if alert not in CERTIFICATE_ALERTS and (flight is None or (ending.packet or 0) < flight):
         return None

@@ -15,6 +15,7 @@ from analyzer.dataclass import dataclass
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Match
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
+from analyzer.diagnosis.client_certificate import answered_request
 from analyzer.trust.model import Fix, TrustVerdict
 
 __all__ = ["Outcome", "catalogue", "diagnose", "page"]
@@ -63,9 +64,12 @@ def page(code: str) -> str:
 def diagnose(case: Case) -> Outcome:
     """Say what became of a connection and why."""
     progress = case.progress
-    if progress.handshake_done and progress.data:
+    in_data = progress.handshake_done and progress.data
+    if in_data and not answered_request(case):
         return Outcome(outcome="completed", aborted_by=None, abort_packet=None, abort_act=None, cause=None)
-    matches = [(cause, match) for cause in catalogue().values() if (match := cause.look(case)) is not None]
+    asked = [cause for cause in catalogue().values() if cause.fails_in_data or not in_data]
+    matches = [(cause, match) for cause in asked if (match := cause.look(case)) is not None]
+    doubts = tuple(matches) if in_data else ()
     if progress.handshake_done:
         # What only might be is no ground to call a connection failed whose handshake completed.
         matches = [
@@ -76,9 +80,11 @@ def diagnose(case: Case) -> Outcome:
     matches.sort(key=lambda pair: (_RANK[pair[1].confidence], pair[1].weight), reverse=True)
     if not matches:
         outcome = "completed" if progress.handshake_done else "incomplete"
-        return Outcome(outcome=outcome, aborted_by=None, abort_packet=None, abort_act=None, cause=None)
+        return Outcome(
+            outcome=outcome, aborted_by=None, abort_packet=None, abort_act=None, cause=None, others=doubts[:_MAX_OTHERS]
+        )
     cause, match = matches[0]
-    ending = progress.ending
+    ending = match.ending or progress.ending
     failed = cause.code != "capture-incomplete"
     both_seen = all(half.packets for half in case.connection.halves.values())
     if not failed and (case.fatal_alert is None or not both_seen):

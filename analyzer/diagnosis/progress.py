@@ -23,7 +23,7 @@ from analyzer.tls.connection import Connection, Event, EventKind, Side
 from analyzer.tls.messages import is_tls13
 from analyzer.tls.records import RecordSeen
 
-__all__ = ["Ending", "Progress", "trace"]
+__all__ = ["Ending", "Progress", "overhead", "trace"]
 
 _CLOSING: Final = (AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED)
 _SUITES: Final = {0x1302: (16, 48), 0x1305: (8, 32), 0xC0B4: (32, 32), 0xC0B5: (48, 48)}
@@ -129,6 +129,18 @@ def trace(connection: Connection) -> Progress:
         empty_client_certificate=None if again is None else _empty_certificate_12(connection, again),
         renegotiation=None if again is None else again.packet,
     )
+
+
+def overhead(connection: Connection) -> int | None:
+    """Bytes that encryption adds to a record of the client's; None where lengths do not show (CBC, no Finished).
+
+    In TLS 1.2 the Finished tells: its length in clear is known.
+    """
+    if is_tls13(connection.version):
+        return _lengths(connection).alert - 2
+    own = connection.halves[Side.CLIENT].encrypted_handshake
+    added = own[0].length - _FINISHED_12 if own else None
+    return added if added in _AEAD_12 else None
 
 
 def _trace_13(connection: Connection) -> Progress:
@@ -444,12 +456,11 @@ def _renegotiation(connection: Connection, finished: dict[Side, int | None]) -> 
 
 def _empty_certificate_12(connection: Connection, again: RecordSeen) -> int | None:
     """A renegotiation's Certificate without a certificate: the record of Finished tells what encryption adds."""
-    half = connection.halves[Side.CLIENT]
-    added = half.encrypted_handshake[0].length - _FINISHED_12
-    if added not in _AEAD_12:
+    added = overhead(connection)
+    if added is None:
         return None
-    length = _EMPTY_CERTIFICATE_12 + added
-    return next((r.packet for r in half.encrypted_handshake if r.packet > again.packet and r.length == length), None)
+    own = connection.halves[Side.CLIENT].encrypted_handshake
+    return next((r.packet for r in own if r.packet > again.packet and r.length == _EMPTY_CERTIFICATE_12 + added), None)
 
 
 def _finished_12(connection: Connection, side: Side) -> int | None:

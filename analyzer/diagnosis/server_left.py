@@ -18,7 +18,8 @@ def server_left(case: Case, act: str, *, said: str, why: str, sure: str, unsure:
     """A match when the server's `act` came first, before the handshake was done.
 
     `said` tells the act and `why` what is behind it, for a sentence; `sure` is the confidence, `unsure` that for bytes
-    of the server missing before the act, an alert perhaps among them.
+    of the server missing before the act, an alert perhaps among them, and for an act after the client's Finished: the
+    server may have accepted it, for it need not answer (RFC 8446 section 4.6.1).
     """
     connection = case.connection
     if not case.ended_by(Side.SERVER, act) or case.progress.handshake_done:
@@ -32,7 +33,7 @@ def server_left(case: Case, act: str, *, said: str, why: str, sure: str, unsure:
     unseen = sum(lost.size for lost in connection.halves[Side.SERVER].lost)
     silent = f"; {unseen} bytes of the server before that are not in the capture" if unseen else ", without an alert"
     return Match(
-        confidence=unsure if unseen else sure,
+        confidence=unsure if unseen or case.progress.server_refused else sure,
         explanation=f"The server {said} {place}{silent}. {why}",
         evidence=(Evidence(ending.packet if ending is not None else None, f"the server {said} {place}{silent}"),),
         weight=0,

@@ -14,6 +14,7 @@ input.
   RST.
 - Certain: the alert is one about certificates, such as certificate_unknown (46) or unknown_ca (48).
 - Likely: no such alert, but the client left at once, without a message of its own.
+- No certificate can have come (a handshake by a pre-shared key, too few encrypted bytes in TLS 1.3): it is not this.
 - Possible: it left after more than 3 seconds, after messages of its own, or by a RST without an alert.
 - A contradiction is told: the alert is about certificates, and every validator asked accepts the chain with the
   store given. That is likely; it usually means that the client uses another store, or checks another name.
@@ -74,7 +75,7 @@ def look(case: Case) -> Match | None:
     evidence = [Evidence(left.packet, f"the client {left.text}")]
     chain = case.server_chain
     readable = (chain is not None and bool(chain.chain)) or bool(case.trust.verdicts)
-    if not readable and not about_certificates and not case.progress.server_flight_packet:
+    if not about_certificates and not case.progress.certificate_came:
         return None
     if readable and case.trust.store_given and case.trust.accepted_by_all:
         if not about_certificates:

@@ -2,7 +2,7 @@
 
 The client's certificate, or one above it, is outside its validity period, and the server refused it.
 
-Aborted by: server. Confidence: certain or likely.
+Aborted by: server. Confidence: certain, likely or possible.
 
 ## What happened
 Mutual TLS: the client sent a certificate that is out of date, or not in force yet. The gateway's own
@@ -10,13 +10,16 @@ certificate is easily forgotten: nobody visits it with a browser.
 
 ## How we know
 - The client's Certificate holds certificates, and after it the server ended the connection before any
-  application data.
-- Certain: the alert is certificate_expired (45), and the check against `--client-ca` finds a date at fault
-  first.
-- Likely: only one of the two. Without `--client-ca` the dates are not checked; look at them in the client's
-  chain in the report.
-- The OpenSSL family sends 45 for it (HAProxy too), Go bad_certificate (42). nginx finishes the handshake and
-  answers HTTP 400 inside it.
+  application data, by an alert, a FIN or a RST.
+- The dates are seen: of what was sent, at the time of the capture, or by the check against `--client-ca`.
+- Certain: they are at fault, and the alert is certificate_expired (45).
+- Likely: they are at fault, and the alert fits any fault or there is none; or the alert is 45 and the dates that
+  show are right (the server's clock, or a CA that was not sent): a contradiction, which is told.
+- Possible: they are at fault, and the alert speaks of something else; or the server finished the handshake, gave
+  one short answer and closed, as one does that is content.
+- The OpenSSL family sends 45 for it, Go bad_certificate (42), Java certificate_unknown (46), GnuTLS
+  access_denied (49), Node a bare FIN. nginx finishes the handshake and answers HTTP 400: likely, if the answer is
+  as long as its page.
 - In TLS 1.3 the client's certificate is encrypted: without the keys this cause cannot be seen.
 
 ## What to do
@@ -56,19 +59,14 @@ and at the dates of the CAs in its list.
 
 from __future__ import annotations
 
-from typing import Final
-
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import Cause, Match
-from analyzer.diagnosis.client_certificate import client_refused
-from analyzer.registry import AlertDescription as Alert
-
-_CODES: Final = frozenset({"expired-leaf", "expired-intermediate", "expired-root", "not-yet-valid"})
+from analyzer.diagnosis.client_certificate import EXPIRED, client_refused
 
 
 def look(case: Case) -> Match | None:
-    """The server refused after the client's Certificate, and the alert or the check against `--client-ca` says why."""
-    return client_refused(case, _CODES, Alert.CERTIFICATE_EXPIRED)
+    """The server refused after the client's Certificate, and its dates or the alert say why."""
+    return client_refused(case, EXPIRED)
 
 
 CAUSE = Cause(
@@ -76,5 +74,6 @@ CAUSE = Cause(
     title="The client's certificate is outside its validity period",
     look=look,
     fails_after_handshake=True,
+    fails_in_data=True,
     covers=("client-cert-rejected", "server-closed", "server-reset", "unexplained"),
 )

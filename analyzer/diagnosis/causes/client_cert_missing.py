@@ -6,20 +6,19 @@ Aborted by: server. Confidence: certain, likely or possible.
 
 ## What happened
 The server wants mutual TLS. Its CertificateRequest came, and the client answered with an empty Certificate.
-Either no client certificate is configured, or the client found none that fits the CAs and algorithms that the
-request names, and then sends none without a word (Java does so).
+Either none is configured, or none fits the CAs and algorithms of the request: then Java sends none without a word.
 
 ## How we know
 - Certain: the server's alert is certificate_required (116); or the request is in the capture, the client's
   Certificate is empty or absent, and the server answered with handshake_failure (40), bad_certificate (42) or
   no_certificate (41).
 - Likely: the same with another alert, a FIN or a RST from the server.
-- Possible: the server closed after a completed handshake without an alert: the certificate may have been optional.
-- TLS 1.3 without keys: a record as long as an empty Certificate, and after the client's Finished nothing from
-  the server but a record as long as an alert. Likely.
-- In TLS 1.3 the client believes that it is done and may have sent its request: the refusal comes after the
-  handshake.
-- nginx finishes the handshake and answers HTTP 400 inside it: to this analysis such a connection is completed.
+- Likely, in TLS 1.3 without keys: a record as long as an empty Certificate, and then nothing from the server but
+  one as long as an alert; the client may have sent its request. So too in a renegotiation of TLS 1.2 (Apache).
+- Likely: the server finished the handshake and left the client's request unanswered; or its answer is as long as
+  nginx's page `400 No required SSL certificate was sent`.
+- Possible: it finished the handshake and closed without an alert, or after a short answer: the certificate may
+  have been optional. Then the connection counts as completed, and this stands beside it.
 
 ## What to do
 Client (gateway) operator:
@@ -62,58 +61,74 @@ Server operator: if no client certificate was meant to be asked for, switch it o
 
 from __future__ import annotations
 
+from typing import Final
+
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
+from analyzer.diagnosis.client_certificate import MISSING, Refusal, server_refusal
 from analyzer.registry import AlertDescription as Alert
-from analyzer.tls.connection import Side
 from analyzer.trust.model import Fix
+
+_SAY_SO: Final = (Alert.HANDSHAKE_FAILURE, Alert.BAD_CERTIFICATE, Alert.NO_CERTIFICATE)
+"""What servers send for it by the RFCs; others do so too."""
 
 
 def look(case: Case) -> Match | None:
     """The client answered the CertificateRequest with an empty Certificate, and the server refused."""
-    if not case.ended_by(Side.SERVER):
+    refusal = server_refusal(case)
+    if refusal is None:
         return None
-    asked = case.connection.certificate_request_packet
-    sent = case.client_chain
-    alert = case.fatal_alert
-    ending = case.ending
-    packet = ending.packet if ending is not None else None
+    alert = None if refusal.page else case.fatal_alert
+    unsent = _unsent(case)
     if alert == Alert.CERTIFICATE_REQUIRED:
-        evidence = [Evidence(packet, f"the server sent the alert {case.alert_text()}")]
         confidence = CERTAIN
-    elif (
-        asked is not None
-        and (sent is None or not sent.chain)
-        and case.progress.stage in ("client-flight", "after-handshake")
-    ):
-        evidence = [Evidence(asked, "the server's CertificateRequest")]
-        if sent is not None:
-            evidence.append(Evidence(sent.packet, "the client's Certificate message holds no certificate"))
-        evidence.append(Evidence(packet, f"the server {case.leaving_text}"))
-        silent_close = case.progress.handshake_done and alert is None
-        confidence = (
-            POSSIBLE
-            if silent_close
-            else (
-                CERTAIN if alert in (Alert.HANDSHAKE_FAILURE, Alert.BAD_CERTIFICATE, Alert.NO_CERTIFICATE) else LIKELY
-            )
-        )
-    elif case.progress.server_refused and case.progress.empty_client_certificate is not None:
-        evidence = [
-            Evidence(case.progress.empty_client_certificate, "a record as long as a Certificate without a certificate"),
-            Evidence(packet, "the server answered the client's Finished with a record as long as an alert, and left"),
-        ]
-        confidence = LIKELY
-    else:
+    elif not unsent or refusal.page not in (None, MISSING):
         return None
+    elif alert in _SAY_SO:
+        confidence = CERTAIN
+    else:
+        confidence = POSSIBLE if refusal.unsure or _idle(case, refusal) else LIKELY
     names = authorities(case)
     wanted = f" It accepts certificates issued by {names}." if names else ""
     return Match(
         confidence=confidence,
         explanation=f"The server asked for a client certificate, the client sent none, and the server refused.{wanted}",
-        evidence=tuple(evidence),
+        evidence=(*unsent, Evidence(refusal.ending.packet, refusal.text)),
         weight=3,
+        aborted_by="server",
+        ending=refusal.ending,
     )
+
+
+def _unsent(case: Case) -> tuple[Evidence, ...]:
+    """What shows that a certificate was asked for and none sent; nothing when it does not show."""
+    progress = case.progress
+    asked = case.connection.certificate_request_packet
+    sent = case.client_chain
+    if progress.renegotiation is not None:
+        if progress.empty_client_certificate is None:
+            return ()
+        return (
+            Evidence(progress.renegotiation, "the server asked for another handshake"),
+            Evidence(progress.empty_client_certificate, "in it a record as long as a Certificate without one"),
+        )
+    if asked is not None and (sent is None or not sent.chain):
+        if progress.stage not in ("client-flight", "after-handshake", "data"):
+            return ()
+        request = Evidence(asked, "the server's CertificateRequest")
+        if sent is None:
+            return (request,)
+        return (request, Evidence(sent.packet, "the client's Certificate message holds no certificate"))
+    refused = progress.server_refused or progress.handshake_done
+    if refused and progress.empty_client_certificate is not None:
+        text = "a record as long as a Certificate without a certificate"
+        return (Evidence(progress.empty_client_certificate, text),)
+    return ()
+
+
+def _idle(case: Case, refusal: Refusal) -> bool:
+    """Whether the server closed after a handshake in which nobody asked it anything: perhaps it was only idle."""
+    return case.progress.handshake_done and not case.progress.data and refusal.page is None
 
 
 def fixes(case: Case) -> tuple[Fix, ...]:
@@ -136,5 +151,6 @@ CAUSE = Cause(
     look=look,
     fixes=fixes,
     fails_after_handshake=True,
-    covers=("unexplained", "handshake-integrity", "server-closed", "server-reset"),
+    fails_in_data=True,
+    covers=("client-cert-rejected", "unexplained", "handshake-integrity", "server-closed", "server-reset"),
 )

@@ -10,12 +10,16 @@ purpose or the name, or the proof of possession may be wrong. Or it left for a r
 to come then.
 
 ## How we know
-- The client's Certificate holds certificates; after it, and before the handshake was done, the server ended the
-  connection.
-- Likely: the alert is one about certificates, such as bad_certificate (42), which Go sends for every fault.
-- Possible: the alert is handshake_failure (40) or decrypt_error (51), or there is none.
+- The client's Certificate holds certificates; after it the server ended the connection, and neither the dates nor
+  the CAs that its request names say why.
+- Likely: the alert is one about certificates, such as bad_certificate (42), which Go sends for every fault; or
+  there is none (Node); or the certificate's purpose does not allow a TLS client.
+- Possible: the alert is handshake_failure (40) or decrypt_error (51), or the server left without one although the
+  check against `--client-ca` finds no fault.
 - Likely, in TLS 1.3 without the keys: the client sent encrypted messages before its Finished, and nothing came from
-  the server after them but a record as long as an alert.
+  the server after them but a record as long as an alert. The same in a renegotiation of TLS 1.2.
+- Likely: the server finished the handshake, and its answer is as long as nginx's page `400 The SSL certificate
+  error`.
 
 ## What to do
 Support engineer: run again with the store by which the server checks its clients: `--client-ca FILE`. It often
@@ -60,46 +64,89 @@ from __future__ import annotations
 from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import LIKELY, POSSIBLE, Cause, Evidence, Match
+from analyzer.diagnosis.client_certificate import MISSING, UNFIT, Refusal, faults, senders, server_refusal
 from analyzer.registry import AlertDescription as Alert
-from analyzer.tls.connection import Side
 
 
 def look(case: Case) -> Match | None:
     """The server refused after the client's Certificate, with an alert about certificates or none."""
+    refusal = server_refusal(case)
+    if refusal is None or refusal.page == MISSING:
+        return None
+    progress = case.progress
+    if progress.renegotiation is not None:
+        return _asked_late(refusal, progress.renegotiation)
+    if progress.client_certificate_records is not None and (progress.server_refused or refusal.page is not None):
+        return _encrypted(refusal, progress.client_certificate_records)
+    return _in_clear(case, refusal)
+
+
+def _in_clear(case: Case, refusal: Refusal) -> Match | None:
     sent = case.client_chain
-    ending = case.ending
-    if ending is None or not case.ended_by(Side.SERVER):
+    if sent is None or not sent.chain or (refusal.ending.packet or 0) < sent.packet:
         return None
-    if case.progress.server_refused and case.progress.client_certificate_records is not None:
-        return _encrypted(case, case.progress.client_certificate_records)
-    if sent is None or not sent.chain or case.progress.handshake_done or (ending.packet or 0) < sent.packet:
-        return None
-    alert = case.fatal_alert
+    unfit = next((fault for fault in faults(case) if fault.kind == UNFIT), None)
+    alert = None if refusal.page else case.fatal_alert
     if alert is not None and alert not in CERTIFICATE_ALERTS | {Alert.HANDSHAKE_FAILURE, Alert.DECRYPT_ERROR}:
         return None
+    if case.progress.handshake_done and not refusal.page and alert is None and unfit is None:
+        return None  # nothing but a close, which is what a server does that is content
+    sound = case.client_trust.store_given and case.client_trust.accepted_by_all
+    doubtful = alert not in CERTIFICATE_ALERTS if alert is not None else sound
+    unsure = refusal.page is None and (refusal.unsure or (doubtful and unfit is None))
+    evidence = [
+        Evidence(sent.packet, f"the client's Certificate message: {len(sent.chain)} certificates"),
+        Evidence(refusal.ending.packet, refusal.text),
+    ]
+    if unfit is not None:
+        evidence.append(Evidence(sent.packet, unfit.text))
+    if unfit is not None and alert is not None and (who := senders(alert, UNFIT)):
+        evidence.append(Evidence(refusal.ending.packet, f"this alert is what {who} sends for it"))
+    reason = f" {unfit.text[:1].upper()}{unfit.text[1:].rstrip('.')}." if unfit is not None else _supply(case)
     return Match(
-        confidence=LIKELY if alert in CERTIFICATE_ALERTS else POSSIBLE,
-        explanation=f"After the client's certificate the server {case.leaving_text}.{_supply(case)}",
-        evidence=(
-            Evidence(sent.packet, f"the client's Certificate message: {len(sent.chain)} certificates"),
-            Evidence(ending.packet, f"the server {case.leaving_text}"),
-        ),
-        weight=1,
+        confidence=POSSIBLE if unsure else LIKELY,
+        explanation=f"After the client's certificate {refusal.text}.{reason}",
+        evidence=tuple(evidence),
+        weight=1 if unfit is None else 3,
+        aborted_by="server",
+        ending=refusal.ending,
     )
 
 
-def _encrypted(case: Case, packet: int) -> Match:
+def _encrypted(refusal: Refusal, packet: int) -> Match:
     """TLS 1.3 without keys: the lengths and the order of the records tell."""
-    ending = case.ending
+    said = (
+        f"After the client's encrypted certificate messages {refusal.text}"
+        if refusal.page is not None
+        else "The server answered the client's encrypted certificate messages with no more than an alert and left, "
+        "although the client may have believed that the handshake was done"
+    )
     return Match(
         confidence=LIKELY,
-        explanation="The server answered the client's encrypted certificate messages with a record as long as an alert "
-        "and left, although the client believed that the handshake was done.",
+        explanation=f"{said}.",
         evidence=(
             Evidence(packet, "the client sent encrypted messages before its Finished: a certificate and its proof"),
-            Evidence(ending.packet if ending is not None else None, "the server answered with no more than an alert"),
+            Evidence(refusal.ending.packet, refusal.text),
         ),
         weight=1,
+        aborted_by="server",
+        ending=refusal.ending,
+    )
+
+
+def _asked_late(refusal: Refusal, packet: int) -> Match:
+    """A renegotiation is what a server does that wants a certificate for one page only."""
+    return Match(
+        confidence=LIKELY,
+        explanation="After the handshake a second one began, as servers do that want a client certificate for one page "
+        f"only; before it was done {refusal.text}.",
+        evidence=(
+            Evidence(packet, "encrypted handshake messages after both Finished: a renegotiation"),
+            Evidence(refusal.ending.packet, refusal.text),
+        ),
+        weight=1,
+        aborted_by="server",
+        ending=refusal.ending,
     )
 
 
@@ -114,5 +161,6 @@ CAUSE = Cause(
     title="The server refused the client's certificate; why the wire does not show",
     look=look,
     fails_after_handshake=True,
+    fails_in_data=True,
     covers=("unexplained", "server-closed", "server-reset"),
 )

@@ -2,7 +2,7 @@
 
 The client's certificate does not lead to a CA that the server accepts.
 
-Aborted by: server. Confidence: certain or likely.
+Aborted by: server. Confidence: certain, likely or possible.
 
 ## What happened
 Mutual TLS: the client did send a certificate. The server could not build a path from it to one of its own CAs.
@@ -10,12 +10,16 @@ The client uses the certificate of another environment, leaves out its intermedi
 is old.
 
 ## How we know
-- The client's Certificate holds certificates, and after it the server ended the connection before any
-  application data.
-- Certain: the alert is unknown_ca (48), and the check against `--client-ca` fails for a reason of trust.
-- Likely: only one of the two.
-- The OpenSSL family sends 48 for it (HAProxy too), Go bad_certificate (42). nginx finishes the handshake and
-  answers HTTP 400 inside it.
+- The client's Certificate holds certificates, and after it the server left, by an alert, a FIN or a RST.
+- It shows: the check against `--client-ca` fails for a reason of trust; or no certificate that was sent is by a CA
+  that the server's request names.
+- Certain: it shows, and the alert is unknown_ca (48). Likely: only one of the two.
+- Possible: it shows, and the alert speaks of something else; or the server finished the handshake, gave one short
+  answer and closed, as one does that is content.
+- The OpenSSL family sends 48 for it, Go bad_certificate (42), Java certificate_unknown (46), GnuTLS
+  access_denied (49), Node a bare FIN. nginx finishes the handshake and answers HTTP 400: likely, if the answer is
+  as long as its page.
+- The request's list of CAs may be empty, or shorter than what the server accepts: alone it is no proof.
 - In TLS 1.3 the client's certificate is encrypted: without the keys this cause cannot be seen.
 
 ## What to do
@@ -44,7 +48,6 @@ Support engineer: `--client-ca FILE` lets this tool make that check.
 - HAProxy (server): `SSL client certificate not trusted`
 - Go (server): `tls: failed to verify client certificate: x509: certificate signed by unknown authority`
 - curl (client): `(35) ... tlsv1 alert unknown ca`; TLS 1.3: `(56) ... tlsv1 alert unknown ca`
-- A client that writes into a connection that is gone: curl `(55) getpeername() failed with errno 107`
 
 ## Not to be confused with
 - `client-cert-expired`: the same place, another reason.
@@ -59,29 +62,14 @@ Support engineer: `--client-ca FILE` lets this tool make that check.
 
 from __future__ import annotations
 
-from typing import Final
-
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import Cause, Match
-from analyzer.diagnosis.client_certificate import client_refused
-from analyzer.registry import AlertDescription as Alert
-
-_CODES: Final = frozenset(
-    {
-        "missing-root",
-        "missing-intermediate",
-        "self-signed-leaf",
-        "root-key-mismatch",
-        "anchor-not-self-signed",
-        "bad-signature",
-        "issuer-not-ca",
-    }
-)
+from analyzer.diagnosis.client_certificate import UNTRUSTED, client_refused
 
 
 def look(case: Case) -> Match | None:
-    """The server refused after the client's Certificate, and the alert or the check against `--client-ca` says why."""
-    return client_refused(case, _CODES, Alert.UNKNOWN_CA)
+    """The server refused after the client's Certificate, and the alert, its request or `--client-ca` say why."""
+    return client_refused(case, UNTRUSTED)
 
 
 CAUSE = Cause(
@@ -89,5 +77,6 @@ CAUSE = Cause(
     title="The server does not trust the client's certificate",
     look=look,
     fails_after_handshake=True,
+    fails_in_data=True,
     covers=("client-cert-rejected", "server-closed", "server-reset", "unexplained"),
 )

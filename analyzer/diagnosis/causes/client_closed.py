@@ -14,6 +14,8 @@ clients refuse a certificate this way, too: that is why the chain is looked at f
   done.
 - Likely: every validator asked accepts the server's chain, or no certificate had come yet, and nothing
   of the server is missing. Possible: otherwise.
+- An alert that TLS 1.3 encrypts is one, and this is not the cause; but one that comes after more than a second is
+  as likely the close_notify of a client that gave up: possible.
 - The report says how long it had waited since the server's last step. More than a second speaks for a timeout
   or a cancelled request.
 - Where a fault of the chain, silence, plain text or vanishing packets explain the leaving, those are named
@@ -68,6 +70,9 @@ def look(case: Case) -> Match | None:
         return None
     if case.fatal_alert is not None or not case.connection.hellos:
         return None
+    hidden = case.ending is not None and case.ending.encrypted
+    if hidden and (case.waited_ns or 0) <= _GAVE_UP_NS:
+        return None  # an alert at once says why, if only to those who have the keys
     if not case.connection.halves[Side.SERVER].packets:
         return None  # one direction only: what the server did is not known
     ending = case.ending
@@ -82,8 +87,8 @@ def look(case: Case) -> Match | None:
         text += " The store given would have accepted the server's chain, so the certificate gives no reason."
         evidence.append(Evidence(None, f"the chain verifies against the store given ({case.trust.store_names})"))
     unseen = bool(case.connection.halves[Side.SERVER].lost)
-    explained = case.trust.accepted_by_all or case.server_chain is None
-    confidence = LIKELY if explained and not unseen else POSSIBLE
+    explained = case.trust.accepted_by_all or not case.progress.certificate_came
+    confidence = LIKELY if explained and not unseen and not hidden else POSSIBLE
     return Match(confidence=confidence, explanation=text, evidence=tuple(evidence), weight=0)
 
 

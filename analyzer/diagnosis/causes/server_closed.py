@@ -12,7 +12,8 @@ allowed addresses, an unknown SNI, a process that is being restarted.
 ## How we know
 - The server's FIN was the first act that ended the connection, before the handshake was done.
 - The code says how it ended, not why. It is certain of that much.
-- Possible: bytes that the server sent before are not in the capture, an alert perhaps among them.
+- Possible: bytes that the server sent before are not in the capture, an alert perhaps among them; or it came after
+  the client's Finished of TLS 1.3, which the server may have accepted.
 - An alert by the client behind the FIN is an echo: OpenSSL sends 50, Java 40, GnuTLS 10.
 - When another cause explains the FIN (plain text, a refused client certificate), that one is named instead.
 

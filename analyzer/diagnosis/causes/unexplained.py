@@ -50,6 +50,8 @@ from __future__ import annotations
 
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import POSSIBLE, Cause, Evidence, Match
+from analyzer.tls.connection import Side
+from analyzer.tls.messages import is_tls13
 
 
 def look(case: Case) -> Match | None:
@@ -62,10 +64,28 @@ def look(case: Case) -> Match | None:
     return Match(
         confidence=POSSIBLE,
         explanation=f"The {ending.side.value} {case.leaving_text} at the stage {case.progress.stage}, and none of the "
-        "causes in the catalogue fits.",
+        f"causes in the catalogue fits.{_hint(case)}",
         evidence=(Evidence(ending.packet, f"the {ending.side.value} {case.leaving_text}"),),
         weight=0,
     )
+
+
+def _hint(case: Case) -> str:
+    """What TLS 1.3 still decides at a place where its alerts are hidden."""
+    ending = case.ending
+    if ending is None or not ending.encrypted or not is_tls13(case.connection.version):
+        return ""
+    if case.progress.server_refused:
+        return (
+            " By its length it is an alert, in answer to the client's Finished: it did not verify, or the server's "
+            "policy refused this client after the handshake. The client's data stayed unanswered."
+        )
+    if ending.side is Side.SERVER and case.progress.stage == "server-flight":
+        return (
+            " By its length it is an alert, in place of the server's certificate: what TLS 1.3 settles there are the "
+            "application protocol, the signature algorithm and the server's own rules."
+        )
+    return ""
 
 
 CAUSE = Cause(code="unexplained", title="Failed, and nothing that is known explains it", look=look)
