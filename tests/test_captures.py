@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ ENTRIES: dict[str, dict[str, Any]] = {
     entry["name"]: entry for entry in json.loads((CAPTURES / "manifest.json").read_text())["captures"]
 }
 PASSWORD = json.loads((CAPTURES / "manifest.json").read_text())["store_password"]
+SEVERAL: dict[str, dict[str, Any]] = {
+    entry["name"]: entry for entry in json.loads((CAPTURES / "manifest.json").read_text())["several"]
+}
+TIME = re.compile(r"\d\d:\d\d:\d\d(?:\.\d+)? UTC")
 ALL = pytest.mark.parametrize("name", ENTRIES)
 
 WITHOUT_KEYS: dict[str, dict[str, Any]] = {
@@ -201,3 +206,50 @@ def test_ends_and_alerts_are_those_that_tshark_shows(name: str) -> None:
     (first, *_) = tshark(path, "ip.src", "ipv6.src", "tcp.srcport", display_filter="tcp.flags.syn==1")
     address = first[0] or f"[{first[1]}]"
     assert seen.client == f"{address}:{first[2]}"
+
+
+def several(name: str) -> Report:
+    entry = SEVERAL[name]
+    return analyze(CAPTURES / entry["file"], truststore=CAPTURES / entry["store"], truststore_password=PASSWORD)
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_each_of_several_connections_ended_as_tshark_saw_it(name: str) -> None:
+    report = several(name)
+    assert report.capture.packets == SEVERAL[name]["packets"]
+    seen = [
+        {
+            "stream": item.id,
+            "outcome": item.outcome,
+            "aborted_by": item.aborted_by,
+            "abort_act": item.abort_act,
+            "abort_packet": item.abort_packet,
+        }
+        for item in report.connections
+    ]
+    expected = [dict(item) for item in SEVERAL[name]["connections"]]
+    for mine, theirs in zip(seen, expected, strict=True):
+        if theirs["abort_act"] == "silence":
+            mine["abort_packet"] = None
+    assert seen == expected
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_the_findings_of_several_connections_and_what_is_noted_of_them(name: str) -> None:
+    found = [
+        {
+            "cause": finding.cause.code,
+            "count": finding.count,
+            "servers": len(finding.servers),
+            "clients": finding.clients,
+            "notes": [TIME.sub("TIME", note) for note in finding.notes],
+        }
+        for finding in several(name).findings
+    ]
+    assert found == SEVERAL[name]["expected_findings"]
+
+
+def test_the_moment_since_when_it_fails_is_that_of_the_first_failure() -> None:
+    report = several("chain-changes")
+    first = next(item for item in report.connections if item.outcome == "failed")
+    assert first.started_at[11:19] in report.findings[0].notes[0].partition(",")[0]

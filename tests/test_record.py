@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives import hashes
 ROOT = Path(__file__).resolve().parents[1]
 CAPTURES = ROOT / "captures"
 SCRIPT = CAPTURES / "record" / "record.py"
-MANIFEST: list[dict[str, Any]] = json.loads((CAPTURES / "manifest.json").read_text())["captures"]
+_WHOLE = json.loads((CAPTURES / "manifest.json").read_text())
+MANIFEST: list[dict[str, Any]] = _WHOLE["captures"]
+SEVERAL: list[dict[str, Any]] = _WHOLE["several"]
 
 
 def run_recorder(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -32,10 +34,14 @@ def sha256(path: Path) -> str:
     return x509.load_pem_x509_certificate(path.read_bytes()).fingerprint(hashes.SHA256()).hex()
 
 
-def recorded(name: str, directory: Path) -> tuple[Path, dict[str, Any]]:
+def need_a_lab() -> None:
     missing = [tool for tool in ("ip", "ethtool", "tcpdump", "tshark", "openssl") if shutil.which(tool) is None]
     if os.geteuid() != 0 or missing:
         pytest.skip(f"recording needs root and {', '.join(missing) or 'nothing else'}")
+
+
+def recorded(name: str, directory: Path) -> tuple[Path, dict[str, Any]]:
+    need_a_lab()
     done = run_recorder("--only", name, "--out", str(directory))
     if "skipped" in done.stdout and name in done.stdout:
         pytest.skip(done.stdout.strip())
@@ -46,21 +52,25 @@ def recorded(name: str, directory: Path) -> tuple[Path, dict[str, Any]]:
 
 def test_every_scenario_has_been_recorded_and_stands_in_the_manifest() -> None:
     listed = [line.split()[0] for line in run_recorder("--list").stdout.splitlines()]
-    assert [entry["name"] for entry in MANIFEST] == listed
-    for entry in MANIFEST:
+    assert [entry["name"] for entry in (*MANIFEST, *SEVERAL)] == listed
+    for entry in (*MANIFEST, *SEVERAL):
         for kind in ("file", "keylog", "store", "accepting_store"):
-            assert entry[kind] is None or (CAPTURES / entry[kind]).exists(), (entry["name"], kind)
+            assert entry.get(kind) is None or (CAPTURES / entry[kind]).exists(), (entry["name"], kind)
 
 
 def test_every_capture_and_key_log_belongs_to_a_scenario() -> None:
-    known = {entry[kind] for entry in MANIFEST for kind in ("file", "keylog")}
+    known = {entry.get(kind) for entry in (*MANIFEST, *SEVERAL) for kind in ("file", "keylog")}
     there = {path.name for path in CAPTURES.iterdir() if path.suffix in {".pcap", ".pcapng", ".keys"}}
     assert there <= known
 
 
-def test_the_table_in_the_readme_has_a_line_for_each_capture() -> None:
+def test_the_tables_in_the_readme_have_a_line_for_each_capture() -> None:
     named = re.findall(r"^\| `([^`]+\.pcap(?:ng)?)` \|", (CAPTURES / "README.md").read_text(), re.MULTILINE)
-    assert named == [entry["file"] for entry in MANIFEST]
+    assert named == [entry["file"] for entry in (*MANIFEST, *SEVERAL)]
+
+
+def test_the_captures_of_several_connections_stay_below_sixty_kilobytes_together() -> None:
+    assert sum((CAPTURES / entry["file"]).stat().st_size for entry in SEVERAL) < 60_000
 
 
 def test_the_captures_stay_below_two_megabytes_in_all() -> None:
@@ -108,6 +118,19 @@ def test_a_missing_root_recorded_afresh_shows_openssls_unknown_ca_alert(tmp_path
     assert alerts == [entry["expected"]["abort_packet"]]
     assert tshark(capture, "tls.handshake.type==11") == entry["events"]["server_certificate"]
     assert "unable to get local issuer certificate" in entry["client_error"]
+
+
+@pytest.mark.lab
+def test_several_connections_recorded_afresh_end_as_their_entry_says(tmp_path: Path) -> None:
+    need_a_lab()
+    done = run_recorder("--only", "two-clients", "--out", str(tmp_path))
+    if "skipped" in done.stdout:
+        pytest.skip(done.stdout.strip())
+    assert done.returncode == 0, done.stdout + done.stderr
+    (entry,) = json.loads((tmp_path / "manifest.json").read_text())["several"]
+    alerts = tshark(tmp_path / entry["file"], "tls.alert_message.desc==48")
+    assert [c["abort_packet"] for c in entry["connections"] if c["outcome"] == "failed"] == alerts
+    assert [c["outcome"] for c in entry["connections"]] == ["failed", "completed", "failed"]
 
 
 @pytest.mark.lab

@@ -149,6 +149,7 @@ CHAINS: dict[str, tuple[str, ...]] = {
     "usual": ("leaf", "acme-intermediate"),
     "usual-ec": ("leaf-ec", "acme-intermediate"),
     "leaf-only": ("leaf",),
+    "leaf-only-ec": ("leaf-ec",),
     "expired-leaf": ("leaf-expired", "acme-intermediate"),
     "future-leaf": ("leaf-future", "acme-intermediate"),
     "cn-only-leaf": ("leaf-cn-only", "acme-intermediate"),

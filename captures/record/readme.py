@@ -15,6 +15,7 @@ def update(folder: Path, manifest: dict[str, Any]) -> None:
     """Replace the blocks between the `begin` and `end` marks of `folder`/README.md."""
     path = folder / "README.md"
     text = replace_block(path.read_text(), "table", table(manifest))
+    text = replace_block(text, "several", table_of_several(manifest))
     if (folder / _PLAYBOOK).exists():
         text = replace_block(text, "walk", f"```\n{walk.listing(folder / _PLAYBOOK)}\n```")
     path.write_text(text)
@@ -33,6 +34,27 @@ def table(manifest: dict[str, Any]) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     lines += [_line(entry) for entry in manifest["captures"]]
+    return "\n".join(lines)
+
+
+def table_of_several(manifest: dict[str, Any]) -> str:
+    """Draw the table of the captures that hold several connections."""
+    lines = [
+        "| file | what it shows | client | server, TLS | connections | findings | store |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for entry in manifest["several"]:
+        failed = sum(connection["outcome"] == "failed" for connection in entry["connections"])
+        cells = (
+            f"`{entry['file']}`",
+            entry["shows"],
+            _named(entry["client"]),
+            _named(entry["server"]) + (f", {entry['tls']}" if entry["tls"] else ""),
+            f"{len(entry['connections'])}, {failed} failed",
+            "; ".join(f"{item['count']}x `{item['cause']}`" for item in entry["expected_findings"]),
+            f"`{entry['store']}`",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -31,11 +31,12 @@ from typing import Any, NoReturn
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from captures.record import lab, pki, readme, stacks, walk
+from captures.record import lab, pki, readme, several, stacks, walk
 from captures.record.clients import CLIENTS
 from captures.record.recording import RECORDERS, Recording, RecordingError, absent_tools, mismatch, recording
 from captures.record.scenarios import SCENARIOS, Expected, Scenario
 from captures.record.servers import SERVERS
+from captures.record.several import SEVERAL, Several
 
 _DEFAULT_OUT = Path(__file__).resolve().parents[1]
 
@@ -95,11 +96,30 @@ def record(scenario: Scenario, out: Path, programs: Path) -> dict[str, Any]:
     }
 
 
+def record_several(entry: Several, out: Path, programs: Path) -> dict[str, Any]:
+    """Record a capture of several connections into the folder `out`; give its manifest entry."""
+    with several.recording(entry, programs) as seen:
+        file = f"{entry.name}.pcap"
+        shutil.copyfile(seen.raw, out / file)
+        facts = several.entry(entry, seen)
+    begun = dt.datetime.fromtimestamp(seen.packets[0].time, dt.UTC)
+    return {
+        "name": entry.name,
+        "file": file,
+        "shows": entry.shows,
+        "client": _stack(entry.client, CLIENTS[entry.client]),
+        "server": _stack(entry.server, SERVERS[entry.server]),
+        "recorded_at": begun.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        **facts,
+    }
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Record what the command line asks for; give the exit status."""
     options = _parser().parse_args(arguments)
-    chosen = [s for s in SCENARIOS if not options.only or any(fnmatch.fnmatch(s.name, o) for o in options.only)]
-    unknown = [o for o in options.only if not any(fnmatch.fnmatch(s.name, o) for s in SCENARIOS)]
+    every: tuple[Scenario | Several, ...] = (*SCENARIOS, *SEVERAL)
+    chosen = [s for s in every if not options.only or any(fnmatch.fnmatch(s.name, o) for o in options.only)]
+    unknown = [o for o in options.only if not any(fnmatch.fnmatch(s.name, o) for s in every)]
     if unknown:
         print(f"no scenario is called {', '.join(unknown)}; --list names them", file=sys.stderr)
         return 2
@@ -116,7 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
     return _record_all(chosen, options.out)
 
 
-def _record_all(chosen: list[Scenario], out: Path) -> int:
+def _record_all(chosen: list[Scenario | Several], out: Path) -> int:
     entries: list[dict[str, Any]] = []
     failed = 0
     able = [scenario for scenario in chosen if _installed(scenario)]
@@ -125,7 +145,10 @@ def _record_all(chosen: list[Scenario], out: Path) -> int:
         for scenario in able:
             begun = time.monotonic()
             try:
-                entries.append(record(scenario, out, Path(programs)))
+                if isinstance(scenario, Several):
+                    entries.append(record_several(scenario, out, Path(programs)))
+                else:
+                    entries.append(record(scenario, out, Path(programs)))
             except (RecordingError, lab.LabError, subprocess.SubprocessError) as error:
                 failed += 1
                 print(f"FAILED    {scenario.name}: {error}", flush=True)
@@ -141,11 +164,19 @@ def _record_all(chosen: list[Scenario], out: Path) -> int:
     return 1 if failed else 0
 
 
-def _installed(scenario: Scenario) -> bool:
-    absent = absent_tools(scenario)
+def _installed(scenario: Scenario | Several) -> bool:
+    absent = _absent_tools(scenario)
     if absent:
         print(f"skipped   {scenario.name}: {', '.join(absent)} not installed", flush=True)
     return not absent
+
+
+def _absent_tools(scenario: Scenario | Several) -> tuple[str, ...]:
+    if isinstance(scenario, Scenario):
+        return absent_tools(scenario)
+    servers = (scenario.server, scenario.other_server) if scenario.other_chain else (scenario.server,)
+    tools = {tool for server in servers for tool in stacks.missing(SERVERS[server])}
+    return (*stacks.missing(CLIENTS[scenario.client]), *sorted(tools))
 
 
 def _confirmed(scenario: Scenario, seen: Recording) -> Expected:
@@ -176,12 +207,14 @@ def _write_manifest(path: Path, entries: list[dict[str, Any]]) -> dict[str, Any]
     """Put the new entries among those of earlier runs, in the order of the scenarios."""
     known: dict[str, dict[str, Any]] = {}
     if path.exists():
-        known = {entry["name"]: entry for entry in json.loads(path.read_text())["captures"]}
+        before = json.loads(path.read_text())
+        known = {entry["name"]: entry for kind in ("captures", "several") for entry in before.get(kind, [])}
     known |= {entry["name"]: entry for entry in entries}
     manifest: dict[str, Any] = {
         "schema": "hsanalyze-captures/1",
         "store_password": pki.STORE_PASSWORD,
         "captures": [known[scenario.name] for scenario in SCENARIOS if scenario.name in known],
+        "several": [known[scenario.name] for scenario in SEVERAL if scenario.name in known],
     }
     path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     return manifest

@@ -111,7 +111,7 @@ def _files(job: Job) -> Path:
     (folder / "server-all.pem").write_bytes(chain + secret)
     (folder / "clients.pem").write_bytes(pki.pem(("acme-clients-root",)))
     (folder / "dh1024.pem").write_text(_DH_1024)
-    (folder / "page").mkdir()
+    (folder / "page").mkdir(exist_ok=True)
     (folder / "page/index.html").write_text("hello\n")
     (folder / "strangers.pem").write_bytes(pki.pem(("globex-root",)))
     return folder
@@ -168,7 +168,7 @@ BtBfB4RMhiPCN4JvPcD0gSFBbTj7JwvQL/cyDTDTW+gaHzWGA5SfAgEC
 """
 
 _NGINX_SERVER = """
-daemon off; worker_processes 1; master_process off; user root; pid {folder}/server.pid;
+daemon off; worker_processes 1; user root; pid {folder}/server.pid;
 error_log {folder}/server-error.log info;
 events {{}}
 http {{

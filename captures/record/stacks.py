@@ -29,7 +29,8 @@ class Job:
     """What a stack has to know of the run.
 
     `bundle` is the PEM file of the client's trust anchors; `chain` are the server's certificates and `identity`
-    the client's own, if any (names of `pki.RECIPES`, the leaf first).
+    the client's own, if any (names of `pki.RECIPES`, the leaf first). `to` is the address of another server than
+    the lab's one.
     """
 
     lab: Lab
@@ -44,11 +45,12 @@ class Job:
     client_options: tuple[str, ...]
     server_options: tuple[str, ...]
     programs: Path
+    to: str = ""
 
     @property
     def address(self) -> str:
         """The server's address, in brackets when it is IPv6."""
-        return SERVER_ADDRESS[4] if self.family == 4 else f"[{SERVER_ADDRESS[6]}]"
+        return self.to or (SERVER_ADDRESS[4] if self.family == 4 else f"[{SERVER_ADDRESS[6]}]")
 
     @property
     def url(self) -> str:

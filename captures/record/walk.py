@@ -1,7 +1,7 @@
 """What is on the wire of a recording, by tshark: who did what in which packet, and what ended it.
 
-This looks at captures of one connection only, recorded whole. It is the recorder's own check that a recording
-shows what its scenario says, and independent of the analyzer.
+This looks at connections that were recorded whole, and judges them one by one. It is the recorder's own check that
+a recording shows what its scenario says, and independent of the analyzer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FIELDS = (
     "frame.number", "frame.time_epoch", "tcp.srcport", "tcp.dstport", "tcp.flags.syn", "tcp.flags.ack",
     "tcp.flags.fin", "tcp.flags.reset", "tcp.len", "tls.record.content_type", "tls.handshake.type",
     "tls.alert_message.level", "tls.alert_message.desc", "tls.record.version", "_ws.col.Info",
-    "tls.handshake.certificate_length", "tls.handshake.version",
+    "tls.handshake.certificate_length", "tls.handshake.version", "tcp.stream",
 )  # fmt: skip
 
 _CHANGE_CIPHER_SPEC, _ALERT, _HANDSHAKE, _APPLICATION_DATA = 20, 21, 22, 23
@@ -30,6 +30,7 @@ class Packet:
     """One TCP packet; `level` and `description` are those of its first readable alert."""
 
     number: int
+    stream: int
     time: float
     sender: Side
     syn: bool
@@ -111,6 +112,14 @@ def events(packets: tuple[Packet, ...]) -> dict[str, list[int]]:
     return found
 
 
+def streams(packets: tuple[Packet, ...]) -> dict[int, tuple[Packet, ...]]:
+    """Give the packets of each connection, by Wireshark's number for it."""
+    found: dict[int, tuple[Packet, ...]] = {}
+    for packet in packets:
+        found[packet.stream] = (*found.get(packet.stream, ()), packet)
+    return found
+
+
 def judge(packets: tuple[Packet, ...]) -> Verdict:
     """Find the first event that ended the connection, and how far it had come by then.
 
@@ -171,6 +180,7 @@ def _packet(columns: list[str], port: int) -> Packet:
     levels, descriptions = _numbers(row["tls.alert_message.level"]), _numbers(row["tls.alert_message.desc"])
     return Packet(
         number=int(row["frame.number"]),
+        stream=int(row["tcp.stream"]),
         time=float(row["frame.time_epoch"]),
         sender="server" if int(row["tcp.srcport"]) == port else "client",
         syn=row["tcp.flags.syn"] in {"1", "True"},
