@@ -116,17 +116,20 @@ class Past:
             return []
         bad_servers, good_servers = _listed(servers), _listed(dict.fromkeys(item.server for item in good))
         difference = _difference(members, good)
-        verb = "sends" if len(servers) == 1 else "send"
-        sending = f", which {verb} another chain: {difference}" if difference else ""
-        failed = f"{len(members)} of {len(asked)} connections to {name} failed this way"
+        it_sends = "it sends" if len(servers) == 1 else "they send"
         turned = self._turned(members, good)
         if turned[0][1] is members[0] and len(turned) == 1 and _no_chance(turned, len(members), len(good)):
             before, since = self._moments(good[-1], members[0])
             text = f"Fails since {since}: until {before} the connections to {name} went to {good_servers} and completed"
-            return [f"{text}; these go to {bad_servers}{sending}."]
-        same = " The chain is the same." if self._same_chain(members, good) else ""
-        only = "the one" if len(members) == 1 else "those"
-        return [f"{failed}: only {only} to {bad_servers}{sending}. Those to {good_servers} completed.{same}"]
+            sending = f"; {it_sends} another chain, {difference}" if difference else ""
+            return [f"{text}, since then they go to {bad_servers}{sending}."]
+        why = f": {it_sends} another chain, {difference}" if difference else ""
+        if self._same_chain(members, good):
+            why = ", with the same chain"
+        fails = "fails" if len(servers) == 1 else "fail"
+        completes = "completes" if len({item.server for item in good}) == 1 else "complete"
+        counted = f"in {len(members):,} of {len(asked):,} connections"
+        return [f"Behind {name} only {bad_servers} {fails}, {counted}{why}. {good_servers} {completes}."]
 
     def _never(self, members: Sequence[Connection], servers: Sequence[str], related: Sequence[Connection]) -> list[str]:
         """Nobody succeeds with these servers."""
