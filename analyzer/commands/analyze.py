@@ -50,7 +50,7 @@ def run(words: list[str]) -> int:
 
     _keep_freed_memory()
     # Millions of small, acyclic objects are made and kept: looking through them for cycles again and again is waste.
-    gc.set_threshold(50_000, 20, 1000)
+    gc.set_threshold(1_000_000, 20, 1000)
     with _Progress() as progress:
         report = analyze(
             options.captures,

@@ -379,13 +379,15 @@ class Flows:
         """Learn where each side's sequence numbers begin: by its SYN, its first segment, or the peer's ACK."""
         table = self.table.rows
         syn = np.flatnonzero((segments.flags & SYN != 0) & (segments.quoted == 0))
-        for row in syn.tolist():
-            record = table[int(flow[row])]
-            who = int(side[row])
-            # Of several SYN,ACKs the last one counts: a box in between answered too, or the first was never taken.
-            if record["base_known"][who] < _FROM_SYN or segments.flags[row] & ACK:
-                record["base"][who] = segments.seq[row]
-                record["base_known"][who] = _FROM_SYN
+        if len(syn):
+            answers = segments.flags[syn] & ACK != 0
+            first = syn[~answers][::-1]
+            first = first[table["base_known"][flow[first], side[first]] < _FROM_SYN]
+            # Of several SYNs the first one counts, of SYN,ACKs the last: a box in between answered too, or the first
+            # was never taken. Where an index is repeated, what is assigned last stays.
+            for rows in (first, syn[answers]):
+                table["base"][flow[rows], side[rows]] = segments.seq[rows]
+                table["base_known"][flow[rows], side[rows]] = _FROM_SYN
         sorted_flow = flow[order]
         starts = _starts(sorted_flow * 2 + side[order])
         if not (table["base_known"][sorted_flow[starts]] == _UNKNOWN).any():

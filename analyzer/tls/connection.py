@@ -394,8 +394,7 @@ class Connection:
 
     def chain(self, side: Side) -> CertificateMessage | None:
         """The first Certificate message of a side that holds certificates; else its first one."""
-        own = [message for message in self.certificates if message.side is side]
-        return next((message for message in own if message.chain), own[0] if own else None)
+        return self._details.chains.get(side)
 
     def packet_of(self, side: Side, handshake_type: int) -> int | None:
         """Frame of the first handshake message of a type that a side sent."""
@@ -609,6 +608,16 @@ class _Details:
         self._log = log
         self._hellos = hellos
         self._certificates = certificates
+
+    @cached_property
+    def chains(self) -> dict[Side, CertificateMessage]:
+        """Of each side the first Certificate message that holds certificates; else its first one."""
+        chains: dict[Side, CertificateMessage] = {}
+        for message in self._certificates.found:
+            known = chains.get(message.side)
+            if known is None or (message.chain and not known.chain):
+                chains[message.side] = message
+        return chains
 
     @cached_property
     def others(self) -> _Others:
