@@ -44,6 +44,10 @@ _CERTIFICATE_FLIGHT: Final = 300
 alone, as in a resumption, stay under it; the smallest real certificates do not."""
 _PROMPT_NS: Final = 3_000_000_000
 """A server that refuses does so when it has read the client's flight; one that closes an idle connection waits."""
+_ALERTS_AT_MOST: Final = 2
+"""A fatal alert, and a close_notify behind it (GnuTLS)."""
+_UNANSWERED_AT_MOST: Final = 4
+"""Records that a client sends before it has heard that the server accepts it: a request, not an upload."""
 _TICKETS_AT_MOST: Final = 4
 _TICKET_BYTES: Final = 4096
 """Server records after the client's Finished that may all be session tickets: no more than this is no data."""
@@ -373,6 +377,8 @@ def _server_records(connection: Connection, client: _Client13) -> _Server13:
     padding = next(iter(whole)) - lengths.finished if len(whole) == 1 else None
     if answer:
         ends = _is_alert(answer[-1], lengths, padding)
+        if ends and len(answer) == _ALERTS_AT_MOST and _is_alert(answer[0], lengths, padding):
+            return _Server13(flight, (), answer[0])
         return _Server13(flight, answer[:-1] if ends else answer, answer[-1] if ends else None)
     if first is None and flight and _is_alert(flight[-1], lengths):
         # Nothing that opens a flight is as short, and a padded one might be EncryptedExtensions: who left decides.
@@ -408,7 +414,7 @@ def _refused(connection: Connection, client: _Client13, server: _Server13) -> bo
         packet, time_ns = event.packet, event.time_ns
     own = [record for record in half.application if record.packet <= packet]
     handshake = client.finished if client.finished in own else client.first
-    if handshake is None or time_ns - handshake.time_ns > _PROMPT_NS or len(client.data) > _TICKETS_AT_MOST:
+    if handshake is None or time_ns - handshake.time_ns > _PROMPT_NS or len(client.data) > _UNANSWERED_AT_MOST:
         return False
     closed_first = (client.closing is not None and client.closing.packet <= packet) or any(
         e.side is Side.CLIENT and e.kind in (EventKind.FIN, EventKind.RST) and e.packet < packet
