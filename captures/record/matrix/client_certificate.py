@@ -125,6 +125,36 @@ def _accepted(server: str, client: str, tls: str, identity: tuple[str, ...] = ("
     return _case(None, "client-cert-accepted", "none", server, client, tls, identity=identity)
 
 
+_OPTIONAL: dict[str, tuple[str, ...]] = {
+    "nginx": ("ssl_verify_client optional;", f"ssl_client_certificate {_BY_CA};"),
+    "go": ("verify=given", f"ca={_BY_CA}"),
+    "python": ("verify=given", f"ca={_BY_CA}"),
+    "java": ("verify=want",),
+}
+"""How each server is told to ask for a certificate, and to do without."""
+
+_UNCHECKED: dict[str, tuple[str, ...]] = {
+    "openssl": ("-verify", "2", "-CAfile", _BY_CA),
+    "nginx": ("ssl_verify_client optional_no_ca;", f"ssl_client_certificate {_BY_CA};"),
+}
+"""How each server is told to ask for a certificate, and to take any."""
+
+
+def _optional(server: str, client: str, tls: str) -> Case:
+    return _case(
+        None, "client-cert-optional", "none: the server asks, and does without", server, client, tls,
+        require=_OPTIONAL[server],
+    )  # fmt: skip
+
+
+def _unchecked(server: str, client: str, tls: str, identity: str) -> Case:
+    return _case(
+        None, f"client-cert-unchecked-{identity.removeprefix('client-')}",
+        "none: the server asks, and takes a certificate that others would refuse", server, client, tls,
+        identity=(identity,), require=_UNCHECKED[server],
+    )  # fmt: skip
+
+
 def _unsent(server: str, client: str, tls: str) -> Case:
     return _case(
         "client-cert-missing", "client-cert-unfit",
@@ -165,6 +195,10 @@ CASES: tuple[Case, ...] = (
             ("apache", "node", "1.3"),
             ("java", "python", "1.2"),
             ("go", "openssl", "1.2"),
+            ("node", "curl", "1.3"),
+            ("python", "openssl", "1.3"),
+            ("gnutls", "curl", "1.3"),
+            ("stunnel", "python", "1.3"),
         )
     ),
     *(
@@ -242,12 +276,29 @@ CASES: tuple[Case, ...] = (
         "apache", "curl", "1.2", also=("client-cert-rejected",),
         require=(f"SSLCACertificateFile {_BY_CA}", "<Location />", "SSLVerifyClient require", "</Location>"),
     ),
-    _case(
-        None, "client-cert-optional", "none: the server asks, and does without", "nginx", "curl", "1.2",
-        require=("ssl_verify_client optional;", f"ssl_client_certificate {_BY_CA};"),
+    *(
+        _optional(server, client, tls)
+        for server, client, tls in (
+            ("nginx", "curl", "1.2"),
+            ("nginx", "python", "1.2"),
+            ("nginx", "java", "1.3"),
+            ("python", "curl", "1.2"),
+            ("python", "openssl", "1.3"),
+            ("go", "java", "1.3"),
+            ("go", "python", "1.2"),
+            ("java", "go", "1.3"),
+            ("java", "wget", "1.2"),
+        )
     ),
-    _case(
-        None, "client-cert-optional", "none: the server asks, and does without", "go", "java", "1.3",
-        require=("verify=given", f"ca={_BY_CA}"),
+    *(
+        _unchecked(server, client, tls, identity)
+        for server, client, tls, identity in (
+            ("openssl", "curl", "1.2", "client-stranger"),
+            ("openssl", "python", "1.2", "client-expired"),
+            ("openssl", "go", "1.3", "client-expired"),
+            ("nginx", "curl", "1.2", "client-stranger"),
+            ("nginx", "python", "1.2", "client-self-signed"),
+            ("nginx", "openssl", "1.3", "client-stranger"),
+        )
     ),
 )  # fmt: skip
