@@ -65,6 +65,7 @@ def analyze(
     """
     from analyzer.capture import CaptureReader
     from analyzer.net.decode import SegmentDecoder
+    from analyzer.report.negotiation import compared
 
     settings = _settings(
         truststore=truststore,
@@ -86,7 +87,7 @@ def analyze(
     for batch in reader.batches():
         flows.add(decoder.decode(batch))
     flows.finish()
-    connections = tuple(_connections(flows, settings, reader.last_time_ns or 0, in_full=all))
+    connections = compared(tuple(_connections(flows, settings, reader.last_time_ns or 0, in_full=all)))
     report = _report(reader, decoder, settings, connections)
     if redact:
         from analyzer.report.redact import redact as redacted

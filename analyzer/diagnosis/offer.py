@@ -17,6 +17,7 @@ __all__ = [
     "CIPHER_SUITES",
     "GROUPS",
     "SIGNATURES",
+    "USUAL_SIGNATURES",
     "lacking",
     "left_before_certificate",
     "newest",
@@ -35,7 +36,7 @@ _SUITES: Final = {
 """AES-GCM, before TLS 1.3 with ECDHE for keys of both kinds."""
 _GROUPS: Final = frozenset({23, 29})
 """secp256r1 and x25519."""
-_SIGNATURES: Final = frozenset({0x0401, 0x0403, 0x0804})
+USUAL_SIGNATURES: Final = frozenset({0x0401, 0x0403, 0x0804})
 """rsa_pkcs1_sha256, ecdsa_secp256r1_sha256, rsa_pss_rsae_sha256."""
 _VERSIONS: Final = (ProtocolVersion.TLS_1_2, ProtocolVersion.TLS_1_3)
 
@@ -50,7 +51,7 @@ def lacking(hello: ClientHello) -> tuple[str, ...]:
         found.append(CIPHER_SUITES)
     if hello.supported_groups and not set(hello.supported_groups) >= _GROUPS:
         found.append(GROUPS)
-    if hello.signature_algorithms and not set(hello.signature_algorithms) >= _SIGNATURES:
+    if hello.signature_algorithms and not set(hello.signature_algorithms) >= USUAL_SIGNATURES:
         found.append(SIGNATURES)
     return tuple(found)
 

@@ -16,6 +16,7 @@ from analyzer.registry import (
     alert_name,
     alpn_name,
     cipher_suite_name,
+    group_name,
     handshake_type_name,
     printable,
     version_name,
@@ -30,6 +31,7 @@ from analyzer.report.model import (
     TimelineEntry,
     Tls,
 )
+from analyzer.report.negotiation import negotiation_of
 from analyzer.tls import connection as wire
 from analyzer.tls.connection import EventKind, Side
 from analyzer.tls.fingerprint import ja3, ja3s, ja4
@@ -76,6 +78,7 @@ def connection_report(
         trust=case.trust.verdicts if case.trust.store_given else (),
         fixes=outcome.fixes,
         host=case.trust.host,
+        negotiation=negotiation_of(seen, outcome),
     )
 
 
@@ -170,6 +173,7 @@ def _tls(seen: wire.Connection, *, fingerprints: bool) -> Tls | None:
         None if whole is None else ja4(whole),
         _resumed(seen),
         seen.hello_retry is not None,
+        _group(seen, in_full=fingerprints),
     )
 
 
@@ -186,6 +190,7 @@ def _tls_of(
     ja4_: str | None,
     resumed: bool,
     hello_retry: bool,
+    group: int | None,
 ) -> Tls:
     """The same object for the same handshake: it is put into words once, whatever the number of connections."""
     return Tls(
@@ -200,7 +205,18 @@ def _tls_of(
         ja4=ja4_,
         resumed=resumed,
         hello_retry=hello_retry,
+        group=None if group is None else group_name(group),
     )
+
+
+def _group(seen: wire.Connection, *, in_full: bool) -> int | None:
+    """The group of the key exchange: since TLS 1.3 in the ServerHello, before in the ServerKeyExchange."""
+    answer = seen.server_hello
+    if answer is None:
+        return None
+    if is_tls13(answer.version):
+        return answer.group
+    return seen.server_key_exchange.group if in_full and seen.server_key_exchange is not None else None
 
 
 def _resumed(seen: wire.Connection) -> bool:

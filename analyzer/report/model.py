@@ -17,16 +17,21 @@ __all__ = [
     "SCHEMA",
     "STORE_SCHEMA",
     "Alert",
+    "Answered",
     "Capture",
     "CertificateInfo",
     "CheckFix",
     "CheckReport",
+    "Chosen",
     "Connection",
     "Diagnosis",
     "Evidence",
     "Finding",
     "Fix",
     "InputProblem",
+    "Missing",
+    "Negotiation",
+    "Offered",
     "Report",
     "StoreEntryInfo",
     "StoreReport",
@@ -138,6 +143,72 @@ class Tls:
     ja4: str | None
     resumed: bool
     hello_retry: bool
+    group: str | None = None
+    """The group of the key exchange, where it can be seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """What a ClientHello offers, the preferred first, without GREASE (RFC 8701) and signalling values.
+
+    `older_versions`: the hello has no supported_versions, and names only the newest version that the client takes.
+    """
+
+    versions: tuple[str, ...]
+    cipher_suites: tuple[str, ...]
+    groups: tuple[str, ...]
+    signature_algorithms: tuple[str, ...]
+    alpn: tuple[str, ...]
+    sni: str | None
+    older_versions: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What the server chose in this connection, or asked for; empty where it did not come so far.
+
+    `signature_algorithms` has that of its ServerKeyExchange, `dh_prime_bits` the size of its Diffie-Hellman prime. The
+    fields `requested_...` are what its CertificateRequest takes from the client.
+    """
+
+    versions: tuple[str, ...] = ()
+    cipher_suites: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    signature_algorithms: tuple[str, ...] = ()
+    alpn: tuple[str, ...] = ()
+    dh_prime_bits: int | None = None
+    requested_signature_algorithms: tuple[str, ...] = ()
+    requested_certificate_types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What the same server (address, port, and server name) chose in another connection of the capture."""
+
+    connection: int
+    version: str
+    cipher_suite: str | None
+    group: str | None
+    alpn: str | None
+    sni: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """A list of which nothing is in common with what the server was seen to choose. `of` is the field that holds it."""
+
+    of: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Negotiation:
+    """What both sides can do, as far as the capture shows it."""
+
+    client: Offered
+    server: Answered
+    elsewhere: tuple[Chosen, ...] = ()
+    missing: tuple[Missing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +251,8 @@ class Connection:
     """The name that the trust check was made for (`--host`, else the SNI), None when it is unknown."""
     fault: str | None = None
     """Our own fault, when the analysis of this connection broke; the rest of the report stands."""
+    negotiation: Negotiation | None = None
+    """Both sides' lists, for handshakes that failed because they could not agree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

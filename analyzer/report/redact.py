@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
+from analyzer.report.characters import unescaped
 from analyzer.report.model import Capture, CertificateInfo, CheckReport, Report, Truststore
 from analyzer.report.public_authorities import PUBLIC_CAS, PUBLIC_ORGANISATIONS
 
@@ -45,7 +46,9 @@ GENERIC_WORDS = frozenset(_GENERIC.split())
 _KEPT = """
     schema format link_types code confidence outcome aborted_by abort_act stage from_ level description cipher
     version offered_versions alpn alpn_offered ja3 ja3s ja4 role key signature profile action chain_source
-    started_at not_before not_after first_time last_time first_at last_at at severity host_source profiles
+    versions cipher_suites cipher_suite groups group signature_algorithms requested_signature_algorithms
+    requested_certificate_types of started_at not_before not_after first_time last_time first_at last_at at severity
+    host_source profiles
 """
 KEPT = frozenset(_KEPT.split())
 """Fields whose values are words of the contract, registered names, times or fingerprints of software."""
@@ -229,10 +232,10 @@ class _Pseudonyms:
             kind, equals, raw = part.partition("=")
             if not equals:
                 parts.append(self.text(part))
-            elif _kept_attribute(kind.strip().upper(), _unescaped(raw)):
+            elif _kept_attribute(kind.strip().upper(), unescaped(raw)):
                 parts.append(part)
             else:
-                parts.append(f"{kind}={self._attribute_value(kind.strip().upper(), _unescaped(raw))}")
+                parts.append(f"{kind}={self._attribute_value(kind.strip().upper(), unescaped(raw))}")
         return "".join(parts)
 
     def serial(self, serial: str) -> str:
@@ -504,23 +507,11 @@ def _public(name: str) -> bool:
 def _attributes(name: str) -> list[tuple[str, str]]:
     """Read an RFC 4514 name as pairs of attribute type, in capitals, and value."""
     pairs = [part.partition("=") for part in _DN_PART.findall(name)]
-    return [(kind.strip().upper(), _unescaped(raw)) for kind, equals, raw in pairs if equals]
+    return [(kind.strip().upper(), unescaped(raw)) for kind, equals, raw in pairs if equals]
 
 
 def _kept_attribute(kind: str, value: str) -> bool:
     return kind in ATTRIBUTE_NAMES_KEPT or (kind == "O" and PUBLIC_ORGANISATIONS.fullmatch(value) is not None)
-
-
-def _unescaped(value: str) -> str:
-    """Give an attribute value without its RFC 4514 escapes."""
-    if "\\" not in value:
-        return value.strip()
-    text = re.sub(r"((?:\\[0-9A-Fa-f]{2})+)", lambda match: _from_hex(match[0]), value)
-    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL).strip()
-
-
-def _from_hex(escaped: str) -> str:
-    return bytes.fromhex(escaped.replace("\\", "")).decode("utf-8", "replace")
 
 
 def _spellings(name: str) -> set[str]:

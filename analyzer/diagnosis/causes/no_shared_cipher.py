@@ -73,12 +73,14 @@ from analyzer.diagnosis.offer import (
     versions_lacking,
 )
 from analyzer.registry import AlertDescription as Alert
-from analyzer.registry import cipher_suite_name, group_name, is_grease, signature_scheme_name
+from analyzer.registry import CipherSuite, cipher_suite_name, group_name, is_grease, signature_scheme_name
 from analyzer.tls.connection import Side
 from analyzer.tls.messages import ClientHello
 
 _CODE: Final = "no-shared-cipher"
-_SHOWN: Final = 8
+_SHOWN: Final = 4
+_SIGNALS: Final = (CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV, CipherSuite.TLS_FALLBACK_SCSV)
+"""What stands among the suites and is none."""
 
 
 def look(case: Case) -> Match | None:
@@ -172,7 +174,8 @@ def _before_certificate(case: Case, packet: int | None) -> Match | None:
 
 
 def _offered(hello: ClientHello) -> str:
-    suites = _listed([cipher_suite_name(suite) for suite in hello.cipher_suites if not is_grease(suite)])
+    offered = [suite for suite in hello.cipher_suites if not is_grease(suite) and suite not in _SIGNALS]
+    suites = _listed([cipher_suite_name(suite) for suite in offered])
     groups = _groups(hello)
     return f" The client offered {suites}" + (f", with the groups {groups}." if groups else ".")
 
