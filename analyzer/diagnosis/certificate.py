@@ -111,6 +111,8 @@ def refusal(case: Case) -> Refusal | None:
         return None
     chain = case.server_chain
     encrypted = is_tls13(case.connection.version)
+    if not encrypted and case.connection.halves[Side.CLIENT].application_count:
+        return None  # it sent data ahead of the server's Finished (RFC 7918), so the certificate was good enough
     alert = case.fatal_alert
     readable = (chain is not None and chain.chain) or encrypted or case.trust.verdicts
     if not readable and alert not in CERTIFICATE_ALERTS:

@@ -2,7 +2,7 @@
 
 A RST bears the peer's address, but it was not the peer that sent it.
 
-Aborted by: network. Confidence: certain or likely.
+Aborted by: network. Confidence: certain, likely or possible.
 
 ## What happened
 Something on the path cut the connection and signed with the peer's address: a firewall, an intrusion prevention
@@ -17,9 +17,10 @@ The first ending act is a RST, and one of these speaks against its sender:
   the difference between usual initial values (64, 128, 255) over the same distance.
 - Its IP identification lies far outside the row of the peer's other packets, and that row is close.
 
-Certain: two of these together. Likely: one alone. A load balancer that answers for its server, or a route that
-changed, can explain the last two by themselves. A box that imitates the peer well is not seen: that looks like
-`server-reset`.
+Certain: two of these together. Likely: one of the first two alone. Possible: the last alone, for some systems number
+the resets of connections that they no longer know by another row. A load balancer that answers for its server, or a
+route that changed, can explain the last two by themselves. A box that imitates the peer well is not seen: that looks
+like `server-reset`.
 
 ## What to do
 1. Capture on both ends at once. A RST that one end received and the other never sent is the proof.
@@ -54,11 +55,10 @@ The ends log a plain reset:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.cause import CERTAIN, LIKELY, Cause, Evidence, Match
+from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
 from analyzer.tls.connection import Half, Reset
 
 _FAR: Final = 3
@@ -80,15 +80,17 @@ def look(case: Case) -> Match | None:
     if case.progress.handshake_done or reset is None or half.packets < 2:
         return None
     who = ending.side.value
-    signs = [text for text in (_went_on(half, reset, who), *_other_sender(half, reset, who)) if text]
+    strong = [sign for sign in (_went_on(half, reset, who), _other_distance(half, reset, who)) if sign]
+    weak = _other_row(half, reset, who)
+    signs = [*strong, *((weak,) if weak else ())]
     if not signs:
         return None
     return Match(
-        confidence=CERTAIN if len(signs) > 1 else LIKELY,
+        confidence=CERTAIN if len(signs) > 1 else LIKELY if strong else POSSIBLE,
         explanation=f"The RST bears the {who}'s address but comes from elsewhere: {'; '.join(signs)}. A firewall, an "
         "intrusion prevention system or a filter on the path cuts this connection.",
         evidence=tuple(Evidence(ending.packet, text) for text in signs),
-        weight=3,
+        weight=3 if strong else 0,
         aborted_by="network",
     )
 
@@ -103,18 +105,25 @@ def _went_on(half: Half, reset: Reset, who: str) -> str | None:
     return f"the {who} itself went on: {ahead} bytes of data from behind the RST's sequence number"
 
 
-def _other_sender(half: Half, reset: Reset, who: str) -> Iterator[str]:
-    """Fields of the IP header that are not those of the side's other packets."""
+def _other_distance(half: Half, reset: Reset, who: str) -> str | None:
+    """A time to live that is not that of the side's other packets."""
     ttls = [ttl for ttl in half.ttls if ttl >= 0]
-    if ttls and reset.ttl >= 0 and all(abs(reset.ttl - t) >= _FAR and not _own_default(reset.ttl, t) for t in ttls):
-        shown = " and ".join(dict.fromkeys(map(str, ttls)))
-        yield f"the RST has a time to live of {reset.ttl}, the {who}'s other packets {shown}"
-    if half.ip_ids is not None and reset.ip_id > 0 and half.packets > _PACKETS_IN_A_ROW:
-        low, high = half.ip_ids
-        in_a_row = low <= high <= low + _ROW_PER_PACKET * half.packets
-        outside = min((low - reset.ip_id) % 65_536, (reset.ip_id - high) % 65_536)
-        if in_a_row and not low <= reset.ip_id <= high and outside > _OUTSIDE + 16 * (high - low):
-            yield f"the RST has the IP identification {reset.ip_id:#06x}, the {who}'s others {low:#06x} to {high:#06x}"
+    if not ttls or reset.ttl < 0 or any(abs(reset.ttl - t) < _FAR or _own_default(reset.ttl, t) for t in ttls):
+        return None
+    shown = " and ".join(dict.fromkeys(map(str, ttls)))
+    return f"the RST has a time to live of {reset.ttl}, the {who}'s other packets {shown}"
+
+
+def _other_row(half: Half, reset: Reset, who: str) -> str | None:
+    """An IP identification far outside the row of the side's other packets."""
+    if half.ip_ids is None or reset.ip_id <= 0 or half.packets <= _PACKETS_IN_A_ROW:
+        return None
+    low, high = half.ip_ids
+    in_a_row = low <= high <= low + _ROW_PER_PACKET * half.packets
+    outside = min((low - reset.ip_id) % 65_536, (reset.ip_id - high) % 65_536)
+    if not in_a_row or low <= reset.ip_id <= high or outside <= _OUTSIDE + 16 * (high - low):
+        return None
+    return f"the RST has the IP identification {reset.ip_id:#06x}, the {who}'s others {low:#06x} to {high:#06x}"
 
 
 def _own_default(reset_ttl: int, ttl: int) -> bool:
