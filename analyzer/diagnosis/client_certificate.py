@@ -46,6 +46,7 @@ __all__ = [
     "Refusal",
     "answered_request",
     "client_refused",
+    "count",
     "faults",
     "senders",
     "server_refusal",
@@ -120,6 +121,7 @@ _NGINX_PAGES: Final = MappingProxyType(
 )
 """What nginx answers with HTTP status 400: to a client without a certificate, and to one whose check failed for any
 reason."""
+_DOUBT: Final = " That may be a refusal, or all there was to say."
 _RECORDS_AT_MOST: Final = 12
 _SHORT: Final = 2048
 """Bytes of a record in which an error page has room."""
@@ -208,7 +210,7 @@ def client_refused(case: Case, kind: str) -> Match | None:
     if fault is None and named != kind:
         return None
     evidence = [
-        Evidence(sent.packet, f"the client's Certificate message: {_count(len(sent.chain))}"),
+        Evidence(sent.packet, f"the client's Certificate message: {count(len(sent.chain))}"),
         Evidence(refusal.ending.packet, refusal.text),
     ]
     accepted = case.client_trust.store_given and case.client_trust.accepted_by_all
@@ -226,7 +228,7 @@ def client_refused(case: Case, kind: str) -> Match | None:
     else:
         confidence = CERTAIN if fault is not None and named == kind and not accepted else LIKELY
     reason = f" {fault.text[:1].upper()}{fault.text[1:].rstrip('.')}." if fault is not None else ""
-    against = f" But {contradiction}." if contradiction else ""
+    against = (f" But {contradiction}." if contradiction else "") + (_DOUBT if refusal.unsure else "")
     return Match(
         confidence=confidence,
         explanation=f"After the client's certificate {refusal.text}.{reason}{against}",
@@ -240,6 +242,11 @@ def client_refused(case: Case, kind: str) -> Match | None:
 def senders(alert: int | None, kind: str) -> str:
     """The servers that are known to answer a fault of this kind so, for a sentence."""
     return " or ".join(stack for stack, alerts in SERVER_ALERTS.items() if alert in alerts.get(kind, ()))
+
+
+def count(number: int) -> str:
+    """Certificates, for a sentence."""
+    return f"{number} certificate{'s' if number != 1 else ''}"
 
 
 def _contradiction(kind: str, alert: int | None, fault: Fault | None) -> str:
@@ -256,10 +263,6 @@ def _contradiction(kind: str, alert: int | None, fault: Fault | None) -> str:
     if named is None and alert not in CERTIFICATE_ALERTS | {Alert.HANDSHAKE_FAILURE, Alert.INTERNAL_ERROR}:
         return f"the alert {word} is not one about certificates"
     return ""
-
-
-def _count(number: int) -> str:
-    return f"{number} certificate{'s' if number != 1 else ''}"
 
 
 def _kind(code: str) -> str:

@@ -92,7 +92,8 @@ def look(case: Case) -> Match | None:
     wanted = f" It accepts certificates issued by {names}." if names else ""
     return Match(
         confidence=confidence,
-        explanation=f"The server asked for a client certificate, the client sent none, and the server refused.{wanted}",
+        explanation="The server asked for a client certificate, the client sent none, and "
+        f"{_refused(case, refusal)}.{wanted}",
         evidence=(*unsent, Evidence(refusal.ending.packet, refusal.text)),
         weight=3,
         aborted_by="server",
@@ -124,6 +125,15 @@ def _unsent(case: Case) -> tuple[Evidence, ...]:
         text = "a record as long as a Certificate without a certificate"
         return (Evidence(progress.empty_client_certificate, text),)
     return ()
+
+
+def _refused(case: Case, refusal: Refusal) -> str:
+    """What the server made of it, for a sentence."""
+    if refusal.unsure or _idle(case, refusal):
+        return f"{refusal.text}: perhaps a refusal, perhaps all there was to say"
+    if case.progress.handshake_done:
+        return f"the server refused inside the connection: {refusal.text}"
+    return "the server refused"
 
 
 def _idle(case: Case, refusal: Refusal) -> bool:

@@ -64,7 +64,7 @@ from __future__ import annotations
 from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import LIKELY, POSSIBLE, Cause, Evidence, Match
-from analyzer.diagnosis.client_certificate import MISSING, UNFIT, Refusal, faults, senders, server_refusal
+from analyzer.diagnosis.client_certificate import MISSING, UNFIT, Refusal, count, faults, senders, server_refusal
 from analyzer.registry import AlertDescription as Alert
 
 
@@ -95,7 +95,7 @@ def _in_clear(case: Case, refusal: Refusal) -> Match | None:
     doubtful = alert not in CERTIFICATE_ALERTS if alert is not None else sound
     unsure = refusal.page is None and (refusal.unsure or (doubtful and unfit is None))
     evidence = [
-        Evidence(sent.packet, f"the client's Certificate message: {len(sent.chain)} certificates"),
+        Evidence(sent.packet, f"the client's Certificate message: {count(len(sent.chain))}"),
         Evidence(refusal.ending.packet, refusal.text),
     ]
     if unfit is not None:
