@@ -8,10 +8,11 @@ terminal cells (Unicode Standard Annex 11: wide characters take two, combining m
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import cache
 
-__all__ = ["ELLIPSIS", "cells", "clean", "shorten", "split_cells"]
+__all__ = ["ELLIPSIS", "cells", "clean", "shorten", "split_cells", "unescaped"]
 
 ELLIPSIS = "…"
 
@@ -51,6 +52,18 @@ def split_cells(text: str, limit: int) -> tuple[str, str]:
         if width > limit:
             return text[:index], text[index:]
     return text[: 4 * limit], text[4 * limit :]
+
+
+def unescaped(value: str) -> str:
+    """Give an attribute value of an RFC 4514 name without its escapes."""
+    if "\\" not in value:
+        return value.strip()
+    text = re.sub(r"((?:\\[0-9A-Fa-f]{2})+)", lambda match: _from_hex(match[0]), value)
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL).strip()
+
+
+def _from_hex(escaped: str) -> str:
+    return bytes.fromhex(escaped.replace("\\", "")).decode("utf-8", "replace")
 
 
 def _visible(character: str) -> str:

@@ -14,6 +14,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
+from analyzer.report.characters import unescaped
 from analyzer.report.model import CertificateInfo, Connection
 
 __all__ = ["Past", "chain_of", "host_of", "name_of", "started", "top_issuer"]
@@ -23,6 +24,8 @@ LISTED: Final = 3
 PAIR: Final = 2
 IN_BETWEEN: Final = 3
 """Turns of success and failure of what failed only in between, or worked only in between."""
+LONGEST: Final = 200
+"""Characters of the longest name that a sentence quotes."""
 APART: Final = 1.0
 """Seconds: connections that begin closer to each other than this begin together."""
 CHANCE: Final = 1000
@@ -407,10 +410,14 @@ def _asked(members: Sequence[Connection]) -> str:
     return f"{name} ({server})" if len(names) == 1 and name else server
 
 
-def _quoted(subject: str) -> str:
-    match = _COMMON_NAME.search(subject)
-    name = re.sub(r"\\(.)", r"\1", match[1], flags=re.DOTALL) if match else subject
-    return f"“{name}”"
+def _quoted(name: str) -> str:
+    """The common name of an RFC 4514 name, or all of it when it has none.
+
+    One that nobody could read is not cut but left out: a part of it could not be redacted any more.
+    """
+    match = _COMMON_NAME.search(name)
+    text = (unescaped(match[1]) if match else name) or "an empty name"
+    return f"“{text}”" if len(text) <= LONGEST else f"a name of {len(text):,} characters"
 
 
 def _listed(values: Iterable[str]) -> str:

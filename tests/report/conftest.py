@@ -246,7 +246,7 @@ def summary(connections: tuple[Connection, ...]) -> Summary:
     )
 
 
-def finding(members: tuple[Connection, ...], text: str) -> Finding:
+def finding(members: tuple[Connection, ...], text: str, *notes: str) -> Finding:
     cause = members[0].cause
     assert cause is not None
     return Finding(
@@ -257,6 +257,10 @@ def finding(members: tuple[Connection, ...], text: str) -> Finding:
         first_at=min(item.started_at for item in members),
         last_at=max(item.started_at for item in members),
         text=text,
+        hosts=tuple(dict.fromkeys(item.host for item in members if item.host)),
+        clients=len({item.client.rpartition(":")[0] for item in members}),
+        notes=notes,
+        examples=(members[0].id, members[-1].id)[: len(members)],
     )
 
 
@@ -264,6 +268,12 @@ REFUSED_TEXT = (
     "The client 10.1.2.3 refused the certificate of api.backend.example (10.1.2.4:443): its trust store lacks the "
     "root CA 'Acme Root CA'."
 )
+MIXED_NOTE = (
+    "Fails in 3 of 5 connections, mixed in time with those that completed: the failing ones got another chain, another "
+    "leaf, for “api.backend.example” instead of “api-2.backend.example”, issued by “Acme Issuing CA 2” instead of "
+    "“Acme Root CA”."
+)
+OTHER_NOTE = "2 other clients (10.1.2.7 and 2001:db8::7) completed 2 handshakes with the same server."
 
 
 @pytest.fixture(scope="session")
@@ -436,7 +446,7 @@ def mixed() -> Report:
         ),
         connections=connections,
         findings=(
-            finding(refusals, REFUSED_TEXT),
+            finding(refusals, REFUSED_TEXT, MIXED_NOTE, OTHER_NOTE),
             finding(
                 (expired,),
                 "The certificate of api.backend.example ([2001:db8::4]:8443) expired on 2026-10-31",
