@@ -205,10 +205,11 @@ class Past:
         completed = f"{_count(len(worked), 'connection')} completed"
         if turns == "sf":
             before, since = self._moments(worked[-1], members[0])
-            text = f"Fails since {since}"
             if changed:
-                text += f", when {who} began to send another chain: {_difference(members[:1], worked[-1:])}"
+                difference = _difference(members[:1], worked[-1:])
+                text = f"Fails since {since}, when {who} began to send another chain: {difference}"
                 return f"{text}. Before that, {completed}, the last at {before}."
+            text = f"Fails since {since}" if len(members) > 1 else f"Failed once, at {since}"
             return f"{text}: before that, {completed}, the last at {before}{same}."
         if turns == "fs":
             until, since = self._moments(members[-1], worked[0])

@@ -249,12 +249,17 @@ def test_a_new_leaf_is_described_by_what_is_new() -> None:
 
 
 def test_it_fails_since_some_moment_though_the_chain_is_the_same() -> None:
-    assert notes(seen(1), seen(2), seen(9, EXPIRED)) == (
+    assert notes(seen(1), seen(2), seen(9, EXPIRED), seen(10, EXPIRED)) == (
         (
             "Fails since 10:00:09 UTC: before that, 2 connections completed, the last at 10:00:02 UTC, with the same "
             "chain."
         ),
     )
+
+
+def test_one_failure_at_the_end_is_no_lasting_one() -> None:
+    (note,) = notes(seen(1), seen(2), seen(9, EXPIRED))
+    assert note.startswith("Failed once, at 10:00:09 UTC: before that, 2 connections completed")
 
 
 def test_a_chain_that_was_not_seen_is_not_compared() -> None:
