@@ -55,6 +55,8 @@ class PacketBatch:
     """[N] nanoseconds since 1970-01-01 UTC."""
     link: NDArray[np.int32]
     """[N] link type (LINKTYPE_ number of the tcpdump registry); -1 for a record that is no packet."""
+    heads: NDArray[np.uint8] | None = None
+    """[N, M] bytes of which the last `PADDING` are the first of each packet, when it was gathered already."""
 
     def __len__(self) -> int:
         return len(self.offset)

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.capture.batch import CaptureProblem, PacketBatch, gather
+from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, gather
 from analyzer.capture.chain import RecordShape, consecutive
 
 __all__ = ["MAX_PACKET", "PcapParser"]
@@ -129,7 +129,9 @@ class PcapParser:
         return offsets, position, None
 
     def _batch(self, data: NDArray[np.uint8], at: NDArray[np.int64], number: int) -> PacketBatch:
-        headers = gather(data, at, np.dtype((f"{self._order}u4", (4,)))).astype(np.int64)
+        # The first bytes of the packets are taken along: another way through the bytes costs as much again.
+        heads = gather(data, at, np.dtype(("u1", (self._record_header + PADDING,))))
+        headers = heads[:, :16].view(f"{self._order}u4").astype(np.int64)
         time_ns = headers[:, 0] * 1_000_000_000 + headers[:, 1] * self._tick_ns
         return PacketBatch(
             first_number=number,
@@ -139,6 +141,7 @@ class PcapParser:
             original=headers[:, 3],
             time_ns=time_ns,
             link=np.full(len(at), self._link, dtype=np.int32),
+            heads=heads,
         )
 
     def _stop(self, code: str, text: str, packet: int | None) -> None:

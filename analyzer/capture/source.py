@@ -220,6 +220,7 @@ class CaptureReader:
                 original=batch.original,
                 time_ns=batch.time_ns,
                 link=batch.link,
+                heads=batch.heads,
             )
         self.packets += len(batch)
         times = batch.time_ns[batch.link >= 0]

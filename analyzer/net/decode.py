@@ -165,9 +165,14 @@ class _Heads:
     @classmethod
     def of(cls, batch: PacketBatch, rows: Column) -> _Heads:
         offset = batch.offset[rows]
-        start = np.arange(0, len(rows) * PADDING, PADDING)
+        if batch.heads is None:
+            heads = gather(batch.data, offset, _HEAD)
+            start = np.arange(0, len(rows) * PADDING, PADDING)
+        else:
+            heads = batch.heads
+            start = (rows + 1) * heads.shape[1] - PADDING
         end, wire_end = start + batch.captured[rows], start + batch.original[rows]
-        return cls(gather(batch.data, offset, _HEAD).reshape(-1), rows, start, end, wire_end, offset - start)
+        return cls(heads.reshape(-1), rows, start, end, wire_end, offset - start)
 
     def pick(self, chosen: Chosen) -> _Heads:
         columns = (self.rows, self.start, self.end, self.wire_end, self.shift)
