@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from analyzer.dataclass import dataclass
+from analyzer.diagnosis.case import UNKNOWN, Case, Trust, when
+from analyzer.diagnosis.engine import diagnose
+from analyzer.diagnosis.progress import trace
 from analyzer.inputs import (
     Paths,
     as_paths,
@@ -19,12 +22,12 @@ from analyzer.inputs import (
     store_problems,
     truststore_info,
 )
+from analyzer.report.build import broken_connection, connection_report, summary
 from analyzer.report.model import Capture, Connection, InputProblem, Report
+from analyzer.tls import connection as wire
 
 if TYPE_CHECKING:
-    from analyzer.diagnosis.case import Trust
     from analyzer.net.flows import Flows
-    from analyzer.tls import connection as wire
     from analyzer.trust.check import Checker
     from analyzer.trust.model import Fix, TrustVerdict
     from analyzer.trust.store import TrustStore
@@ -172,16 +175,13 @@ def _flows() -> Flows:
 
 def _connections(flows: Flows, settings: _Settings, end_ns: int, *, in_full: bool) -> Iterator[Connection]:
     """The report of each connection; a fault of ours in one is marked there and does not stop the others."""
-    from analyzer.report.build import broken_connection
-    from analyzer.tls.connection import build
-
     for start in range(0, len(flows.table), _BLOCK):
         rows = flows.table.read(start, start + _BLOCK)
         for flow, (row, log) in enumerate(zip(rows, flows.signals.read(start, start + len(rows)), strict=True), start):
             streams = (flows.streams.pop(flow * 2, None), flows.streams.pop(flow * 2 + 1, None))
             try:
                 records = tuple(_records(stream) for stream in streams)
-                seen = build(flow, row, log, streams, (records[0], records[1]))
+                seen = wire.build(flow, row, log, streams, (records[0], records[1]))
                 if seen is not None:
                     yield _judge(seen, settings, end_ns, in_full=in_full)
             except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
@@ -198,13 +198,7 @@ def _records(stream: Any) -> Any:
 
 
 def _judge(seen: wire.Connection, settings: _Settings, end_ns: int, *, in_full: bool) -> Connection:
-    from analyzer.diagnosis.case import Case
-    from analyzer.diagnosis.engine import diagnose
-    from analyzer.diagnosis.progress import trace
-    from analyzer.report.build import connection_report
-    from analyzer.tls.connection import Side
-
-    message = seen.chain(Side.SERVER)
+    message = seen.chain(wire.Side.SERVER)
     chain = message.chain if message is not None else ()
     source = "captured" if chain else None
     if not chain and settings.supplied and seen.is_tls:
@@ -246,16 +240,11 @@ def _repairs(
 
 def _checked_at(seen: wire.Connection, settings: _Settings) -> datetime:
     """The moment of judgement: that of the packet that carried the chain, unless the user named another."""
-    from analyzer.tls.connection import Side
-
-    message = seen.chain(Side.SERVER)
+    message = seen.chain(wire.Side.SERVER)
     return settings.at or _moment(message.time_ns if message is not None and message.chain else seen.first_time_ns)
 
 
 def _server_trust(seen: wire.Connection, settings: _Settings, chain: Sequence[bytes]) -> Trust:
-    from analyzer.diagnosis.case import Trust
-    from analyzer.tls.connection import Side
-
     hello = seen.client_hello
     host = settings.host or (hello.server_name if hello is not None else None)
     store = settings.store
@@ -264,7 +253,7 @@ def _server_trust(seen: wire.Connection, settings: _Settings, chain: Sequence[by
     names = ", ".join(store.sources) if store is not None else ""
     if not chain:
         return Trust(store_given=usable, store_names=names, host=host, host_known=host is not None)
-    message = seen.chain(Side.SERVER)
+    message = seen.chain(wire.Side.SERVER)
     at = _checked_at(seen, settings)
     revoked, staple = _staple(seen, settings, chain, at)
     verdicts = settings.checker.check_by(tuple(chain), settings.profiles, host=host, at=at)
@@ -298,10 +287,7 @@ def _staple(
 
 
 def _client_trust(seen: wire.Connection, settings: _Settings) -> Trust:
-    from analyzer.diagnosis.case import UNKNOWN, Trust
-    from analyzer.tls.connection import Side
-
-    message = seen.chain(Side.CLIENT)
+    message = seen.chain(wire.Side.CLIENT)
     if settings.client_checker is None or message is None or not message.chain:
         return UNKNOWN
     at = settings.at or _moment(message.time_ns)
@@ -315,9 +301,7 @@ def _moment(time_ns: int) -> datetime:
 
 
 def _report(reader: Any, decoder: Any, settings: _Settings, connections: tuple[Connection, ...]) -> Report:
-    from analyzer.diagnosis.case import when
     from analyzer.net.link import LINK_NAMES
-    from analyzer.report.build import summary
     from analyzer.report.findings import findings
 
     problems = [InputProblem(code=p.code, text=p.text, packet=p.packet, severity=p.severity) for p in reader.problems]
