@@ -86,7 +86,10 @@ class Breach:
 
 @lru_cache(maxsize=4)
 def breaches(case: Case) -> tuple[Breach, ...]:
-    """What breaks the RFCs before the handshake ended; nothing for a handshake that was completed."""
+    """What breaks the RFCs before the handshake ended; nothing for a handshake that was completed.
+
+    What some stacks go on with is left out where the peer did.
+    """
     ending = case.ending
     if ending is None or ending.packet is None or case.progress.handshake_done:
         return ()
@@ -95,7 +98,8 @@ def breaches(case: Case) -> tuple[Breach, ...]:
         found += check(case.connection)
         if found and found[0].code == _VERSION:
             break  # what follows is the consequence
-    return tuple(sorted((item for item in found if item.packet <= ending.packet), key=lambda item: item.packet))
+    told = (item for item in found if item.packet <= ending.packet and (item.fatal or not _carried_on(case, item)))
+    return tuple(sorted(told, key=lambda item: item.packet))
 
 
 def confidence(case: Case, breach: Breach) -> str:
