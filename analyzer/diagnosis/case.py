@@ -102,7 +102,7 @@ class Case:
         if ending is None or ending.time_ns is None:
             return None
         before = self.progress.server_flight_time_ns
-        if before is None:
+        if before is None or before > ending.time_ns:
             times = [event.time_ns for event in self.connection.events if event.packet < (ending.packet or 0)]
             before = times[-1] if times else self.connection.first_time_ns
         return ending.time_ns - before

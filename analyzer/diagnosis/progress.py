@@ -29,6 +29,7 @@ _CLOSING: Final = (AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED
 _SUITES: Final = {0x1302: (16, 48), 0x1305: (8, 32), 0xC0B4: (32, 32), 0xC0B5: (48, 48)}
 """Bytes of tag and hash of the TLS 1.3 suites that differ from the usual 16 and 32 (RFC 8446 B.4, RFC 9150)."""
 _JAVA_PADDING: Final = 16
+_APPLICATION_SETTINGS: Final = (17513, 17613)
 _EARLY_DATA: Final = 42
 _PRE_SHARED_KEY: Final = 41
 _EMPTY_CERTIFICATE: Final = 8
@@ -116,6 +117,8 @@ def trace(connection: Connection) -> Progress:
     if not connection.hellos and connection.server_hello is None:
         # Seen from the middle on: data that flows shows that the handshake was done before.
         done = done or client_data or server_data
+    elif server_data and finished[Side.SERVER] is not None:
+        done = True  # no server sends data before it has read the client's Finished
     again = _renegotiation(connection, finished) if done else None
     ending: Ending | None = None
     echoes: tuple[Event, ...] = ()
@@ -308,7 +311,7 @@ def _without_finished(connection: Connection, records: tuple[RecordSeen, ...], l
         for event in connection.events
     )
     empty, certificate = _certificates(connection, records, lengths)
-    if first.length > lengths.finished and (answered or not left):
+    if first.length > lengths.finished and (answered or not left or _shares_finished(connection)):
         return _Client13(
             first=first,
             certificate=certificate,
@@ -318,6 +321,16 @@ def _without_finished(connection: Connection, records: tuple[RecordSeen, ...], l
         )
     alert = None if left else next((record for record in records if _is_alert(record, lengths)), None)
     return _Client13(first=first, empty=empty, certificate=certificate, alert=alert)
+
+
+def _shares_finished(connection: Connection) -> bool:
+    """Whether no certificate can be what makes the client's first record longer than a Finished.
+
+    Application settings (draft-vvv-tls-alps, sent by Chrome) put an EncryptedExtensions message before it.
+    """
+    hello = connection.client_hello
+    settings = hello is not None and any(hello.extension(kind) is not None for kind in _APPLICATION_SETTINGS)
+    return _by_pre_shared_key(connection) and settings
 
 
 def _own_flight(connection: Connection, lengths: _Lengths) -> tuple[RecordSeen, ...]:

@@ -16,6 +16,7 @@ clients refuse a certificate this way, too: that is why the chain is looked at f
   of the server is missing. Possible: otherwise.
 - An alert that TLS 1.3 encrypts is one, and this is not the cause; but one that comes after more than a second is
   as likely the close_notify of a client that gave up: possible.
+- Likely, too: it answered a SYN,ACK that came late with a RST, so it had given up before.
 - The report says how long it had waited since the server's last step. More than a second speaks for a timeout
   or a cancelled request.
 - Where a fault of the chain, silence, plain text or vanishing packets explain the leaving, those are named
@@ -58,8 +59,10 @@ from typing import Final
 
 from analyzer.diagnosis.case import Case, seconds
 from analyzer.diagnosis.cause import LIKELY, POSSIBLE, Cause, Evidence, Match
-from analyzer.tls.connection import Side
+from analyzer.tls.connection import EventKind, Side
 
+_LATE_NS: Final = 300_000_000
+"""A SYN,ACK that comes later than this is late on any link but one by satellite."""
 _GAVE_UP_NS: Final = 1_000_000_000
 """Who leaves later than this after the last sign of the peer has probably waited for something."""
 
@@ -68,7 +71,9 @@ def look(case: Case) -> Match | None:
     """The client closed or reset during the handshake, without a fatal alert."""
     if not case.ended_by(Side.CLIENT, "fin", "rst", "alert") or case.progress.handshake_done:
         return None
-    if case.fatal_alert is not None or not case.connection.hellos:
+    if not case.connection.hellos:
+        return _gone(case)
+    if case.fatal_alert is not None:
         return None
     hidden = case.ending is not None and case.ending.encrypted
     if hidden and (case.waited_ns or 0) <= _GAVE_UP_NS:
@@ -90,6 +95,32 @@ def look(case: Case) -> Match | None:
     explained = case.trust.accepted_by_all or not case.progress.certificate_came
     confidence = LIKELY if explained and not unseen and not hidden else POSSIBLE
     return Match(confidence=confidence, explanation=text, evidence=tuple(evidence), weight=0)
+
+
+def _gone(case: Case) -> Match | None:
+    """The client answered a late SYN,ACK with a RST: it no longer knew of the connection.
+
+    At once that is what a port scan does on purpose, and no handshake that failed.
+    """
+    opening, answers = case.events(EventKind.SYN, Side.CLIENT), case.events(EventKind.SYN_ACK, Side.SERVER)
+    client, ending = case.connection.halves[Side.CLIENT], case.ending
+    resets = len(case.events(EventKind.RST, Side.CLIENT))
+    if not opening or not answers or not case.ended_by(Side.CLIENT, "rst"):
+        return None
+    waited = answers[0].time_ns - opening[0].time_ns
+    if client.packets > client.syn_count + resets or waited < _LATE_NS:
+        return None
+    packet = ending.packet if ending is not None else None
+    return Match(
+        confidence=LIKELY,
+        explanation=f"The client had given up when the server's SYN,ACK came {seconds(waited)} after its SYN: it "
+        "answered with a RST. Its patience is shorter than the way to the server, or the server was slow to answer.",
+        evidence=(
+            Evidence(answers[0].packet, f"the SYN,ACK came {seconds(waited)} after the SYN"),
+            Evidence(packet, "the client answered it with a RST, and no ACK before"),
+        ),
+        weight=1,
+    )
 
 
 CAUSE = Cause(
