@@ -376,6 +376,7 @@ def _order(connection: Connection) -> Iterator[Breach]:
     if not connection.from_start or not connection.hellos or any(half.lost for half in connection.halves.values()):
         return
     yield from _client_order(connection)
+    thirteen = is_tls13(connection.version)
     rank, last, retries = -1, "", 0
     for message in _messages(connection, Side.SERVER):
         name = _camel(message.type)
@@ -392,6 +393,8 @@ def _order(connection: Connection) -> Iterator[Breach]:
             where = f"after a {last}" if last else "where a ServerHello belongs"
             yield _server(message.packet, f"the server sends a {name} {where}", "RFC 5246 section 7.3")
             return
+        if thirteen:
+            return  # the rest is encrypted
         rank, last = place, name
     yield from _incomplete_flight(connection)
 
@@ -408,6 +411,8 @@ def _client_order(connection: Connection) -> Iterator[Breach]:
                 return
             rank, last = 0, name
             continue
+        if is_tls13(connection.version):
+            return  # the rest is encrypted
         place = _CLIENT_ORDER.get(message.type)
         if place is None or place <= rank or rank < 0:
             where = f"after a {last}" if last else "where a ClientHello belongs"
