@@ -77,6 +77,8 @@ def _joined(walk: _Walk, begins: Column, parts: list[Column], ends: list[int]) -
     while index is not None:
         position = ends[index]
         result.append(parts[index])
+        if not len(parts[index]):
+            break
         index = known.get(position)
         if index is None:
             found, position = walk.plainly(position, walk.end, known)

@@ -147,7 +147,7 @@ class CaptureReader:
         """
         position = 0
         window = _CHUNK
-        while size - position > _CHUNK and not parser.stopped:
+        while size - position > _CHUNK and not parser.stopped and _size_at_rest(file) == size:
             begin = position - position % mmap.ALLOCATIONGRANULARITY
             length = min(window, size - begin)
             try:

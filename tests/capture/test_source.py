@@ -418,6 +418,86 @@ def test_a_damaged_file_is_told_alike_wherever_chunks_end(chunk: int, monkeypatc
         monkeypatch.undo()
 
 
+def written_long_ago(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    os.utime(path, (NOON // 10**9, NOON // 10**9))
+    return path
+
+
+MANY = pcap(bytes([n % 251]) * (n * 37 % 1500) for n in range(400))
+MANY_BLOCKS = section() + interface() + b"".join(enhanced(bytes(n * 37 % 1500), NOON // 1000 + n) for n in range(400))
+LARGE = pytest.mark.parametrize("content", [MANY, MANY_BLOCKS], ids=["pcap", "pcapng"])
+
+
+@LARGE
+@pytest.mark.parametrize("chunk", [8192, 20000, 65536])
+@pytest.mark.parametrize("damage", [b"", b"\xff" * 50, b"cut"], ids=["whole", "damaged", "truncated"])
+def test_a_file_that_is_mapped_reads_like_one_that_is_not(
+    content: bytes, chunk: int, damage: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = content[:-3] if damage == b"cut" else content + damage
+    path = written_long_ago(tmp_path / "x.pcap", content)
+    whole, reader = read_all(io.BytesIO(content))
+    monkeypatch.setattr(source, "_CHUNK", chunk)
+
+    mapped, own = read_all(path)
+
+    with path.open("rb", buffering=0) as file:
+        assert source._size_at_rest(file) == len(content) > chunk
+    assert mapped == whole
+    assert own.problems == reader.problems
+    assert (own.bytes, own.packets) == (reader.bytes, reader.packets)
+
+
+@LARGE
+def test_a_file_that_is_cut_short_while_it_is_read_ends_in_a_problem(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written_long_ago(tmp_path / "x.pcap", content)
+    monkeypatch.setattr(source, "_CHUNK", 8192)
+    monkeypatch.setattr(source, "_MAX_WINDOW", 8192)
+    reader = CaptureReader([path])
+
+    packets = 0
+    for number, batch in enumerate(reader.batches()):
+        packets += len(batch)
+        if number == 3:
+            os.truncate(path, 100_000)
+
+    assert 0 < packets < 400
+    assert [problem.code for problem in reader.problems] == ["truncated-capture"]
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_its_new_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written_long_ago(tmp_path / "x.pcap", MANY)
+    monkeypatch.setattr(source, "_CHUNK", 8192)
+    monkeypatch.setattr(source, "_MAX_WINDOW", 8192)
+    reader = CaptureReader([path])
+
+    packets = 0
+    for number, batch in enumerate(reader.batches()):
+        packets += len(batch)
+        if number == 3:
+            with path.open("ab") as file:
+                file.write(pcap_record(b"one more"))
+
+    assert packets == 401
+    assert reader.problems == []
+
+
+def test_only_a_plain_file_that_nobody_writes_to_is_mapped(tmp_path: Path) -> None:
+    at_rest = written_long_ago(tmp_path / "old.pcap", MANY)
+    (tmp_path / "new.pcap").write_bytes(MANY)
+    with at_rest.open("rb", buffering=0) as old, (tmp_path / "new.pcap").open("rb", buffering=0) as new:
+        assert source._size_at_rest(old) == len(MANY)
+        assert source._size_at_rest(new) == 0
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb", buffering=0) as pipe, os.fdopen(writing, "wb"):
+        assert source._size_at_rest(pipe) == 0
+
+
 def test_progress_is_told_in_bytes_read_and_bytes_in_all(tmp_path: Path) -> None:
     path = tmp_path / "x.pcap"
     path.write_bytes(PLAIN)
