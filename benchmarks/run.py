@@ -48,7 +48,7 @@ _COLUMNS: Final = (
     "CPU ratio",
     "wall ratio",
 )
-_ONCE: Final = ("tshark",)
+_ONCE: Final = "tshark"
 """Slow enough to be timed once."""
 _MEGABYTE: Final = 1 << 20
 
@@ -73,19 +73,30 @@ class Run:
     memory: int
 
 
+_HSANALYZE: Final = (sys.executable, "-m", "analyzer", "CAPTURE", "--truststore", str(_STORE))
 TOOLS: Final = (
     Tool(
         name="hsanalyze",
-        command=(
-            *(sys.executable, "-m", "analyzer", "CAPTURE", "--truststore", str(_STORE)),
-            *("--format", "json", "-o", os.devnull),
-        ),
+        command=_HSANALYZE,
+        shown="hsanalyze CAPTURE --truststore STORE",
+        version=(sys.executable, "-m", "analyzer", "--version"),
+        fine=(0, 1),
+    ),
+    Tool(
+        name="hsanalyze, JSON",
+        command=(*_HSANALYZE, "--format", "json"),
         shown="hsanalyze CAPTURE --truststore STORE --format json",
         version=(sys.executable, "-m", "analyzer", "--version"),
         fine=(0, 1),
     ),
     Tool(
         name="tshark",
+        command=("tshark", "-n", "-r", "CAPTURE", "-Y", "tls.handshake.certificate"),
+        shown="tshark -n -r CAPTURE -Y tls.handshake.certificate",
+        version=("tshark", "--version"),
+    ),
+    Tool(
+        name="tshark, alerts",
         command=("tshark", "-n", "-r", "CAPTURE", "-Y", "tls.handshake.certificate || tls.alert_message"),
         shown="tshark -n -r CAPTURE -Y 'tls.handshake.certificate || tls.alert_message'",
         version=("tshark", "--version"),
@@ -127,7 +138,7 @@ def measure(tools: Sequence[Tool], capture: Path, repeat: int) -> dict[str, Run]
     runs: dict[str, list[Run]] = {}
     for turn in range(repeat):
         for tool in tools:
-            if turn == 0 or tool.name not in _ONCE:
+            if turn == 0 or tool.command[0] != _ONCE:
                 runs.setdefault(tool.name, []).append(timed(tool, capture))
     return {
         name: Run(
@@ -217,7 +228,7 @@ def main() -> None:
 
 
 def _usable(tool: Tool, *, quick: bool) -> bool:
-    if quick and tool.name == "tshark":
+    if quick and tool.command[0] == _ONCE:
         return False
     if shutil.which(tool.command[0]) is None:
         print(f"{tool.name} is not installed: left out", file=sys.stderr)
