@@ -194,7 +194,8 @@ _MOST_NUMBERS: Final = 5
 """Numbers of odd lines that a problem names."""
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _LINE: Final = re.compile(
-    rb"^(?:\xef\xbb\xbf)?[ \t]*([A-Z][A-Z0-9_]*)[ \t]+([0-9A-Fa-f]{16,64})[ \t]+([0-9A-Fa-f]{1,65000})[ \t]*\r?$",
+    rb"^(?:\xef\xbb\xbf)?[ \t]*+([A-Z][A-Z0-9_]*+)[ \t]++([0-9A-Fa-f]{16,64}+)[ \t]++"
+    rb"([0-9A-Fa-f]{1,65000}+)[ \t]*+\r?$",
     re.MULTILINE,
 )
 """Label, client random, secret."""

@@ -1,4 +1,4 @@
-"""Decrypting connections: every family of suites against what tshark opens, missing and wrong keys, holes, any bytes."""
+"""Decrypting connections: every family of suites against what tshark opens, missing and wrong keys, holes, noise."""
 
 from __future__ import annotations
 
