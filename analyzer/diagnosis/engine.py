@@ -16,12 +16,15 @@ from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Match
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
 from analyzer.diagnosis.client_certificate import answered_request
+from analyzer.tls.connection import Side
+from analyzer.tls.detect import sslv2_answer_length
 from analyzer.trust.model import Fix, TrustVerdict
 
 __all__ = ["Outcome", "catalogue", "diagnose", "page"]
 
 _RANK: Final = {CERTAIN: 3, LIKELY: 2, POSSIBLE: 1}
 _MAX_OTHERS: Final = 5
+_SSLV2_ENDING: Final = 66
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,8 @@ def diagnose(case: Case) -> Outcome:
     in_data = progress.handshake_done and progress.data
     if in_data and not answered_request(case):
         return Outcome(outcome="completed", aborted_by=None, abort_packet=None, abort_act=None, cause=None)
+    if (old := _sslv2_outcome(case)) is not None:
+        return Outcome(outcome=old, aborted_by=None, abort_packet=None, abort_act=None, cause=None)
     asked = [cause for cause in catalogue().values() if cause.fails_in_data or not in_data]
     matches = [(cause, match) for cause in asked if (match := cause.look(case)) is not None]
     doubts = tuple(matches) if in_data else ()
@@ -100,6 +105,18 @@ def diagnose(case: Case) -> Outcome:
         fixes=cause.fixes(case),
         to_repair=_to_repair(case, cause),
     )
+
+
+def _sslv2_outcome(case: Case) -> str | None:
+    """The outcome when the server chose SSL 2.0, which is not followed any further; None when it did not.
+
+    Its SERVER-VERIFY and SERVER-FINISHED come last, encrypted: at least 33 bytes each (1 type, 16 content, 16 MAC).
+    """
+    server = case.connection.halves[Side.SERVER]
+    length = sslv2_answer_length(server.plain.data) if server.plain is not None else None
+    if length is None or not case.connection.hellos or not case.connection.hellos[0].message.sslv2:
+        return None
+    return "completed" if server.delivered - length >= _SSLV2_ENDING else "incomplete"
 
 
 def _to_repair(case: Case, cause: Cause) -> TrustVerdict | None:

@@ -16,6 +16,7 @@ __all__ = [
     "likely_record",
     "may_begin_record",
     "record_header",
+    "sslv2_answer_length",
     "sslv2_hello_length",
 ]
 
@@ -76,3 +77,13 @@ def sslv2_hello_length(head: bytes) -> int | None:
         return None
     length = (head[0] & 0x7F) << 8 | head[1]
     return length if length >= 9 else None
+
+
+def sslv2_answer_length(head: bytes) -> int | None:
+    """Bytes, header included, of an SSL 2.0 SERVER-HELLO that `head` (7 bytes) begins, or None.
+
+    "The SSL Protocol", 1995, section 2.6: a two-byte length, type 4, session id hit, certificate type, version 0.2.
+    """
+    if len(head) < 7 or not head[0] & 0x80 or head[2] != 4 or head[3] > 1 or (head[5], head[6]) != (0, 2):
+        return None
+    return 2 + ((head[0] & 0x7F) << 8 | head[1])
