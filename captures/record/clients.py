@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
+from captures.record.further import FURTHER
 from captures.record.lab import Finished
 from captures.record.proxies import PROXIES
 from captures.record.stacks import JAVA_SETTINGS, PROGRAMS, REQUEST, Client, Job
@@ -274,4 +275,4 @@ CLIENTS: dict[str, Client] = {
         needs=("tstclnt", "certutil"),
         version=("dpkg-query", "--show", "libnss3"),
     ),
-} | PROXIES
+} | (PROXIES | FURTHER)

@@ -10,13 +10,14 @@ from itertools import cycle
 from typing import Any
 
 from captures.record.clients import CLIENTS
+from captures.record.further import FURTHER
 from captures.record.matrix.case import Case
 from captures.record.pki import HOST, OTHER_HOST
 
 _BOTH = ("1.2", "1.3")
 
 # `leaving` is no client that looks at certificates.
-_ALL = tuple(client for client in CLIENTS if client != "leaving")
+_ALL = tuple(client for client in CLIENTS if client != "leaving" and client not in FURTHER)
 _MOST = tuple(client for client in _ALL if client not in {"perl", "php", "ruby", "java-http"})
 # One of each kind of validator: OpenSSL's, JSSE, Go's, GnuTLS's, Erlang's, NSS's.
 _KINDS = ("openssl", "java", "go", "gnutls", "erlang", "nss")
