@@ -181,8 +181,8 @@ LIBRARIES: Final = (
         # What its interface for validators other than its own sends, unless they name an alert: Chromium's do not.
         for_anything={Alert.CERTIFICATE_UNKNOWN: frozenset()},
         source=(
-            "BoringSSL: SSL_alert_from_verify_result and ssl_verify_peer_cert, whose alert is certificate_unknown unless "
-            "a validator names another; ClientHellos and Chromium's alert measured, alerts of its own validator not"
+            "BoringSSL: SSL_alert_from_verify_result and ssl_verify_peer_cert, whose alert is certificate_unknown "
+            "unless a validator names one; ClientHellos and Chromium's alert measured, alerts of its own validator not"
         ),
     ),
     Library(
