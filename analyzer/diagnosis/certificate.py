@@ -274,7 +274,7 @@ def _confidence(case: Case, left: Refusal, code: str, considered: list[TrustVerd
         return CERTAIN
     if some_accept and left.after_handshake:
         return POSSIBLE  # equal to an idle connection of a client that accepts
-    return LIKELY if doubts <= 2 or (not some_accept and agree and not left.unprompted) else POSSIBLE
+    return LIKELY if doubts <= 2 or (not some_accept and not left.unprompted) else POSSIBLE
 
 
 def _answerable(case: Case, left: Refusal) -> Callable[[TrustVerdict], TrustVerdict | None]:

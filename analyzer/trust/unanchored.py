@@ -7,10 +7,11 @@ key), what else was sent that does not link, and whether some stored root looks 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from analyzer.trust.certificate import Certificate, Name, printable
+from analyzer.trust.certificate import KEY_CERT_SIGN, Certificate, Name, printable
 from analyzer.trust.path import Case, Failure, Path
 
 __all__ = ["dead_end"]
@@ -135,6 +136,8 @@ def _missing_issuer(case: Case, path: Path) -> Failure:
     if stored:
         wanted, held = _key_id(top), _own_key_id(stored[0])
         good = any(_issued(case, top, c) for c in stored)
+        if (refused := _no_issuer(case, top, depth, stored)) is not None:
+            return refused
         if not good and not any(case.other_key_signed(top, c) for c in stored[:8]):
             text = f"the signature of {top.title} does not verify under the key of {stored[0].title} in the store"
             return _failure("bad-signature", "missing-issuer", depth, top, text)
@@ -152,6 +155,8 @@ def _missing_issuer(case: Case, path: Path) -> Failure:
     ]
     if in_sent:
         other = in_sent[0]
+        if (refused := _no_issuer(case, top, depth, in_sent)) is not None:
+            return refused
         if any(_issued(case, top, c) for c in in_sent):
             text = (
                 f"{other.title} was sent and its key verifies the signature of {top.title}, but this validator does "
@@ -161,6 +166,23 @@ def _missing_issuer(case: Case, path: Path) -> Failure:
         text = f"the signature of {top.title} does not verify under the key of {other.title}, which was sent with it"
         return _failure("bad-signature", "missing-issuer", depth, top, text)
     return _absent_issuer(case, path)
+
+
+def _no_issuer(case: Case, top: Certificate, depth: int, candidates: Sequence[Certificate]) -> Failure | None:
+    """The failure when those that issued `top` are at hand, and none of them may issue certificates."""
+    issued = [c for c in candidates if _issued(case, top, c)]
+    if not issued or any(map(_may_issue, issued)):
+        return None
+    text = (
+        f"{issued[0].title} issued {top.title} and may not issue: it is no CA by its basic constraints or its key "
+        "usage, so this validator passes over it and reports the issuer as missing"
+    )
+    return replace(_failure("issuer-not-ca", "missing-issuer", depth, top, text), certificate=issued[0])
+
+
+def _may_issue(certificate: Certificate) -> bool:
+    usage = certificate.key_usage
+    return certificate.is_ca and (usage is None or bool(usage & KEY_CERT_SIGN))
 
 
 def _issued(case: Case, certificate: Certificate, issuer: Certificate) -> bool:
