@@ -22,6 +22,7 @@ from analyzer.net.reassembly import Consumer, Run
 from analyzer.net.segments import Segments, address_text
 from analyzer.tls.detect import likely_record
 from analyzer.tls.records import RecordReader, SideRecords
+from analyzer.tls.sealed import KeyRing, Lookup, SealedReader
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 CLIENT, SERVER = ("10.0.0.1", 40000), ("10.0.0.2", 443)
@@ -309,11 +310,17 @@ def kept(flows: Flows, flow: int, sender: tuple[str, int]) -> Kept:
     return consumer
 
 
-def tls_flows(frames: Sequence[bytes], *, batch: int | None = None, link: int = 1) -> Flows:
+def tls_flows(
+    frames: Sequence[bytes], *, batch: int | None = None, link: int = 1, keys: KeyRing | None = None
+) -> Flows:
     """The same with record readers as consumers, as the pipeline has them."""
+    lookups: dict[int, Lookup] = {}
 
     def reader(flow: int, side: int) -> RecordReader:
-        return RecordReader(midstream=not flows.opened_by_syn(flow, side))
+        midstream = not flows.opened_by_syn(flow, side)
+        if keys is None:
+            return RecordReader(midstream=midstream)
+        return SealedReader(lookups.setdefault(flow, Lookup(keys)), midstream=midstream)
 
     flows = Flows(likely_record, reader)
     return _flows(frames, batch, link, flows)

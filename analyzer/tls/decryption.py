@@ -23,32 +23,13 @@ from analyzer.tls.keylog import KeyLog
 from analyzer.tls.keys import key_block, master_secret, session_hash
 from analyzer.tls.messages import ClientHello, ServerHello, is_tls13
 from analyzer.tls.protection import Opened, Protection, protection, protections13
-from analyzer.tls.records import AlertRecord, Lost, RawMessage
+from analyzer.tls.records import AlertRecord, Lost, RawMessage, Sealed
 from analyzer.tls.suites import Suite, suite_of
 
 if TYPE_CHECKING:
     from analyzer.tls.rsa import ServerKey
 
 __all__ = ["Decrypted", "Direction", "Plain", "Result", "Sealed", "decrypt"]
-
-
-class Sealed(NamedTuple):
-    """A record of type `type` that is protected, or a ChangeCipherSpec; or `records` records that were stepped over.
-
-    `length` is that of the body on the wire, of several records the sum. `body` is the whole body, or of one that was
-    stepped over its end, as much as was kept: 16 bytes suffice. `first_packet` and `packet` hold the first and last
-    byte, `position` is that of the header in the stream.
-    """
-
-    type: int
-    version: int
-    length: int
-    body: bytes
-    first_packet: int
-    packet: int
-    time_ns: int
-    position: int
-    records: int = 1
 
 
 class Direction(NamedTuple):
@@ -450,6 +431,7 @@ class _Join:
             first.position + _RECORD_HEADER,
             first.version,
             complete,
+            opened=True,
         )
 
 

@@ -66,6 +66,8 @@ class KeyLog:
 
     def __init__(self) -> None:
         self.problems: list[KeyLogProblem] = []
+        self.by_pre_master_secret = False
+        """Whether there are `RSA` lines, which name no client random."""
         self._logs: list[bytes | mmap] = []
         self._bases: list[int] = []  # where each log begins, all of them laid end to end
         self._end = 0
@@ -92,6 +94,7 @@ class KeyLog:
             if label.fits(ends - at, end - start):
                 prefixes.append(int(data[at : at + _PREFIX_DIGITS], 16))
                 places.append(base + match.start())
+                self.by_pre_master_secret |= match[1] == _RSA
             elif behind <= len(data):
                 odd.add()
         if behind < len(data):

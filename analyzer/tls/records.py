@@ -15,6 +15,7 @@ A message's packet is the frame that completed the record with its last byte, as
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from enum import Enum
 from functools import lru_cache
@@ -27,7 +28,17 @@ from analyzer.net.reassembly import Run
 from analyzer.registry import ContentType, HandshakeType
 from analyzer.tls.detect import MAX_RECORD, MINORS, begins_session, may_begin_record, record_header, sslv2_hello_length
 
-__all__ = ["AlertRecord", "Lost", "PlainText", "RawMessage", "RecordReader", "RecordSeen", "SideRecords"]
+__all__ = [
+    "AlertRecord",
+    "Lost",
+    "PlainText",
+    "RawMessage",
+    "RecordReader",
+    "RecordSeen",
+    "Sealed",
+    "SideRecords",
+    "is_hello",
+]
 
 _SSLV2: Final = -1
 """In place of a content type: a ClientHello in the SSLv2 format."""
@@ -50,7 +61,8 @@ class RawMessage(NamedTuple):
     """A handshake message, not yet parsed. `body` follows the 4-byte header.
 
     `length` is what the header claims; `complete` is false when the capture holds less. `sslv2` marks a ClientHello in
-    the SSLv2 format (its body then follows the 2-byte record header). `record_version` is the record's.
+    the SSLv2 format (its body then follows the 2-byte record header). `record_version` is the record's. `opened`: it
+    was decrypted; `position` is then that of the body of the record in which it begins.
     """
 
     type: int
@@ -63,6 +75,7 @@ class RawMessage(NamedTuple):
     record_version: int
     complete: bool = True
     sslv2: bool = False
+    opened: bool = False
 
 
 class AlertRecord(NamedTuple):
@@ -104,6 +117,25 @@ class Lost:
     packet: int
 
 
+class Sealed(NamedTuple):
+    """A record of type `type` that is protected, or a ChangeCipherSpec; or `records` records that were stepped over.
+
+    `length` is that of the body on the wire, of several records the sum. `body` is the whole body, or of one that was
+    stepped over its end, as much as was kept: 16 bytes suffice. `first_packet` and `packet` hold the first and last
+    byte, `position` is that of the header in the stream.
+    """
+
+    type: int
+    version: int
+    length: int
+    body: bytes
+    first_packet: int
+    packet: int
+    time_ns: int
+    position: int
+    records: int = 1
+
+
 @dataclass(slots=True)
 class SideRecords:
     """All that one direction sent, in order of arrival."""
@@ -125,6 +157,10 @@ class SideRecords:
     """Position of the first record; None when this direction carries no TLS."""
     unfinished: tuple[int, int, int] | None = None
     """Content type, body length and bytes present of a record that the stream ends in."""
+    sealed: Sequence[Sealed | Lost] = ()
+    """The protected records, as far as they were kept to be decrypted."""
+    opened: Mapping[int, int] | None = None
+    """True content type of every record that was decrypted, by the position of its header; None when none was."""
 
     @property
     def is_tls(self) -> bool:
@@ -297,7 +333,7 @@ class RecordReader:
         """Take the body of a kept record; `first` is the packet of its first byte."""
         kind, version, length, position = self._record
         if kind == ContentType.HANDSHAKE and not self._join:
-            if self._encrypted and not _is_hello(body):
+            if self._encrypted and not is_hello(body):
                 if len(self.seen.encrypted_handshake) < _MAX_RECORDS_KEPT:
                     record = RecordSeen(kind, length, self._latest, self._latest_time, position - 5)
                     self.seen.encrypted_handshake.append(record)
@@ -340,8 +376,8 @@ class RecordReader:
             or (kind == ContentType.ALERT and length > 2)
             or kind == ContentType.HEARTBEAT
         ):
-            self._stepped_over(run, kind, length, position, start)
             self.wanted = body + length
+            self._stepped_over(run, (kind, version, length, body), position)
             return True
         self._record = (kind, version, length, body)
         self._body.clear()
@@ -353,16 +389,18 @@ class RecordReader:
             self._complete(run)
         return True
 
-    def _stepped_over(self, run: Run, kind: int, length: int, position: int, start: int) -> None:
+    def _stepped_over(self, run: Run, record: tuple[int, int, int, int], position: int) -> None:
+        kind, _, length, body = record
+        start = body - 5
         seen = self.seen
         if kind == ContentType.APPLICATION_DATA:
             seen.application_count += 1
             seen.application_bytes += length
-            record = RecordSeen(kind, length, self._at(run, position), run.time_at(position), start)
+            application = RecordSeen(kind, length, self._at(run, position), run.time_at(position), start)
             if len(seen.application) < _MAX_RECORDS_KEPT:
-                seen.application.append(record)
+                seen.application.append(application)
             else:
-                seen.application_last.append(record)
+                seen.application_last.append(application)
                 if len(seen.application_last) > _MAX_LAST_KEPT:
                     del seen.application_last[0]
         elif kind == ContentType.ALERT and len(seen.alerts) < _MAX_ALERTS:
@@ -374,7 +412,7 @@ class RecordReader:
         kind, version, length, body = self._record
         seen = self.seen
         if kind == ContentType.HANDSHAKE:
-            if self._encrypted and not _is_hello(self._body):
+            if self._encrypted and not is_hello(self._body):
                 if len(seen.encrypted_handshake) < _MAX_RECORDS_KEPT:
                     seen.encrypted_handshake.append(RecordSeen(kind, length, self._latest, self._latest_time, body - 5))
                 return
@@ -443,7 +481,7 @@ class RecordReader:
         """Keep what there is of a handshake message that the capture cuts."""
         if kind == _SSLV2:
             self._sslv2_message(complete=False)
-        elif kind == ContentType.HANDSHAKE and (not self._encrypted or _is_hello(self._body)):
+        elif kind == ContentType.HANDSHAKE and (not self._encrypted or is_hello(self._body)):
             if not self._join and self._starts:
                 self._join_first = (self._starts[0][1], self._starts[0][0])
             if self._body_left:
@@ -580,13 +618,7 @@ class RecordReader:
         return before[-1] if before else self._latest
 
 
-@lru_cache(maxsize=256)
-def _shared(body: bytes) -> bytes:
-    """The first object of equal ones: a server sends the same Certificate message each time; it is kept but once."""
-    return body
-
-
-def _is_hello(body: bytes | bytearray) -> bool:
+def is_hello(body: bytes | bytearray) -> bool:
     """Whether a handshake record after a ChangeCipherSpec holds a hello in clear."""
     return (
         len(body) >= 38
@@ -594,3 +626,9 @@ def _is_hello(body: bytes | bytearray) -> bool:
         and body[4] == 3
         and 4 + (body[1] << 16 | body[2] << 8 | body[3]) <= len(body)
     )
+
+
+@lru_cache(maxsize=256)
+def _shared(body: bytes) -> bytes:
+    """The first object of equal ones: a server sends the same Certificate message each time; it is kept but once."""
+    return body
