@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
+from mmap import ACCESS_READ, mmap
+from os import SEEK_END
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -16,6 +18,8 @@ from analyzer.errors import InputError
 from analyzer.report.model import InputProblem, StoreEntryInfo, Truststore
 
 if TYPE_CHECKING:
+    from analyzer.tls.rsa import ServerKey
+    from analyzer.tls.sealed import KeyRing
     from analyzer.trust.chain import SavedChain
     from analyzer.trust.store import StoreProblem, TrustStore
 
@@ -24,6 +28,7 @@ __all__ = [
     "Paths",
     "as_paths",
     "chain_of",
+    "keys_of",
     "profiles_asked",
     "public_roots",
     "require_zone",
@@ -38,6 +43,11 @@ AUTO_PROFILES: Final = ("java", "openssl", "openssl-partial", "boringssl", "gnut
 
 MOST_BYTES: Final = 8 << 20
 """Of a file with a chain: a page with everything that a browser saves has less."""
+_MAPPED: Final = 64 << 20
+"""Bytes from which a key log is not read but mapped."""
+_PRIVATE_KEY: Final = b"PRIVATE KEY-----"
+_HEAD: Final = 1 << 16
+"""Bytes in which it stands, if the file is none of a log."""
 
 _HOW: Final = "Save the output of `openssl s_client -connect HOST:443 -servername HOST -showcerts`, or give a PEM file"
 
@@ -91,6 +101,47 @@ def chain_of(source: str | Path | BinaryIO, password: str | None = None) -> tupl
         ]
         raise InputError(printable(name), "; ".join(reasons[:3]) or "it holds no certificate", hint=_HOW)
     return printable(name), chain
+
+
+def keys_of(paths: Paths, password: str | None = None) -> KeyRing | None:
+    """The key logs, and the server's RSA private keys, of some files; None without any.
+
+    Raises `InputError` for a file that cannot be read. What is wrong with the lines of a log is in its `problems`.
+    """
+    if paths is None:
+        return None
+    from analyzer.tls.keylog import KeyLog
+    from analyzer.tls.sealed import KeyRing
+
+    log = KeyLog()
+    keys: list[ServerKey] = []
+    for path in as_paths(paths):
+        data = _key_file(str(path))
+        if data[:_HEAD].find(_PRIVATE_KEY) >= 0:
+            from analyzer.tls.rsa import server_keys
+
+            keys += server_keys(data[:MOST_BYTES], str(path), password)
+        else:
+            log.add(data, str(path))
+    return KeyRing(log, tuple(keys))
+
+
+def _key_file(name: str) -> bytes | mmap:
+    try:
+        with Path(name).open("rb") as file:
+            if file.seekable() and file.seek(0, SEEK_END) > _MAPPED:
+                return mmap(file.fileno(), 0, access=ACCESS_READ)
+            if file.seekable():
+                file.seek(0)
+            return file.read()
+    except IsADirectoryError:
+        raise InputError(name, "is a directory; name the key log itself") from None
+    except FileNotFoundError:
+        hint = "Set SSLKEYLOGFILE, or what the program has for it, before it is started"
+        raise InputError(name, "there is no such key log", hint=hint) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise InputError(name, f"cannot be read: {reason or error}") from None
 
 
 def _content(source: str | Path | BinaryIO) -> tuple[str, bytes]:

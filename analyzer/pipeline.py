@@ -16,6 +16,7 @@ from analyzer.inputs import (
     Paths,
     as_paths,
     chain_of,
+    keys_of,
     profiles_asked,
     public_roots,
     require_zone,
@@ -27,7 +28,12 @@ from analyzer.report.model import Capture, Connection, InputProblem, Report
 from analyzer.tls import connection as wire
 
 if TYPE_CHECKING:
+    from analyzer.capture import CaptureReader
+    from analyzer.capture.batch import Secrets
+    from analyzer.net.decode import SegmentDecoder
     from analyzer.net.flows import Flows
+    from analyzer.report.decryption import Tally
+    from analyzer.tls.sealed import KeyRing, Lookup
     from analyzer.trust.check import Checker
     from analyzer.trust.model import Fix, TrustVerdict
     from analyzer.trust.store import TrustStore
@@ -52,6 +58,7 @@ def analyze(
     verify_depth: int | None = None,
     server_chain: str | Path | None = None,
     candidate: Paths = None,
+    keylog: Paths = None,
     at: datetime | None = None,
     all: bool = True,  # noqa: A002 - the option's name in the contract
     redact: bool = False,
@@ -60,14 +67,13 @@ def analyze(
     """Read captures and say of each TLS connection what became of it, and why.
 
     `captures`: a path, several, or an open binary file; `-` is standard input. `truststore`, `client_ca` and
-    `candidate` are paths of stores (or the words `system`, `mozilla`), `at` an aware datetime to validate at instead of
-    the time of the packet that carried the chain, `all` gives completed connections their timeline and
-    fingerprints too, `progress` is called with (bytes read, bytes in all or 0). Raises
-    `InputError` when there is nothing to work with: no readable capture, an unknown profile. What can be used in part
+    `candidate` are paths of stores (or the words `system`, `mozilla`), `keylog` of NSS key logs or of a server's RSA
+    private key (secrets that a pcapng holds itself are used without it), `at` an aware datetime to validate at
+    instead of the time of the packet that carried the chain, `all` gives completed connections their timeline and
+    fingerprints too, `progress` is called with (bytes read, bytes in all or 0). Raises `InputError` when there is
+    nothing to work with: no readable capture, an unknown profile. What can be used in part
     is used, and the rest is in the report's problems.
     """
-    from analyzer.capture import CaptureReader
-    from analyzer.net.decode import SegmentDecoder
     from analyzer.report.negotiation import compared
 
     settings = _settings(
@@ -84,14 +90,14 @@ def analyze(
     sources: list[Source] = (
         list(captures) if isinstance(captures, Sequence) and not isinstance(captures, str) else [captures]
     )
-    reader = CaptureReader(sources, progress)
-    decoder = SegmentDecoder()
-    flows = _flows()
-    for batch in reader.batches():
-        flows.add(decoder.decode(batch))
-    flows.finish()
-    connections = compared(tuple(_connections(flows, settings, reader.last_time_ns or 0, in_full=all)))
-    report = _report(reader, decoder, settings, connections)
+    keys = _Keys(keys_of(keylog, truststore_password), named=keylog is not None)
+    reader, decoder, flows = _read(sources, keys, progress)
+    if keys.came_late(flows):
+        keys.complete = reader.can_be_read_again
+        if keys.complete:
+            reader, decoder, flows = _read(sources, keys, progress)
+    connections = compared(tuple(_connections(flows, settings, keys, reader.last_time_ns or 0, in_full=all)))
+    report = _report(reader, decoder, settings, connections, keys.problems())
     if redact:
         from analyzer.report.redact import redact as redacted
 
@@ -161,19 +167,102 @@ def _settings(
     )
 
 
-def _flows() -> Flows:
+class _Keys:
+    """What may open protected records: given by the user, or held by a capture itself."""
+
+    def __init__(self, ring: KeyRing | None, *, named: bool) -> None:
+        self.ring = ring
+        self.complete = True
+        """False when secrets came too late, and nothing can be done about it."""
+        self._named = named
+        self._embedded = False
+        self._closed = False
+        self._tally: Tally | None = None
+
+    def add(self, secrets: Sequence[Secrets]) -> None:
+        """Take decryption secrets blocks."""
+        from analyzer.tls.keylog import TLS_KEY_LOG, KeyLog
+        from analyzer.tls.sealed import KeyRing
+
+        found = [block.data for block in secrets if block.kind == TLS_KEY_LOG]
+        if found and not self._closed:
+            self.ring = self.ring or KeyRing(KeyLog())
+            self.ring.log.add(b"\n".join(found), "the capture's decryption secrets")
+            self._embedded = True
+
+    def came_late(self, flows: Flows) -> bool:
+        """Whether secrets stand in a capture behind the packets that they are for, which were let go."""
+        self._closed = True  # when it is read again they are known
+        if self.ring is None or not self._embedded:
+            return False
+        from analyzer.tls.sealed import let_go
+
+        return any(let_go(stream.consumer, self.ring) for stream in flows.streams.values())
+
+    def take(self, connection: wire.Connection) -> None:
+        """Count how far a connection was opened."""
+        if self.ring is None:
+            return
+        if self._tally is None:
+            from analyzer.report.decryption import Tally
+
+            self._tally = Tally(self.ring)
+        self._tally.take(connection)
+
+    def problems(self) -> tuple[InputProblem, ...]:
+        """What is wrong with the keys, and what they did not open."""
+        if self.ring is None:
+            return ()
+        from analyzer.report.decryption import problems
+
+        return problems(self.ring, self._tally, named=self._named, complete=self.complete)
+
+
+def _read(
+    sources: list[Source], keys: _Keys, progress: Callable[[int, int], None] | None
+) -> tuple[CaptureReader, SegmentDecoder, Flows]:
+    """All packets, put in order; the secrets that the captures hold go to `keys`."""
+    from analyzer.capture import CaptureReader
+    from analyzer.net.decode import SegmentDecoder
+
+    reader = CaptureReader(sources, progress)
+    decoder = SegmentDecoder()
+    flows = _flows(keys)
+    taken = 0
+    for batch in reader.batches():
+        if len(reader.secrets) > taken:
+            keys.add(reader.secrets[taken:])
+            taken = len(reader.secrets)
+        flows.add(decoder.decode(batch))
+    if len(reader.secrets) > taken:
+        keys.add(reader.secrets[taken:])
+    flows.finish()
+    return reader, decoder, flows
+
+
+def _flows(keys: _Keys) -> Flows:
     from analyzer.net.flows import Flows
     from analyzer.tls.detect import likely_record
     from analyzer.tls.records import RecordReader
 
+    lookups: dict[int, Lookup] = {}
+
     def reader(flow: int, side: int) -> RecordReader:
-        return RecordReader(midstream=not flows.opened_by_syn(flow, side))
+        midstream = not flows.opened_by_syn(flow, side)
+        if keys.ring is None:
+            return RecordReader(midstream=midstream)
+        from analyzer.tls.sealed import Lookup, SealedReader
+
+        lookup = lookups.pop(flow, None)
+        if lookup is None:
+            lookup = lookups[flow] = Lookup(keys.ring)
+        return SealedReader(lookup, midstream=midstream)
 
     flows = Flows(likely_record, reader)
     return flows
 
 
-def _connections(flows: Flows, settings: _Settings, end_ns: int, *, in_full: bool) -> Iterator[Connection]:
+def _connections(flows: Flows, settings: _Settings, keys: _Keys, end_ns: int, *, in_full: bool) -> Iterator[Connection]:
     """The report of each connection; a fault of ours in one is marked there and does not stop the others."""
     for start in range(0, len(flows.table), _BLOCK):
         rows = flows.table.read(start, start + _BLOCK)
@@ -181,8 +270,9 @@ def _connections(flows: Flows, settings: _Settings, end_ns: int, *, in_full: boo
             streams = (flows.streams.pop(flow * 2, None), flows.streams.pop(flow * 2 + 1, None))
             try:
                 records = tuple(_records(stream) for stream in streams)
-                seen = wire.build(flow, row, log, streams, (records[0], records[1]))
+                seen = wire.build(flow, row, log, streams, (records[0], records[1]), keys.ring)
                 if seen is not None:
+                    keys.take(seen)
                     yield _judge(seen, settings, end_ns, in_full=in_full)
             except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
                 ends = (str(row.endpoint(0)), str(row.endpoint(1)))
@@ -200,7 +290,7 @@ def _records(stream: Any) -> Any:
 def _judge(seen: wire.Connection, settings: _Settings, end_ns: int, *, in_full: bool) -> Connection:
     message = seen.chain(wire.Side.SERVER)
     chain = message.chain if message is not None else ()
-    source = "captured" if chain else None
+    source = None if message is None or not chain else "decrypted" if message.opened else "captured"
     if not chain and settings.supplied and seen.is_tls:
         chain, source = settings.supplied, "supplied"
     case = Case(
@@ -300,7 +390,13 @@ def _moment(time_ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=time_ns // 1000)
 
 
-def _report(reader: Any, decoder: Any, settings: _Settings, connections: tuple[Connection, ...]) -> Report:
+def _report(
+    reader: Any,
+    decoder: Any,
+    settings: _Settings,
+    connections: tuple[Connection, ...],
+    of_keys: tuple[InputProblem, ...],
+) -> Report:
     from analyzer.net.link import LINK_NAMES
     from analyzer.report.findings import findings
 
@@ -330,7 +426,7 @@ def _report(reader: Any, decoder: Any, settings: _Settings, connections: tuple[C
             first_time=None if reader.first_time_ns is None else when(reader.first_time_ns),
             last_time=None if reader.last_time_ns is None else when(reader.last_time_ns),
             link_types=tuple(LINK_NAMES.get(link, f"link type {link}") for link in reader.links),
-            problems=(*problems, *settings.problems),
+            problems=(*problems, *settings.problems, *of_keys),
         ),
         truststore=truststore_info(settings.store) if settings.store is not None else None,
         connections=connections,

@@ -37,7 +37,6 @@ WITHOUT_KEYS: dict[str, dict[str, Any]] = {
         "abort_act": None,
         "abort_packet": None,
     },
-    "pcapng-with-secrets": {"cause": "certificate-rejected"},
 }
 """TLS 1.3 encrypts the certificates: what the same captures show without their key log, where that is less.
 
@@ -45,20 +44,25 @@ nginx closes after the handshake, which looks like an idle connection as long as
 """
 
 
+EMBEDDED = {"pcapng-with-secrets"}
+"""Captures that hold their own secrets."""
+
+
 @cache
-def analyzed(name: str, store: str | None) -> Report:
+def analyzed(name: str, store: str | None, keylog: str | None = None) -> Report:
     entry = ENTRIES[name]
     return analyze(
         CAPTURES / entry["file"],
         truststore=None if store is None else CAPTURES / store,
         truststore_password=PASSWORD,
         host=entry["host"],
+        keylog=None if keylog is None else CAPTURES / keylog,
     )
 
 
-def connection(name: str, store: str | None = None) -> Connection:
+def connection(name: str, store: str | None = None, keylog: str | None = None) -> Connection:
     """The one connection of a capture, analysed with the store that its manifest names, or another."""
-    (only,) = analyzed(name, store or ENTRIES[name]["store"]).connections
+    (only,) = analyzed(name, store or ENTRIES[name]["store"], keylog).connections
     return only
 
 
@@ -66,17 +70,74 @@ def expected(name: str) -> dict[str, Any]:
     return {**ENTRIES[name]["expected"], **WITHOUT_KEYS.get(name, {})}
 
 
-@ALL
-def test_the_outcome_its_cause_and_who_left_by_which_act_at_which_packet(name: str) -> None:
-    seen = connection(name)
-    assert {
+def judged(seen: Connection) -> dict[str, Any]:
+    return {
         "outcome": seen.outcome,
         "cause": seen.cause.code if seen.cause is not None else None,
         "aborted_by": seen.aborted_by,
         "abort_act": seen.abort_act,
         "abort_packet": seen.abort_packet,
         "stage": seen.stage,
-    } == expected(name)
+    }
+
+
+@ALL
+def test_the_outcome_its_cause_and_who_left_by_which_act_at_which_packet(name: str) -> None:
+    assert judged(connection(name)) == expected(name)
+
+
+KEYED = pytest.mark.parametrize("name", [name for name, entry in ENTRIES.items() if entry["keylog"]])
+
+
+@KEYED
+def test_with_its_key_log_an_encrypted_handshake_shows_what_one_in_clear_does(name: str) -> None:
+    entry = ENTRIES[name]
+    seen = connection(name, keylog=entry["keylog"])
+    assert judged(seen) == entry["expected"]
+    assert seen.chain_source == "decrypted"
+    assert [certificate.sha256 for certificate in seen.server_chain] == entry["server_chain"]
+    assert not any(alert.encrypted for alert in seen.alerts)
+    assert [p for p in analyzed(name, entry["store"], entry["keylog"]).capture.problems if p.severity != "note"] == []
+
+
+@KEYED
+def test_with_the_key_log_of_another_capture_all_stays_as_it_is_and_that_is_said(name: str) -> None:
+    entry = ENTRIES[name]
+    other = next(e["keylog"] for e in ENTRIES.values() if e["keylog"] not in (None, entry["keylog"]))
+    report = analyzed(name, entry["store"], other)
+    assert report.connections == analyzed(name, entry["store"]).connections
+    if name not in EMBEDDED:
+        (hello,) = entry["events"]["client_hello"]
+        (problem,) = report.capture.problems
+        assert problem.text == f"no secret for the client random of packet {hello}"
+        assert (problem.severity, problem.packet) == ("warning", hello)
+
+
+def test_secrets_that_a_capture_holds_itself_are_used_unasked() -> None:
+    for name in EMBEDDED:
+        assert judged(connection(name)) == ENTRIES[name]["expected"]
+        assert connection(name).chain_source == "decrypted"
+
+
+def test_key_logs_change_nothing_where_nothing_is_encrypted() -> None:
+    logs = [CAPTURES / entry["keylog"] for entry in ENTRIES.values() if entry["keylog"]]
+    for name in ("playbook", "success-curl", "client-cert-missing-go", "server-reset-go"):
+        entry = ENTRIES[name]
+        report = analyze(
+            CAPTURES / entry["file"], truststore=CAPTURES / entry["store"], host=entry["host"], keylog=logs,
+            truststore_password=PASSWORD,
+        )  # fmt: skip
+        assert report.connections == analyzed(name, entry["store"]).connections
+
+
+def test_several_captures_are_decrypted_by_several_key_logs_at_once() -> None:
+    entries = [entry for entry in ENTRIES.values() if entry["keylog"]]
+    report = analyze(
+        [CAPTURES / entry["file"] for entry in entries], keylog=[CAPTURES / entry["keylog"] for entry in entries]
+    )
+    assert {c.chain_source for c in report.connections} == {"decrypted"}
+    chains = sorted([certificate.sha256 for certificate in c.server_chain] for c in report.connections)
+    assert chains == sorted(entry["server_chain"] for entry in entries)
 
 
 @ALL
@@ -100,7 +161,9 @@ def test_the_connection_is_wiresharks_first_stream_between_the_recorded_hosts(na
 def test_the_chain_in_clear_is_the_one_that_the_server_was_given(name: str) -> None:
     entry = ENTRIES[name]
     seen = connection(name)
-    if not entry["events"].get("server_certificate") or entry["tls"] == "1.3":
+    if name in EMBEDDED:
+        assert [certificate.sha256 for certificate in seen.server_chain] == entry["server_chain"]
+    elif not entry["events"].get("server_certificate") or entry["tls"] == "1.3":
         assert seen.server_chain == ()
         assert seen.chain_source is None
     else:

@@ -158,7 +158,8 @@ def test_a_store_of_which_nothing_can_be_read_lacks_no_root(capsys: Capsys) -> N
         ([PLAYBOOK, "--profile", "netscape"], "there is no profile 'netscape'"),
         ([PLAYBOOK, "--at", "yesterday"], "is no time"),
         ([PLAYBOOK, "--at", "2026-01-01T00:00:00"], "has no time zone"),
-        ([PLAYBOOK, "--keylog", "keys"], "not in this version"),
+        ([PLAYBOOK, "--log", "error.log"], "not read in this version"),
+        ([PLAYBOOK, "--keylog", "no-such.keys"], "there is no such key log"),
         ([PLAYBOOK, "-o", "/no/such/folder/ticket.md"], "cannot be written"),
         (["explain", "no-such-code"], "there is no such cause code"),
     ],
@@ -204,3 +205,18 @@ def test_unusable_input_raises_input_error_and_nothing_else() -> None:
 
     with pytest.raises(analyzer.InputError, match="there is no such file"):
         analyzer.analyze("no-such-file.pcap")
+
+
+def test_a_key_log_opens_what_is_encrypted_and_the_report_says_so(capsys: Capsys) -> None:
+    name = "tls13-missing-root-java"
+    words = [str(CAPTURES / f"{name}.pcap"), "--keylog", str(CAPTURES / f"{name}.keys"), "--truststore", WITHOUT_ROOT]
+    assert main(words) == 1
+    text = " ".join(out(capsys).split())
+    assert "missing-root (certain)" in text
+    assert "As sent by the server (decrypted)" in text
+    assert main([*words, "--format", "json"]) == 1
+    (connection,) = json.loads(out(capsys))["connections"]
+    assert connection["chain_source"] == "decrypted"
+    assert [(a["from"], a["description"], a["encrypted"]) for a in connection["alerts"]] == [
+        ("client", "certificate_unknown", False)
+    ]

@@ -22,6 +22,7 @@ from analyzer.net.decode import SegmentDecoder
 from analyzer.net.flows import Flows
 from analyzer.pipeline import analyze
 from analyzer.registry import cipher_suite_name
+from analyzer.report.model import Connection
 from analyzer.tls.detect import likely_record
 from analyzer.tls.records import RecordReader
 from tests.packets import FIN, RST
@@ -129,9 +130,27 @@ def capture_of(truth: Path) -> Path:
     return truth.with_name(truth.name.removesuffix(".truth.json"))
 
 
+def decrypted_truths() -> list[Path]:
+    return sorted(FOLDER.glob("*.decrypted.truth.json"))
+
+
 def is_marked(stream: dict[str, Any]) -> bool:
     analysis = stream["analysis"]
     return bool(analysis["lost_segment"] or analysis["malformed"] or analysis["cut_short"])
+
+
+def streams_of(truth: Path) -> list[dict[str, Any]]:
+    """What tshark says of each stream; of certificates and alerts, with the secrets that the capture holds itself."""
+    told = json.loads(truth.read_text())
+    streams: list[dict[str, Any]] = told["streams"]
+    decrypted = truth.with_name(f"{capture_of(truth).name}.decrypted.truth.json")
+    if told["has_dsb"] and decrypted.exists():
+        opened = {stream["stream"]: stream for stream in json.loads(decrypted.read_text())["streams"]}
+        for stream in streams:
+            theirs = opened[stream["stream"]]
+            stream |= {field: theirs[field] for field in ("server_chain", "client_chain")}
+            stream["frames"]["alerts"] = theirs["frames"]["alerts"]
+    return streams
 
 
 def flows_of_capture(path: Path) -> Flows:
@@ -149,7 +168,7 @@ def flows_of_capture(path: Path) -> Flows:
 @cache
 def differences(truth: Path) -> tuple[tuple[int, str, str], ...]:
     """(stream, field, ours and theirs) wherever we differ from tshark in a stream that it does not mark."""
-    streams = [s for s in json.loads(truth.read_text())["streams"] if not is_marked(s)]
+    streams = [s for s in streams_of(truth) if not is_marked(s)]
     path = capture_of(truth)
     report = {c.id: c for c in analyze(path).connections}
     flows = flows_of_capture(path)
@@ -190,9 +209,16 @@ def compare(number: int, theirs: dict[str, Any], ours: Any, flows: Flows) -> Ite
         yield "alpn", ours.tls.alpn if ours.tls else None, theirs["alpn"]["selected"]
     if theirs["ja3"] and len(theirs["client_hellos"]) == 1 and not theirs["client_hellos"][0]["sslv2_format"]:
         yield "ja3", ours.tls.ja3 if ours.tls else None, theirs["ja3"]
-    clear = [(a["frame"], a["direction"], a["description"]) for a in theirs["frames"]["alerts"] if not a["encrypted"]]
-    mine = [(a.packet, "c2s" if a.from_ == "client" else "s2c", a.number) for a in ours.alerts if not a.encrypted]
-    yield "alerts", sorted(mine), sorted(clear)
+    yield "alerts", alerts_of(ours), alerts_told(theirs)
+
+
+def alerts_of(ours: Connection) -> list[tuple[int, str, int | None]]:
+    return sorted((a.packet, "c2s" if a.from_ == "client" else "s2c", a.number) for a in ours.alerts if not a.encrypted)
+
+
+def alerts_told(theirs: dict[str, Any]) -> list[tuple[int, str, int]]:
+    alerts = (alert for alert in theirs["frames"]["alerts"] if not alert["encrypted"])
+    return sorted((alert["frame"], alert["direction"], alert["description"]) for alert in alerts)
 
 
 def compare_frames(
@@ -275,6 +301,41 @@ def test_at_least_97_of_100_streams_agree_in_every_field_over_all_and_on_average
     assert 1 - wrong.total() / total.total() >= 0.97
     shares = [1 - wrong[source] / total[source] for source in total if total[source]]
     assert sum(shares) / len(shares) >= 0.97
+
+
+def opened(truth: Path) -> dict[int, dict[str, tuple[Any, Any]]]:
+    """By stream, ours and theirs of what its keys show: the key log beside the capture, or the secrets in it."""
+    path = truth.with_name(truth.name.removesuffix(".decrypted.truth.json"))
+    keys = path.with_name(f"{path.name}.keys")
+    report = {c.id: c for c in analyze(path, keylog=keys if keys.exists() else None).connections}
+    return {
+        theirs["stream"]: {
+            "server_chain": ([c.sha256 for c in report[theirs["stream"]].server_chain], theirs["server_chain"]),
+            "client_chain": ([c.sha256 for c in report[theirs["stream"]].client_chain], theirs["client_chain"]),
+            "alerts": (alerts_of(report[theirs["stream"]]), alerts_told(theirs)),
+        }
+        for theirs in json.loads(truth.read_text())["streams"]
+        if theirs["plaintext_handshake"] and not is_marked(theirs)
+    }
+
+
+def test_with_their_keys_97_of_100_streams_show_the_certificates_and_alerts_that_tshark_decrypts() -> None:
+    seen = [(truth.name, number, fields) for truth in decrypted_truths() for number, fields in opened(truth).items()]
+    wrong = [(name, number) for name, number, fields in seen if any(ours != other for ours, other in fields.values())]
+    assert len(seen) >= 150
+    assert len(wrong) <= 0.03 * len(seen), wrong
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+def test_no_key_log_of_the_corpus_breaks_the_analysis_or_loses_what_is_in_clear(part: int) -> None:
+    for keys in sorted(FOLDER.glob("*.keys"))[part::4]:
+        without, report = (analyze(keys.with_suffix(""), keylog=log) for log in (None, keys))
+        assert [c.fault for c in report.connections if c.fault] == [], keys.name
+        assert [c.id for c in report.connections] == [c.id for c in without.connections]
+        for clear, connection in zip(without.connections, report.connections, strict=True):
+            assert set(alerts_of(clear)) <= set(alerts_of(connection)), keys.name
+            assert not clear.server_chain or clear.server_chain == connection.server_chain, keys.name
 
 
 @pytest.mark.slow

@@ -107,7 +107,7 @@ def test_a_cause_looks_at_its_case_and_touches_no_bytes(path: Path) -> None:
 OPENERS = {
     "analyzer.capture.source": "captures",
     "analyzer.trust.store": "trust stores",
-    "analyzer.inputs": "a saved chain",
+    "analyzer.inputs": "a saved chain, key logs",
     "analyzer.commands.output": "the report that is written",
     "analyzer.cli": "nowhere, when standard output was closed",
     "analyzer.report.to_json": "the schema, which lies in the package",
@@ -192,6 +192,9 @@ UNUSED = {
     "analyzer.trust.stores.jks": "likewise",
     "analyzer.trust.ocsp": "reads staples only",
     "analyzer.report.redact": "was not asked for",
+    "analyzer.tls.decryption": "opens records with keys, of which there are none",
+    "analyzer.tls.sealed": "likewise",
+    "analyzer.tls.keylog": "likewise",
     "analyzer.diagnosis.page": "the pages of causes belong to `explain`",
     "analyzer.inspection": "is behind `check` and `store`",
 }

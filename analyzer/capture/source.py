@@ -94,6 +94,14 @@ class CaptureReader:
         self._total = 0
         self._several = False
 
+    @property
+    def can_be_read_again(self) -> bool:
+        """Whether the sources are files, not streams."""
+        return all(
+            isinstance(source, (str, Path)) and str(source) != "-" and not stat.S_ISFIFO(_mode(Path(source)))
+            for source in self._sources
+        )
+
     def batches(self) -> Iterator[PacketBatch]:
         """All packets of all files, in batches; a batch is valid until the next is asked for."""
         sources = expand(self._sources)
@@ -119,6 +127,8 @@ class CaptureReader:
         with _open(source, name) as opened:
             stream, head, compression = _decompressed(opened, name)
             parser = _recognise(head, name)
+            if isinstance(parser, PcapngParser):
+                parser.secrets = self.secrets  # they are here as soon as they were read
             self.files.append(name)
             self.formats.append(parser.name + (f" ({compression})" if compression else ""))
             done = 0
@@ -127,8 +137,6 @@ class CaptureReader:
                 stream = opened
             yield from self._chunks(stream, parser, name, before, done)
         self.problems += [self._located(problem, name, before) for problem in parser.problems]
-        if isinstance(parser, PcapngParser):
-            self.secrets += parser.secrets
 
     def _located(self, problem: CaptureProblem, name: str, before: int) -> CaptureProblem:
         """A problem of one file among several: its text counts in the file and names it, `packet` counts over all."""

@@ -28,7 +28,6 @@ _LATER_OPTIONS: Final = {
     "--gateway": "knowledge of products is not in this version; name the validator with --profile",
     "--config": "product configuration is not read in this version; give --truststore and --host",
     "--log": "product logs are not read in this version",
-    "--keylog": "decryption is not in this version; give the server's chain with --server-chain",
     "--fix-dir": "repair kits are not in this version; the report names the repair",
 }
 
@@ -61,6 +60,7 @@ def run(words: list[str]) -> int:
             profile=options.profile,
             verify_depth=options.verify_depth,
             server_chain=options.server_chain,
+            keylog=options.keylog,
             candidate=options.candidate,
             at=moment(options.at),
             all=options.all or form in ("json", "ndjson"),
@@ -92,6 +92,8 @@ def parser() -> Parser:
     main.add_validation(host="the SNI", at="the time of the packet with the chain")
     text = "the server's chain from elsewhere, for captures in which it is encrypted"
     add("--server-chain", metavar="FILE", help=text)
+    text = "key log that opens what is encrypted: SSLKEYLOGFILE, or the server's RSA private key (repeatable)"
+    add("--keylog", action="append", metavar="FILE", help=text)
     add("--dissector", choices=("native",), default="native", help="who reads the handshakes")
     main.add_report(_FORMATS)
     add("--all", action="store_true", help="show completed connections in full too")

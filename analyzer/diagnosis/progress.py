@@ -11,6 +11,8 @@ tag and the hash are the cipher suite's, Java pads by 16, and a side pads its Fi
 believes that it is done before the server has seen its Finished. So the handshake is done when the server answers it
 with anything but an alert: session tickets or data. A server that sends an alert or nothing at all and leaves has
 refused the client's flight, whatever the client has sent meanwhile.
+
+Of a side whose records were decrypted nothing is taken from lengths: its messages and alerts are there.
 """
 
 from __future__ import annotations
@@ -18,13 +20,15 @@ from __future__ import annotations
 from typing import Final
 
 from analyzer.dataclass import dataclass
-from analyzer.registry import AlertDescription, AlertLevel, HandshakeType
-from analyzer.tls.connection import Connection, Event, EventKind, Side
+from analyzer.registry import AlertDescription, AlertLevel, ContentType, HandshakeType
+from analyzer.tls.connection import Connection, Event, EventKind, Half, Side
 from analyzer.tls.messages import is_tls13
-from analyzer.tls.records import RecordSeen
+from analyzer.tls.records import AlertRecord, RawMessage, RecordSeen
 
 __all__ = ["Ending", "Progress", "overhead", "trace"]
 
+_BESIDE: Final = (HandshakeType.END_OF_EARLY_DATA, HandshakeType.KEY_UPDATE)
+_CERTIFICATES: Final = (HandshakeType.CERTIFICATE, HandshakeType.COMPRESSED_CERTIFICATE)
 _CLOSING: Final = (AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED)
 _SUITES: Final = {0x1302: (16, 48), 0x1305: (8, 32), 0xC0B4: (32, 32), 0xC0B5: (48, 48)}
 """Bytes of tag and hash of the TLS 1.3 suites that differ from the usual 16 and 32 (RFC 8446 B.4, RFC 9150)."""
@@ -155,7 +159,7 @@ def _trace_13(connection: Connection) -> Progress:
     server = _server_records(connection, client)
     finished = {
         Side.CLIENT: None if client.finished is None else client.finished.packet,
-        Side.SERVER: server.flight[-1].packet if server.flight and client.finished is not None else None,
+        Side.SERVER: _finished_13(connection, client, server),
     }
     done = all(packet is not None for packet in finished.values())
     client_data, server_data = bool(client.data), done and server.is_data
@@ -268,7 +272,66 @@ def _is_alert(record: RecordSeen, lengths: _Lengths, padding: int | None = None)
     return record.length == lengths.alert + padding
 
 
+def _finished_13(connection: Connection, client: _Client13, server: _Server13) -> int | None:
+    """The frame of the server's Finished; where it is not seen, of the record that holds it if the client has it."""
+    if server.opened:
+        return connection.packet_of(Side.SERVER, HandshakeType.FINISHED)
+    return server.flight[-1].packet if server.flight and client.finished is not None else None
+
+
+def _is_readable(half: Half) -> bool:
+    """Whether a side's handshake was decrypted, as far as it came: a key log may have a part of the secrets only."""
+    opened = half.seen.opened
+    if opened is None:
+        return False
+    sent = [message.type for message in half.seen.messages if message.opened and message.type not in _BESIDE]
+    whole = all(record.position in opened for record in half.application)
+    return HandshakeType.FINISHED in sent or (whole and bool(sent or half.seen.alerts))
+
+
+def _opened_client(connection: Connection) -> _Client13:
+    """The client's records, by what was in them."""
+    seen = connection.halves[Side.CLIENT].seen
+    opened = seen.opened or {}
+    sent = [message for message in seen.messages if message.opened and message.type not in _BESIDE]
+    finished = next((message for message in sent if message.type == HandshakeType.FINISHED), None)
+    own = [m for m in sent if m.type in _CERTIFICATES and (finished is None or m.position <= finished.position)]
+    empty = next((message for message in own if message.length == _EMPTY_CERTIFICATE - 4), None)
+    alerts = [alert for alert in seen.alerts if alert.description is not None]
+    behind = [alert for alert in alerts if finished is not None and alert.position > finished.position]
+    before = [alert for alert in alerts if alert not in behind]
+    flight = sent[: sent.index(finished) + 1] if finished is not None else sent
+    return _Client13(
+        first=_of_message(flight[0]) if flight else None,
+        empty=None if empty is None else _of_message(empty),
+        certificate=next((_of_message(message) for message in own if message is not empty), None),
+        alert=_of_alert(before[0]) if before else None,
+        finished=None if finished is None else _of_message(finished),
+        data=tuple(
+            record
+            for record in connection.halves[Side.CLIENT].application
+            # Early data is read by a server that finishes the handshake.
+            if finished is not None and (record.position in opened or _follows(record, finished))
+        ),
+        closing=_of_alert(behind[0]) if behind else None,
+    )
+
+
+def _follows(record: RecordSeen, message: RawMessage | None) -> bool:
+    return message is not None and record.position > message.position
+
+
+def _of_message(message: RawMessage) -> RecordSeen:
+    return RecordSeen(ContentType.HANDSHAKE, message.length, message.packet, message.time_ns, message.position)
+
+
+def _of_alert(alert: AlertRecord) -> RecordSeen:
+    return RecordSeen(ContentType.ALERT, alert.length, alert.packet, alert.time_ns, alert.position)
+
+
 def _client_records(connection: Connection) -> _Client13:
+    if _is_readable(connection.halves[Side.CLIENT]):
+        return _opened_client(connection)
     lengths = _lengths(connection)
     records = _own_flight(connection, lengths)
     if not records:
@@ -372,14 +435,40 @@ class _Server13:
     """After it, without `alert`: session tickets and data."""
     alert: RecordSeen | None
     """The last record, when it has the length of an alert and stands where one ends the handshake."""
+    opened: bool = False
+    """Whether this is by what was in them."""
+    data: bool = False
+    """Whether there was application data among it."""
 
     @property
     def is_data(self) -> bool:
         """Whether there is more than session tickets."""
+        if self.opened:
+            return self.data
         return len(self.answer) > _TICKETS_AT_MOST or sum(r.length for r in self.answer) > _TICKET_BYTES
 
 
+def _opened_server(connection: Connection, first: RecordSeen | None) -> _Server13:
+    """The server's records, by what was in them; what came before the client's `first` is no answer to it."""
+    half = connection.halves[Side.SERVER]
+    sent = [message for message in half.seen.messages if message.opened]
+    finished = next((message for message in sent if message.type == HandshakeType.FINISHED), None)
+    flight = sent if finished is None else sent[: sent.index(finished) + 1]
+    alert = next((alert for alert in half.seen.alerts if alert.description is not None), None)
+    data = [record for record in half.application if _follows(record, finished)]
+    later = (*map(_of_message, sent[len(flight) :]), *data)
+    return _Server13(
+        flight=tuple(map(_of_message, flight)),
+        answer=tuple(record for record in later if first is not None and record.packet > first.packet),
+        alert=None if alert is None else _of_alert(alert),
+        opened=True,
+        data=bool(data),
+    )
+
+
 def _server_records(connection: Connection, client: _Client13) -> _Server13:
+    if _is_readable(connection.halves[Side.SERVER]):
+        return _opened_server(connection, client.first)
     lengths = _lengths(connection)
     records = connection.halves[Side.SERVER].application
     first = client.first
@@ -415,7 +504,6 @@ def _refused(connection: Connection, client: _Client13, server: _Server13) -> bo
     """
     if client.first is None or server.answer or connection.halves[Side.SERVER].lost_bytes:
         return False
-    half = connection.halves[Side.CLIENT]
     asked = client.certificate is not None or client.empty is not None
     if server.alert is not None:
         packet, time_ns = server.alert.packet, server.alert.time_ns
@@ -425,9 +513,10 @@ def _refused(connection: Connection, client: _Client13, server: _Server13) -> bo
         if event is None or event.side is Side.CLIENT:
             return False
         packet, time_ns = event.packet, event.time_ns
-    own = [record for record in half.application if record.packet <= packet]
-    handshake = client.finished if client.finished in own else client.first
-    if handshake is None or time_ns - handshake.time_ns > _PROMPT_NS or len(client.data) > _UNANSWERED_AT_MOST:
+    handshake = client.first
+    if client.finished is not None and client.finished.packet <= packet:
+        handshake = client.finished
+    if time_ns - handshake.time_ns > _PROMPT_NS or len(client.data) > _UNANSWERED_AT_MOST:
         return False
     closed_first = (client.closing is not None and client.closing.packet <= packet) or any(
         e.side is Side.CLIENT and e.kind in (EventKind.FIN, EventKind.RST) and e.packet < packet

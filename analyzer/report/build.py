@@ -166,7 +166,7 @@ def _tls(seen: wire.Connection, *, fingerprints: bool) -> Tls | None:
         None if hello is None else hello.offered_versions,
         None if answer is None else answer.cipher_suite,
         None if hello is None else hello.server_name,
-        None if answer is None else answer.alpn,
+        _alpn(seen),
         None if hello is None else hello.alpn,
         None if whole is None else ja3(whole),
         ja3s(answer) if fingerprints and answer is not None else None,
@@ -207,6 +207,15 @@ def _tls_of(
         hello_retry=hello_retry,
         group=None if group is None else group_name(group),
     )
+
+
+def _alpn(seen: wire.Connection) -> bytes | None:
+    """The protocol chosen: since TLS 1.3 it is encrypted."""
+    if seen.server_hello is None:
+        return None
+    opened = seen.halves[Side.SERVER].seen.opened is not None
+    hidden = seen.encrypted_extensions if opened and is_tls13(seen.version) else None
+    return seen.server_hello.alpn or (None if hidden is None else hidden.alpn)
 
 
 def _group(seen: wire.Connection, *, in_full: bool) -> int | None:
@@ -279,7 +288,8 @@ def _words(seen: wire.Connection, event: wire.Event) -> str:
     if kind is EventKind.ENCRYPTED_HANDSHAKE:
         return "Encrypted Handshake Message"
     if kind is EventKind.APPLICATION_DATA:
-        kind_of_record = "Encrypted record" if is_tls13(seen.version) else "Application Data"
+        hidden = is_tls13(seen.version) and not event.opened
+        kind_of_record = "Encrypted record" if hidden else "Application Data"
         return f"{kind_of_record}, {event.number} bytes"
     if kind in (EventKind.FIN, EventKind.RST):
         return f"{kind.value},ACK" if event.number & 0x10 else kind.value
@@ -311,7 +321,7 @@ def _message_words(seen: wire.Connection, event: wire.Event) -> str:
         if answer is not None:
             suite = "" if answer.cipher_suite is None else f", {cipher_suite_name(answer.cipher_suite)}"
             return f"{name} ({version_name(answer.version)}{suite})"
-    elif event.number == HandshakeType.SERVER_HELLO:
+    elif event.number == HandshakeType.SERVER_HELLO and not event.opened:
         return "HelloRetryRequest"
     elif event.number == HandshakeType.CERTIFICATE:
         message = next((c for c in seen.certificates if c.packet == event.packet and c.side is event.side), None)

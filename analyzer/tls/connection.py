@@ -8,28 +8,34 @@ ClientHello, else by the SYN, else by the message a side sent, else by the port.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from enum import Enum
 from functools import cached_property, lru_cache
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from analyzer.dataclass import dataclass
 from analyzer.errors import WireError
 from analyzer.net.flows import Endpoint, FlowRow, Signal
 from analyzer.net.reassembly import Retransmission, Stream
 from analyzer.net.segments import ACK, FIN, RST, SYN
-from analyzer.registry import HandshakeType
+from analyzer.registry import ContentType, HandshakeType
 from analyzer.tls import messages
 from analyzer.tls.messages import (
     Certificate,
     CertificateRequest,
     CertificateStatus,
     ClientHello,
+    CompressedCertificate,
+    EncryptedExtensions,
     ServerHello,
     ServerKeyExchange,
     is_tls13,
 )
-from analyzer.tls.records import Lost, PlainText, RawMessage, RecordSeen, SideRecords
+from analyzer.tls.records import Lost, PlainText, RawMessage, RecordSeen, Sealed, SideRecords
+
+if TYPE_CHECKING:
+    from analyzer.tls.decryption import Decrypted, Plain
+    from analyzer.tls.sealed import KeyRing
 
 __all__ = [
     "CertificateMessage",
@@ -87,6 +93,7 @@ class Event(NamedTuple):
 
     `number` is the handshake type of a MESSAGE, the description of an ALERT (`level` its level), the TCP flags of a
     FIN or RST, `Segments.quoted` of an ICMP error, the record length of what is encrypted, the bytes missing of LOST.
+    `opened` marks messages and application data that were decrypted.
     """
 
     kind: EventKind
@@ -96,6 +103,7 @@ class Event(NamedTuple):
     number: int = 0
     level: int = 0
     complete: bool = True
+    opened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,8 @@ class CertificateMessage:
     length: int
     complete: bool
     ocsp_response: bytes | None = None
+    opened: bool = False
+    """Whether it was decrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +345,8 @@ class Connection:
     server_hello_packet: int | None
     hello_retry: ServerHello | None
     certificates: tuple[CertificateMessage, ...]
+    decrypted: Decrypted | None = None
+    """What the protected records hold; None where nothing was given that may open them."""
     _details: _Details = field(repr=False, compare=False)
 
     @property
@@ -361,6 +373,11 @@ class Connection:
     def server_key_exchange(self) -> ServerKeyExchange | None:
         """The first ServerKeyExchange."""
         return self._details.others.server_key_exchange
+
+    @property
+    def encrypted_extensions(self) -> EncryptedExtensions | None:
+        """The server's EncryptedExtensions, where they were decrypted."""
+        return self._details.others.encrypted_extensions
 
     @property
     def alerts(self) -> tuple[SeenAlert, ...]:
@@ -430,11 +447,13 @@ def build(
     log: Sequence[Signal],
     streams: tuple[Stream | None, Stream | None],
     records: tuple[SideRecords | None, SideRecords | None],
+    keys: KeyRing | None = None,
 ) -> Connection | None:
     """Make the `Connection` of a flow; None when it carried data that is no TLS.
 
-    `row` and `log` are the flow's rows of `FlowTable` and `SignalLog`; streams and records are by side number. Hellos
-    and certificates are parsed here; all else when it is asked for.
+    `row` and `log` are the flow's rows of `FlowTable` and `SignalLog`; streams and records are by side number. What
+    `keys` open of the records that were kept for it is decrypted. Hellos and certificates are parsed here; all else
+    when it is asked for.
     """
     first, second = records
     if first is None and second is None:
@@ -444,6 +463,9 @@ def build(
         return None
     client, known_by = _client_side(row, log, records)
     sides = (Side.CLIENT, Side.SERVER) if client == 0 else (Side.SERVER, Side.CLIENT)
+    decrypted = None
+    if keys is not None:
+        decrypted, records = _decrypted(keys, client, records)
     halves = {
         sides[number]: Half(row, number, log, streams[number], records[number] or SideRecords())
         for number in (client, 1 - client)
@@ -471,11 +493,50 @@ def build(
         server_hello_packet=parsed.server_hello_packet,
         hello_retry=parsed.hello_retry,
         certificates=tuple(certificates.found),
+        decrypted=decrypted,
         _details=_Details(halves, sides, log, parsed, certificates),
     )
 
 
 _HELLOS: Final = (HandshakeType.CLIENT_HELLO, HandshakeType.SERVER_HELLO, 6)
+_CERTIFICATES: Final = (HandshakeType.CERTIFICATE, HandshakeType.COMPRESSED_CERTIFICATE)
+
+
+def _decrypted(
+    keys: KeyRing, client: int, records: tuple[SideRecords | None, SideRecords | None]
+) -> tuple[Decrypted, tuple[SideRecords | None, SideRecords | None]]:
+    """What the protected records hold, and the records with that in its place."""
+    from analyzer.tls.decryption import Direction, decrypt
+
+    parts = [part or SideRecords() for part in (records[client], records[1 - client])]
+    asked, answered = (Direction(part.messages, part.sealed) for part in parts)
+    found = decrypt(keys.log, asked, answered, keys.server_keys)
+    first, second = (_with_opened(part, plain) for part, plain in zip(parts, (found.client, found.server), strict=True))
+    return found, (first, second) if client == 0 else (second, first)
+
+
+def _with_opened(part: SideRecords, plain: Plain) -> SideRecords:
+    """The records of a side with what was opened, and without the records that turned out to be no data."""
+    if not plain.types:
+        return part
+    types = plain.types
+    no_data = {position for position, kind in types.items() if kind != ContentType.APPLICATION_DATA}
+    hidden = [record for record in part.sealed if isinstance(record, Sealed) and record.position in no_data]
+    data = [record.length for record in hidden if record.type == ContentType.APPLICATION_DATA]
+    told = {alert.position for alert in plain.alerts}
+    return replace(
+        part,
+        messages=sorted((*part.messages, *plain.messages), key=lambda message: message.position),
+        alerts=sorted(
+            (*(alert for alert in part.alerts if alert.position not in told), *plain.alerts),
+            key=lambda alert: alert.position,
+        ),
+        application=[record for record in part.application if record.position not in no_data],
+        application_last=[record for record in part.application_last if record.position not in no_data],
+        application_count=part.application_count - len(data),
+        application_bytes=part.application_bytes - sum(data),
+        opened=types,
+    )
 
 
 @dataclass(slots=True)
@@ -491,8 +552,8 @@ class _Hellos:
     def take(self, part: SideRecords, side: Side) -> None:
         """Parse the hellos of one direction."""
         for message in part.messages:
-            if message.type not in _HELLOS:
-                continue
+            if message.type not in _HELLOS or message.opened:
+                continue  # those of a renegotiation are protected
             try:
                 if message.type == HandshakeType.CLIENT_HELLO:
                     self._client_hello(message)
@@ -532,7 +593,7 @@ class _Certificates:
     def take(self, part: SideRecords, side: Side, version: int | None) -> None:
         """Parse the Certificate messages of one direction."""
         for message in part.messages:
-            if message.type != HandshakeType.CERTIFICATE:
+            if message.type not in _CERTIFICATES:
                 continue
             try:
                 parsed = _certificate_of(message, version)
@@ -552,6 +613,7 @@ class _Certificates:
                     message.length,
                     message.complete and parsed.complete,
                     staple,
+                    message.opened,
                 )
             )
             if staple is not None:
@@ -565,13 +627,14 @@ class _Others:
     certificate_request: CertificateRequest | None = None
     certificate_request_packet: int | None = None
     server_key_exchange: ServerKeyExchange | None = None
+    encrypted_extensions: EncryptedExtensions | None = None
     malformed: list[Malformed] = field(default_factory=list)
     ocsp_responses: list[bytes] = field(default_factory=list)
 
     def take(self, part: SideRecords, side: Side, version: int | None, suite: int | None) -> None:
         """Parse the messages of one direction."""
         for message in part.messages:
-            if message.type in _HELLOS or message.type == HandshakeType.CERTIFICATE:
+            if message.type in _HELLOS or message.type in _CERTIFICATES:
                 continue
             try:
                 self._message(message, version, suite)
@@ -588,6 +651,8 @@ class _Others:
             self.certificate_request_packet = message.packet
         elif isinstance(parsed, ServerKeyExchange):
             self.server_key_exchange = self.server_key_exchange or parsed
+        elif isinstance(parsed, EncryptedExtensions):
+            self.encrypted_extensions = self.encrypted_extensions or parsed
         elif isinstance(parsed, CertificateStatus):
             self.ocsp_responses += [response for response in parsed.responses if response]
 
@@ -672,7 +737,15 @@ class _Details:
 
 def _record_events(part: SideRecords, side: Side, *, thirteen: bool) -> list[Event]:
     events = [
-        Event(EventKind.MESSAGE, message.packet, message.time_ns, side, message.type, complete=message.complete)
+        Event(
+            EventKind.MESSAGE,
+            message.packet,
+            message.time_ns,
+            side,
+            message.type,
+            complete=message.complete,
+            opened=message.opened,
+        )
         for message in part.messages
     ]
     for alert in part.alerts:
@@ -682,18 +755,30 @@ def _record_events(part: SideRecords, side: Side, *, thirteen: bool) -> list[Eve
             event = Event(EventKind.ALERT, alert.packet, alert.time_ns, side, alert.description, alert.level or 0)
         events.append(event)
     events += [Event(EventKind.CHANGE_CIPHER_SPEC, r.packet, r.time_ns, side) for r in part.change_cipher_spec]
+    opened = part.opened or {}
     events += [
-        Event(EventKind.ENCRYPTED_HANDSHAKE, r.packet, r.time_ns, side, r.length) for r in part.encrypted_handshake
+        Event(EventKind.ENCRYPTED_HANDSHAKE, r.packet, r.time_ns, side, r.length)
+        for r in part.encrypted_handshake
+        if r.position not in opened
     ]
     # Before TLS 1.3 nothing is hidden in application data: that it flows is all there is to know.
     records = (*part.application, *part.application_last) if thirteen else part.application[:_SHOWN_DATA]
-    events += [Event(EventKind.APPLICATION_DATA, r.packet, r.time_ns, side, r.length) for r in records]
+    events += [
+        Event(EventKind.APPLICATION_DATA, r.packet, r.time_ns, side, r.length, opened=r.position in opened)
+        for r in records
+    ]
+    if opened:
+        # What was opened stands behind the ChangeCipherSpec of its packet.
+        events.sort(key=lambda event: (event.packet, event.kind is not EventKind.CHANGE_CIPHER_SPEC))
     return events
 
 
 def _certificate_of(message: RawMessage, version: int | None) -> object:
     if not message.complete:
         return messages.parse_partial(message.type, message.body, message.length, version=version)
+    if message.type == HandshakeType.COMPRESSED_CERTIFICATE:
+        compressed = messages.parse(message.type, message.body, version=version)
+        return compressed.decompress() if isinstance(compressed, CompressedCertificate) else None
     if len(message.body) <= _MAX_REMEMBERED:
         return _certificate(message.body, version)
     return messages.parse(message.type, message.body, version=version)

@@ -5,10 +5,10 @@
     python -m captures.record.score captures/lab --only '*-haproxy-*'    some of the cases
 
 Each capture is analysed as its owner would have it analysed: with the store that the client had and the host that
-it meant. Three ways: `named` follows the client's own validator and has the server's chain at hand where TLS 1.3
-encrypts it; `auto` is not told the validator; `unaided` has neither the validator nor the chain of TLS 1.3, and
-must then be right or say that it cannot know. Exit status: 0 all that is asked for is reached, 1 it is not, 2 there
-is nothing to score.
+it meant. Four ways: `named` follows the client's own validator and has the server's chain at hand where TLS 1.3
+encrypts it; `auto` is not told the validator; `keyed` is `auto` with the key log in place of the chain, where one was
+written; `unaided` has neither the validator nor the chain of TLS 1.3, and must then be right or say that it cannot
+know. Exit status: 0 all that is asked for is reached, 1 it is not, 2 there is nothing to score.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from analyzer import analyze
 from analyzer.report.model import Connection
 from captures.record import readme
 
-WAYS: Final = ("named", "auto", "unaided")
+WAYS: Final = ("named", "auto", "keyed", "unaided")
 
 ASKED: Final = 98.0
 """Per cent of the cases in which the cause, and who left, have to be right."""
@@ -70,7 +70,7 @@ class Score:
 def score(entry: dict[str, Any], way: str, folder: Path) -> Score | None:
     """Analyse the capture of a manifest entry in one of `WAYS`; `None` where this way does not differ."""
     encrypted = entry["tls"] == "1.3"
-    if way == "unaided" and not encrypted:
+    if (way in ("keyed", "unaided") and not encrypted) or (way == "keyed" and not entry["keylog"]):
         return None
     report = analyze(
         folder / entry["file"],
@@ -79,7 +79,8 @@ def score(entry: dict[str, Any], way: str, folder: Path) -> Score | None:
         host=entry["host"],
         profile=(entry["client"]["profile"] or "auto") if way == "named" else "auto",
         verify_depth=entry["verify_depth"],
-        server_chain=folder / entry["server_chain"] if encrypted and way != "unaided" else None,
+        server_chain=folder / entry["server_chain"] if encrypted and way in ("named", "auto") else None,
+        keylog=folder / entry["keylog"] if way == "keyed" else None,
     )
     judged = [_judge(entry, way, connection) for connection in report.connections]
     if not judged:
