@@ -213,7 +213,9 @@ def compare(number: int, theirs: dict[str, Any], ours: Any, flows: Flows) -> Ite
 
 
 def alerts_of(ours: Connection) -> list[tuple[int, str, int | None]]:
-    return sorted((a.packet, "c2s" if a.from_ == "client" else "s2c", a.number) for a in ours.alerts if not a.encrypted)
+    """Those in clear, and those that a key opened."""
+    read = (alert for alert in ours.alerts if alert.number is not None)
+    return sorted((alert.packet, "c2s" if alert.from_ == "client" else "s2c", alert.number) for alert in read)
 
 
 def alerts_told(theirs: dict[str, Any]) -> list[tuple[int, str, int]]:

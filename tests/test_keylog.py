@@ -84,7 +84,7 @@ def test_a_servers_rsa_key_in_place_of_a_log_opens_rsa_key_exchange(name: str) -
     report = analyze(RECORDED / f"{name}.pcap", keylog=RECORDED / "rsa.key")
     assert report.connections == (recording(name),)
     assert codes(report) == []
-    assert not any(alert.encrypted for alert in report.connections[0].alerts)
+    assert all(alert.encrypted and alert.number is not None for alert in report.connections[0].alerts)
 
 
 def test_a_servers_rsa_key_opens_no_other_key_exchange() -> None:

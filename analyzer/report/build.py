@@ -152,7 +152,7 @@ def _alert(alert: wire.SeenAlert) -> Alert:
         level=None if alert.level is None else alert_level_name(alert.level),
         description=None if alert.description is None else alert_name(alert.description),
         number=alert.description,
-        encrypted=alert.description is None,
+        encrypted=alert.opened or alert.description is None,
     )
 
 

@@ -213,7 +213,7 @@ class Negotiation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """A TLS alert. For an encrypted one, level, description and number are unknown (None)."""
+    """A TLS alert. `encrypted`: it was sent so; then level, description and number are None unless a key opened it."""
 
     packet: int
     from_: str

@@ -135,7 +135,7 @@ class CertificateMessage:
 
 @dataclass(frozen=True, slots=True)
 class SeenAlert:
-    """An alert; level and description are None for an encrypted one."""
+    """An alert; level and description are None for an encrypted one. `opened`: it was one, and has been decrypted."""
 
     side: Side
     packet: int
@@ -143,6 +143,7 @@ class SeenAlert:
     level: int | None
     description: int | None
     length: int
+    opened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -714,7 +715,7 @@ class _Details:
     def alerts(self) -> tuple[SeenAlert, ...]:
         """The alerts of both directions, in order."""
         found = [
-            SeenAlert(side, alert.packet, alert.time_ns, alert.level, alert.description, alert.length)
+            SeenAlert(side, alert.packet, alert.time_ns, alert.level, alert.description, alert.length, alert.opened)
             for side, half in self._halves.items()
             for alert in half.seen.alerts
         ]

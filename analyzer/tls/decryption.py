@@ -364,7 +364,7 @@ class _Side:
                 if len(self._alerts) < _MAX_ALERTS:
                     level, description = self._alert[:2]
                     self._alerts.append(
-                        AlertRecord(record.packet, record.time_ns, record.position, 2, level, description)
+                        AlertRecord(record.packet, record.time_ns, record.position, 2, level, description, opened=True)
                     )
                 self._alert = self._alert[2:]
         elif opened.type == ContentType.CHANGE_CIPHER_SPEC:

@@ -79,7 +79,10 @@ class RawMessage(NamedTuple):
 
 
 class AlertRecord(NamedTuple):
-    """An alert; level and description are None for one that is encrypted, `length` is its record's."""
+    """An alert; level and description are None for one that is encrypted, `length` is its record's.
+
+    `opened` marks one that was encrypted and has been decrypted.
+    """
 
     packet: int
     time_ns: int
@@ -87,6 +90,7 @@ class AlertRecord(NamedTuple):
     length: int
     level: int | None
     description: int | None
+    opened: bool = False
 
 
 class RecordSeen(NamedTuple):
