@@ -218,5 +218,5 @@ def test_a_key_log_opens_what_is_encrypted_and_the_report_says_so(capsys: Capsys
     (connection,) = json.loads(out(capsys))["connections"]
     assert connection["chain_source"] == "decrypted"
     assert [(a["from"], a["description"], a["encrypted"]) for a in connection["alerts"]] == [
-        ("client", "certificate_unknown", False)
+        ("client", "certificate_unknown", True)
     ]

@@ -123,6 +123,8 @@ _NGINX_PAGES: Final = MappingProxyType(
 reason."""
 _DOUBT: Final = " That may be a refusal, or all there was to say."
 _RECORDS_AT_MOST: Final = 12
+_TICKET: Final = 512
+"""Bytes of a record that may hold a TLS 1.3 session ticket."""
 _SHORT: Final = 2048
 """Bytes of a record in which an error page has room."""
 _ALERT: Final = 2
@@ -345,16 +347,20 @@ def _inside(case: Case) -> Refusal | None:
     if close is None or close.time_ns - since.time_ns > _PROMPT_NS:
         return None
     ending = _ending(close)
-    page = None if last is None else _page(connection, last)
-    if page is not None:
+    alone = len(records) == 1 or (thirteen and all(record.length <= _TICKET for record in records[:-1]))
+    page = _page(connection, last) if last is not None and alone else None
+    if page is not None:  # it asks both sides to close, so either may be first
         reason = _NGINX_PAGES[page]
         text = f'the server answered in as many bytes as nginx\'s page "400 {reason}" takes, and closed the connection'
-        return Refusal(ending=ending, text=text, page=page)
+        # Other answers may be as long by chance: what the client sent has to agree.
+        return Refusal(ending=ending, text=text, page=page, unsure=page != MISSING and not faults(case))
     if thirteen or closing[0] is not close:
         return None
     if last is None:
+        # One that only takes in (a log collector) closes in good order, too.
+        abrupt = close.kind is EventKind.RST or (close.kind is EventKind.ALERT and close.number != Alert.CLOSE_NOTIFY)
         text = "the server finished the handshake, and left the client's data unanswered"
-        return Refusal(ending=ending, text=text)
+        return Refusal(ending=ending, text=text, unsure=not abrupt)
     if len(records) > 1 or last.length > _SHORT:
         return None
     text = "the server finished the handshake, gave one short answer and closed the connection"

@@ -109,7 +109,7 @@ def confidence(case: Case, breach: Breach) -> str:
         return POSSIBLE
     alert = case.fatal_alert
     if ending.side is breach.side:
-        return CERTAIN if breach.fatal and alert is None else POSSIBLE
+        return POSSIBLE
     if alert in CERTIFICATE_ALERTS or alert in _OTHER_REASONS:
         return POSSIBLE
     if breach.fatal or alert in INTEGRITY_ALERTS:
