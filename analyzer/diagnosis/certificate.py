@@ -92,7 +92,7 @@ class Refusal:
 
     `after_handshake`: it finished the handshake first. `unprompted`: the moment alone does not tell a refusal from
     any other leaving (no certificate alert, and it came late, or not at the usual place). `library` is the client's,
-    as its ClientHello lets guess.
+    as its ClientHello lets guess; `tls13` whether the alert was one of TLS 1.3.
     """
 
     packet: int | None
@@ -101,6 +101,7 @@ class Refusal:
     unprompted: bool
     text: str
     library: Library | None = None
+    tls13: bool = False
 
 
 def refusal(case: Case) -> Refusal | None:
@@ -129,7 +130,13 @@ def refusal(case: Case) -> Refusal | None:
     if progress.stage == "after-handshake":
         text = "finished the handshake, sent no application data, and " + _left(case)
         return Refusal(
-            packet=ending.packet, after_handshake=True, alert=alert, unprompted=late, text=text, library=library
+            packet=ending.packet,
+            after_handshake=True,
+            alert=alert,
+            unprompted=late,
+            text=text,
+            library=library,
+            tls13=encrypted,
         )
     unusual = progress.stage == "client-flight" and alert not in CERTIFICATE_ALERTS
     gap = f" {seconds(case.waited_ns)} after the server's certificate" if case.waited_ns is not None else ""
@@ -140,6 +147,7 @@ def refusal(case: Case) -> Refusal | None:
         unprompted=alert not in CERTIFICATE_ALERTS and (late or unusual),
         text=f"{_left(case)}{gap}",
         library=library,
+        tls13=encrypted,
     )
 
 
@@ -228,8 +236,11 @@ def _named(left: Refusal) -> frozenset[str] | None:
 
 
 def _excluded(left: Refusal) -> frozenset[str]:
-    """The causes for which the client's library sends another alert than the one it sent for anything else."""
-    if left.alert is None or left.library is None:
+    """The causes for which the client's library sends another alert than the one it sent for anything else.
+
+    In TLS 1.3 libraries differ in this from version to version (Java before 25), so nothing is excluded.
+    """
+    if left.alert is None or left.library is None or left.tls13:
         return frozenset()
     return left.library.for_anything.get(left.alert, frozenset())
 

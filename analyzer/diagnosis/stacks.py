@@ -95,7 +95,7 @@ class Library:
 
     `shapes` are the ways in which its versions write a ClientHello. `profiles` are the validators used with it.
     `alerts` maps an alert to the causes for which this library sends it; what it sends for nearly everything is in
-    `for_anything`, with the causes for which it sends another.
+    `for_anything`, with the causes for which it sends another up to TLS 1.2.
     """
 
     name: str
@@ -236,7 +236,7 @@ LIBRARIES: Final = (
             Alert.CERTIFICATE_EXPIRED: _EXPIRY,
             Alert.BAD_CERTIFICATE: frozenset({"not-yet-valid", "bad-signature", "malformed-certificate"}),
         },
-        # By TLS 1.3, versions before 25 send it for these too, where only who has the secrets sees it.
+        # In TLS 1.3 versions before 25 send it for these too.
         for_anything={Alert.CERTIFICATE_UNKNOWN: _EXPIRY | {"not-yet-valid"}},
         source="OpenJDK 11, 17, 21, 25: sun.security.ssl.SSLExtension and CertificateMessage; measured",
     ),

@@ -17,7 +17,7 @@ from analyzer.trust import der
 from analyzer.trust.certificate import Certificate, instant, printable
 from analyzer.trust.check import seconds_of
 from analyzer.trust.model import TrustProblem
-from analyzer.trust.signatures import verify, verify_bytes
+from analyzer.trust.signatures import Algorithm, algorithm_of, verify, verify_bytes
 
 __all__ = ["Staple", "read_staple"]
 
@@ -153,7 +153,7 @@ def _authorised(responder: Certificate, issuer: Certificate, seconds: int) -> bo
     )
 
 
-def _signature_algorithm(response: bytes) -> tuple[str, bytes] | None:
+def _signature_algorithm(response: bytes) -> Algorithm | None:
     """OID and parameters of BasicOCSPResponse.signatureAlgorithm; None when it is not where it should be."""
     try:
         outer = der.read(response, 0, len(response), der.SEQUENCE)
@@ -166,7 +166,7 @@ def _signature_algorithm(response: bytes) -> tuple[str, bytes] | None:
         data = der.read(response, basic.start, basic.end, der.SEQUENCE)
         algorithm = der.read(response, data.end, basic.end, der.SEQUENCE)
         oid = der.read(response, algorithm.start, algorithm.end, der.OID)
-        return der.oid_text(response[oid.start : oid.end]), response[oid.end : algorithm.end]
+        return algorithm_of(der.oid_text(response[oid.start : oid.end]), response[oid.end : algorithm.end])
     except der.DerError:
         return None
 

@@ -9,13 +9,38 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Final
 
+from analyzer.dataclass import dataclass
 from analyzer.trust import der
 from analyzer.trust.certificate import Certificate
 
-__all__ = ["Outcome", "hash_name", "key_family", "key_problem", "signature_family", "verify", "verify_bytes"]
+__all__ = [
+    "Algorithm",
+    "Outcome",
+    "algorithm_of",
+    "hash_name",
+    "key_family",
+    "key_problem",
+    "signature_family",
+    "verify",
+    "verify_bytes",
+]
 
 Outcome = str
 """`good`, `bad`, `mismatch` (key type and algorithm do not belong together), `unsupported`, or `no-key`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Algorithm:
+    """A signature algorithm: the key's family and the hash (`none` for Edwards curves).
+
+    RSASSA-PSS has the hash of its mask generation and the salt's length in bytes as well.
+    """
+
+    family: str
+    digest: str
+    mask: str | None = None
+    salt: int = 0
+
 
 HASHES: Final = {
     "1.2.840.113549.1.1.2": ("rsa", "md2"),
@@ -73,12 +98,16 @@ def key_family(certificate: Certificate) -> str | None:
 
 def hash_name(certificate: Certificate) -> str | None:
     """The hash under the certificate's signature (`sha256`, `none` for Ed25519), None when unknown."""
-    return _algorithm((certificate.signature_oid, certificate.signature_parameters))[1]
+    algorithm = _algorithm_of(certificate)
+    return None if algorithm is None else algorithm.digest
 
 
 def signature_family(certificate: Certificate) -> str | None:
     """The key family that the certificate's signature algorithm belongs to (`rsa` for PSS too)."""
-    return _algorithm((certificate.signature_oid, certificate.signature_parameters))[0]
+    algorithm = _algorithm_of(certificate)
+    if algorithm is None:
+        return "rsa" if certificate.signature_oid == PSS else None
+    return algorithm.family
 
 
 def verify(certificate: Certificate, issuer: Certificate) -> Outcome:
@@ -104,18 +133,23 @@ def _load_key(spki: bytes) -> Any:
         return None
 
 
-def verify_bytes(message: bytes, signature: bytes, algorithm: tuple[str, bytes], spki: bytes) -> Outcome:
-    """Whether the key in `spki` made `signature` on `message`; `algorithm` is its OID and encoded parameters."""
+def algorithm_of(oid: str, parameters: bytes) -> Algorithm | None:
+    """The algorithm of an AlgorithmIdentifier, `parameters` as encoded; None when unknown or unreadable."""
+    if oid == PSS:
+        return _pss_parameters(parameters)
+    family, digest = HASHES.get(oid, (None, None))
+    return None if family is None or digest is None else Algorithm(family=family, digest=digest)
+
+
+def verify_bytes(message: bytes, signature: bytes, algorithm: Algorithm, spki: bytes) -> Outcome:
+    """Whether the key in `spki` (a DER SubjectPublicKeyInfo) made `signature` on `message`."""
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
-    family, digest = _algorithm(algorithm)
-    if family is None or digest is None:
-        return "unsupported"
     key = _load_key(spki)
     if key is None:
         return "no-key"
     try:
-        return _verify_with(key, family, digest, message, signature, algorithm)
+        return _verify_with(key, algorithm, message, signature)
     except InvalidSignature:
         return "bad"
     except (UnsupportedAlgorithm, ValueError, TypeError):
@@ -125,21 +159,17 @@ def verify_bytes(message: bytes, signature: bytes, algorithm: tuple[str, bytes],
 @lru_cache(maxsize=32768)
 def _verify(data: bytes, spki: bytes) -> Outcome:
     certificate = Certificate.parse(data)
-    algorithm = (certificate.signature_oid, certificate.signature_parameters)
+    algorithm = _algorithm_of(certificate)
+    if algorithm is None:
+        return "unsupported"
     return verify_bytes(certificate.tbs, certificate.signature, algorithm, spki)
 
 
-def _algorithm(algorithm: tuple[str, bytes]) -> tuple[str | None, str | None]:
-    oid, encoded = algorithm
-    if oid == PSS:
-        parameters = _pss_parameters(encoded)
-        return "rsa", parameters[0] if parameters else None
-    return HASHES.get(oid, (None, None))
+def _algorithm_of(certificate: Certificate) -> Algorithm | None:
+    return algorithm_of(certificate.signature_oid, certificate.signature_parameters)
 
 
-def _verify_with(
-    key: Any, family: str, digest: str, message: bytes, signature: bytes, algorithm: tuple[str, bytes]
-) -> Outcome:
+def _verify_with(key: Any, algorithm: Algorithm, message: bytes, signature: bytes) -> Outcome:
     from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 
     types: dict[str, type[Any]] = {
@@ -149,35 +179,28 @@ def _verify_with(
         "ed25519": ed25519.Ed25519PublicKey,
         "ed448": ed448.Ed448PublicKey,
     }
-    expected = types[family]
-    if not isinstance(key, expected):
+    if not isinstance(key, types[algorithm.family]):
         return "mismatch"
-    if family == "rsa":
-        return _verify_rsa(key, digest, message, signature, algorithm)
-    if family == "ec":
-        key.verify(signature, message, ec.ECDSA(_hash(digest)))
-    elif family == "dsa":
-        key.verify(signature, message, _hash(digest))
+    if algorithm.family == "rsa":
+        return _verify_rsa(key, algorithm, message, signature)
+    if algorithm.family == "ec":
+        key.verify(signature, message, ec.ECDSA(_hash(algorithm.digest)))
+    elif algorithm.family == "dsa":
+        key.verify(signature, message, _hash(algorithm.digest))
     else:
         key.verify(signature, message)
     return "good"
 
 
-def _verify_rsa(key: Any, digest: str, message: bytes, signature: bytes, algorithm: tuple[str, bytes]) -> Outcome:
+def _verify_rsa(key: Any, algorithm: Algorithm, message: bytes, signature: bytes) -> Outcome:
     from cryptography.hazmat.primitives.asymmetric import padding
 
     if key.key_size > _MAX_RSA_BITS:
         return "unsupported"
-    oid, encoded = algorithm
-    if oid != PSS:
-        key.verify(signature, message, padding.PKCS1v15(), _hash(digest))
-        return "good"
-    parameters = _pss_parameters(encoded)
-    if parameters is None:
-        return "unsupported"
-    _, mask, salt = parameters
-    scheme = padding.PSS(mgf=padding.MGF1(_hash(mask)), salt_length=salt)
-    key.verify(signature, message, scheme, _hash(digest))
+    scheme: Any = padding.PKCS1v15()
+    if algorithm.mask is not None:
+        scheme = padding.PSS(mgf=padding.MGF1(_hash(algorithm.mask)), salt_length=algorithm.salt)
+    key.verify(signature, message, scheme, _hash(algorithm.digest))
     return "good"
 
 
@@ -197,8 +220,8 @@ def _hash(name: str) -> Any:
     return table[name]()
 
 
-def _pss_parameters(data: bytes) -> tuple[str, str, int] | None:
-    """RSASSA-PSS-params (RFC 4055 section 3.1): hash, hash of MGF1, salt length. None when unreadable."""
+def _pss_parameters(data: bytes) -> Algorithm | None:
+    """RSASSA-PSS-params (RFC 4055 section 3.1). None when unreadable."""
     digest, mask, salt = "sha1", "sha1", 20
     try:
         outer = der.read(data, 0, len(data), der.SEQUENCE)
@@ -216,4 +239,4 @@ def _pss_parameters(data: bytes) -> tuple[str, str, int] | None:
                 salt = der.integer(data[inner.start : inner.end])
     except (der.DerError, KeyError):
         return None
-    return (digest, mask, salt) if 0 <= salt <= 512 else None
+    return Algorithm(family="rsa", digest=digest, mask=mask, salt=salt) if 0 <= salt <= 512 else None
