@@ -2,9 +2,8 @@
 
 `SPECIFIC` holds alerts whose definition names a class of certificate faults (RFC 8446 section 6.2, RFC 5246
 section 7.2.2). Alerts that any fault may carry (bad_certificate, certificate_unknown, handshake_failure,
-internal_error) are not in it: several stacks send one of them for everything. `SENDERS` are the validators behind an
-alert that only some stacks send, as measured on ten client stacks (OpenSSL 3.0, curl, Python, HAProxy, nginx, Node,
-Go 1.19, Java 17, GnuTLS 3.7, wget): a preference among profiles, never proof.
+internal_error) are not in it: several stacks send one of them for everything. What each library sends is
+in `stacks`.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from typing import Final
 
 from analyzer.registry import AlertDescription as Alert
 
-__all__ = ["CERTIFICATE_ALERTS", "SENDERS", "SPECIFIC"]
+__all__ = ["CERTIFICATE_ALERTS", "EXPIRY", "SPECIFIC", "UNTRUSTED"]
 
-_EXPIRY: Final = frozenset({"expired-leaf", "expired-intermediate", "expired-root"})
-_TRUST: Final = frozenset(
+EXPIRY: Final = frozenset({"expired-leaf", "expired-intermediate", "expired-root"})
+UNTRUSTED: Final = frozenset(
     {
         "missing-root",
         "missing-intermediate",
@@ -32,9 +31,10 @@ _TRUST: Final = frozenset(
         "malformed-certificate",
     }
 )
+"""No path leads to an anchor, or one of its issuers may not issue."""
 SPECIFIC: Final[dict[int, frozenset[str]]] = {
-    Alert.UNKNOWN_CA: _TRUST,
-    Alert.CERTIFICATE_EXPIRED: _EXPIRY | {"not-yet-valid"},
+    Alert.UNKNOWN_CA: UNTRUSTED,
+    Alert.CERTIFICATE_EXPIRED: EXPIRY | {"not-yet-valid"},
     Alert.CERTIFICATE_REVOKED: frozenset({"revoked"}),
     Alert.UNSUPPORTED_CERTIFICATE: frozenset(
         {
@@ -62,8 +62,3 @@ CERTIFICATE_ALERTS: Final = frozenset(
     }
 )
 """Alerts that by their definition are about a certificate."""
-
-SENDERS: Final[dict[int, tuple[str, ...]]] = {
-    Alert.UNKNOWN_CA: ("openssl", "openssl-partial", "boringssl"),
-    Alert.INTERNAL_ERROR: ("openssl", "gnutls"),
-}

@@ -15,10 +15,10 @@ from functools import lru_cache
 from typing import Final
 
 from analyzer.dataclass import dataclass
-from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS, SENDERS, SPECIFIC
+from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS, SPECIFIC
 from analyzer.diagnosis.case import Case, seconds
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
-from analyzer.diagnosis.stacks import Library, library_of
+from analyzer.diagnosis.stacks import Library, library_of, validators_behind
 from analyzer.registry import AlertDescription, alert_name
 from analyzer.tls.connection import Side
 from analyzer.tls.messages import is_tls13
@@ -220,7 +220,7 @@ def _preferred(case: Case, left: Refusal) -> set[str]:
         return every & set(left.library.profiles)
     if left.alert is None:
         return every
-    return every & set(SENDERS.get(left.alert, ())) or every
+    return every & validators_behind(left.alert) or every
 
 
 def _named(left: Refusal) -> frozenset[str] | None:

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Final
 
 from analyzer.dataclass import dataclass
-from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS
+from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS, SPECIFIC
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Evidence, Match
 from analyzer.diagnosis.progress import Ending, overhead
@@ -94,22 +94,6 @@ _NAMED: Final[dict[int, str]] = {
     Alert.NO_CERTIFICATE: MISSING,
 }
 """Alerts whose definition names one fault (RFC 8446 section 6.2, RFC 5246 section 7.2.2)."""
-_DATES: Final = frozenset({"expired-leaf", "expired-intermediate", "expired-root", "not-yet-valid"})
-_TRUST: Final = frozenset(
-    {
-        "missing-root",
-        "missing-intermediate",
-        "self-signed-leaf",
-        "root-key-mismatch",
-        "anchor-not-self-signed",
-        "bad-signature",
-        "issuer-not-ca",
-        "wrong-chain-order",
-        "path-too-long",
-        "chain-too-long",
-        "name-constraint-violation",
-    }
-)
 _MAX_CERTIFICATES: Final = 16
 _PROMPT_NS: Final = 3_000_000_000
 """Who refuses does it at once; one that closes an idle connection waits."""
@@ -268,9 +252,9 @@ def _contradiction(kind: str, alert: int | None, fault: Fault | None) -> str:
 
 
 def _kind(code: str) -> str:
-    if code in _DATES:
+    if code in SPECIFIC[Alert.CERTIFICATE_EXPIRED]:
         return EXPIRED
-    return UNTRUSTED if code in _TRUST else UNFIT
+    return UNTRUSTED if code in SPECIFIC[Alert.UNKNOWN_CA] else UNFIT
 
 
 def _dates(chain: tuple[Certificate, ...], time_ns: int) -> list[Fault]:

@@ -17,11 +17,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from analyzer.dataclass import dataclass
+from analyzer.diagnosis.alerts import EXPIRY
 from analyzer.registry import AlertDescription as Alert
 from analyzer.registry import ExtensionType, is_grease
 from analyzer.tls.messages import ClientHello
 
-__all__ = ["LIBRARIES", "Library", "Shape", "library_of"]
+__all__ = ["LIBRARIES", "Library", "Shape", "library_of", "validators_behind"]
 
 _SCT: Final = 18
 _STATUS_REQUEST_V2: Final = 17
@@ -47,7 +48,6 @@ _ECDSA_P521_SHA512: Final = 0x0603
 _RSA_SHA512: Final = 0x0601
 _RSA_PSS_SHA256: Final = 0x0804
 
-_EXPIRY: Final = frozenset({"expired-leaf", "expired-intermediate", "expired-root"})
 _NO_ISSUER: Final = frozenset(
     {"missing-root", "missing-intermediate", "self-signed-leaf", "root-key-mismatch", "anchor-not-self-signed"}
 )
@@ -118,9 +118,19 @@ def library_of(hello: ClientHello | None) -> Library | None:
     return found[0] if len(found) == 1 else None
 
 
+def validators_behind(alert: int) -> frozenset[str]:
+    """The profiles whose libraries are known to send an alert about a certificate; none when no library is."""
+    return frozenset(
+        profile
+        for library in LIBRARIES
+        if alert in library.alerts or alert in library.for_anything
+        for profile in library.profiles
+    )
+
+
 _OF_OPENSSL: Final = {
     Alert.UNKNOWN_CA: _NO_ISSUER | {"issuer-not-ca", "chain-too-long", "path-too-long"},
-    Alert.CERTIFICATE_EXPIRED: _EXPIRY,
+    Alert.CERTIFICATE_EXPIRED: EXPIRY,
     Alert.BAD_CERTIFICATE: frozenset(
         {"not-yet-valid", "hostname-mismatch", "weak-key", "weak-signature", "malformed-certificate"}
     ),
@@ -233,11 +243,11 @@ LIBRARIES: Final = (
         ),
         profiles=("java",),
         alerts={
-            Alert.CERTIFICATE_EXPIRED: _EXPIRY,
+            Alert.CERTIFICATE_EXPIRED: EXPIRY,
             Alert.BAD_CERTIFICATE: frozenset({"not-yet-valid", "bad-signature", "malformed-certificate"}),
         },
         # In TLS 1.3 versions before 25 send it for these too.
-        for_anything={Alert.CERTIFICATE_UNKNOWN: _EXPIRY | {"not-yet-valid"}},
+        for_anything={Alert.CERTIFICATE_UNKNOWN: EXPIRY | {"not-yet-valid"}},
         source="OpenJDK 11, 17, 21, 25: sun.security.ssl.SSLExtension and CertificateMessage; measured",
     ),
     Library(
@@ -255,7 +265,7 @@ LIBRARIES: Final = (
         profiles=("webpki",),
         alerts={
             Alert.UNKNOWN_CA: frozenset({"missing-root", "missing-intermediate", "self-signed-leaf"}),
-            Alert.CERTIFICATE_EXPIRED: _EXPIRY | {"not-yet-valid"},
+            Alert.CERTIFICATE_EXPIRED: EXPIRY | {"not-yet-valid"},
             Alert.BAD_CERTIFICATE: frozenset({"hostname-mismatch", "hostname-only-in-cn", "malformed-certificate"}),
             Alert.UNSUPPORTED_CERTIFICATE: frozenset({"wrong-key-usage"}),
             Alert.CERTIFICATE_REVOKED: frozenset({"revoked"}),
@@ -318,7 +328,7 @@ LIBRARIES: Final = (
         profiles=(),
         alerts={
             Alert.UNKNOWN_CA: _NO_ISSUER | {"issuer-not-ca", "path-too-long", "bad-signature"},
-            Alert.CERTIFICATE_EXPIRED: _EXPIRY,
+            Alert.CERTIFICATE_EXPIRED: EXPIRY,
             Alert.BAD_CERTIFICATE: frozenset(
                 {
                     "hostname-mismatch",
@@ -348,10 +358,10 @@ LIBRARIES: Final = (
             Alert.UNKNOWN_CA: frozenset(
                 {"missing-root", "missing-intermediate", "root-key-mismatch", "expired-root", "issuer-not-ca"}
             ),
-            Alert.CERTIFICATE_EXPIRED: _EXPIRY | {"not-yet-valid"},
+            Alert.CERTIFICATE_EXPIRED: EXPIRY | {"not-yet-valid"},
         },
         for_anything={
-            Alert.BAD_CERTIFICATE: _EXPIRY
+            Alert.BAD_CERTIFICATE: EXPIRY
             | {"not-yet-valid", "missing-root", "missing-intermediate", "root-key-mismatch", "issuer-not-ca"}
         },
         source="wolfSSL 5.5; measured",
@@ -371,7 +381,7 @@ LIBRARIES: Final = (
             Alert.UNKNOWN_CA: frozenset(
                 {"missing-root", "missing-intermediate", "root-key-mismatch", "anchor-not-self-signed"}
             ),
-            Alert.CERTIFICATE_EXPIRED: _EXPIRY | {"not-yet-valid"},
+            Alert.CERTIFICATE_EXPIRED: EXPIRY | {"not-yet-valid"},
             Alert.BAD_CERTIFICATE: frozenset({"self-signed-leaf", "name-constraint-violation", "bad-signature"}),
             Alert.UNSUPPORTED_CERTIFICATE: frozenset({"unknown-critical-extension"}),
             Alert.HANDSHAKE_FAILURE: frozenset(
