@@ -18,6 +18,7 @@ from analyzer.dataclass import dataclass
 from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS, SPECIFIC
 from analyzer.diagnosis.case import Case, seconds
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
+from analyzer.diagnosis.progress import PROMPT_NS
 from analyzer.diagnosis.stacks import Library, library_of, validators_behind
 from analyzer.registry import AlertDescription, alert_name
 from analyzer.tls.connection import Side
@@ -70,8 +71,6 @@ _OF_THE_REST: Final = frozenset({"missing-root", "missing-intermediate", "root-k
 """Causes that need the whole chain as it was sent: a certificate that the capture lacks may be the missing one."""
 _NAME_AN_ISSUER: Final = frozenset({"missing-root", "missing-intermediate", "root-key-mismatch"})
 _GENERIC: Final = ("certificate-rejected", "client-closed", "handshake-integrity", "unexplained")
-_PROMPT_NS: Final = 3_000_000_000
-"""Validators answer within this time; who leaves later may have waited for something else."""
 _OTHER_ALERTS: Final = frozenset(
     {
         AlertDescription.HANDSHAKE_FAILURE,
@@ -125,7 +124,7 @@ def refusal(case: Case) -> Refusal | None:
     flight = progress.server_flight_packet
     if alert not in CERTIFICATE_ALERTS and (flight is None or (ending.packet or 0) < flight):
         return None
-    late = (case.waited_ns or 0) > _PROMPT_NS
+    late = (case.waited_ns or 0) > PROMPT_NS
     library = library_of(case.connection.client_hello)
     if progress.stage == "after-handshake":
         text = "finished the handshake, sent no application data, and " + _left(case)

@@ -20,7 +20,7 @@ from analyzer.dataclass import dataclass
 from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS, SPECIFIC
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Evidence, Match
-from analyzer.diagnosis.progress import Ending, overhead
+from analyzer.diagnosis.progress import PROMPT_NS, Ending, alert_lengths, ending_of, overhead
 from analyzer.registry import AlertDescription as Alert
 from analyzer.registry import alert_name
 from analyzer.tls.connection import Connection, Event, EventKind, Side
@@ -95,9 +95,6 @@ _NAMED: Final[dict[int, str]] = {
 }
 """Alerts whose definition names one fault (RFC 8446 section 6.2, RFC 5246 section 7.2.2)."""
 _MAX_CERTIFICATES: Final = 16
-_PROMPT_NS: Final = 3_000_000_000
-"""Who refuses does it at once; one that closes an idle connection waits."""
-
 _NGINX_NAMES: Final = ("nginx", "nginx/1.9.9", "nginx/1.22.1", "openresty", "openresty/1.21.4.1")
 """What nginx calls itself, by `server_tokens`; of a version only the length counts."""
 _NGINX_PAGES: Final = MappingProxyType(
@@ -111,8 +108,6 @@ _TICKET: Final = 512
 """Bytes of a record that may hold a TLS 1.3 session ticket."""
 _SHORT: Final = 2048
 """Bytes of a record in which an error page has room."""
-_ALERT: Final = 2
-_JAVA_PADDING: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +148,7 @@ def server_refusal(case: Case) -> Refusal | None:
     ending = case.ending
     if ending is None or ending.side is not Side.SERVER:
         return None
-    late = progress.handshake_done and (case.waited_ns or 0) > _PROMPT_NS
+    late = progress.handshake_done and (case.waited_ns or 0) > PROMPT_NS
     return Refusal(ending=ending, text=f"the server {case.leaving_text}", unsure=late)
 
 
@@ -322,15 +317,14 @@ def _inside(case: Case) -> Refusal | None:
         return None
     records = server.application
     if thirteen:
-        alert = _ALERT + (overhead(connection) or 0)
-        records = tuple(record for record in records if record.length not in (alert, alert + _JAVA_PADDING))
+        records = tuple(record for record in records if record.length not in alert_lengths(connection))
     last = records[-1] if records else None
     since = last if last is not None else client.application[0]
     closing = tuple(event for event in connection.events if event.packet >= since.packet and _closes(event, since))
     close = next((event for event in closing if event.side is Side.SERVER), None)
-    if close is None or close.time_ns - since.time_ns > _PROMPT_NS:
+    if close is None or close.time_ns - since.time_ns > PROMPT_NS:
         return None
-    ending = _ending(close)
+    ending = ending_of(close)
     alone = len(records) == 1 or (thirteen and all(record.length <= _TICKET for record in records[:-1]))
     page = _page(connection, last) if last is not None and alone else None
     if page is not None:  # it asks both sides to close, so either may be first
@@ -355,19 +349,6 @@ def _closes(event: Event, since: RecordSeen) -> bool:
     if event.kind is EventKind.APPLICATION_DATA:  # an alert of TLS 1.3, since all other records come before `since`
         return event.side is Side.SERVER and event.packet > since.packet
     return event.kind in (EventKind.ALERT, EventKind.ENCRYPTED_ALERT, EventKind.FIN, EventKind.RST)
-
-
-def _ending(event: Event) -> Ending:
-    tcp = event.kind in (EventKind.FIN, EventKind.RST)
-    return Ending(
-        event.kind.value.lower() if tcp else "alert",
-        event.side,
-        event.packet,
-        event.time_ns,
-        description=event.number if event.kind is EventKind.ALERT else None,
-        level=event.level if event.kind is EventKind.ALERT else None,
-        encrypted=not tcp and event.kind is not EventKind.ALERT,
-    )
 
 
 def _page(connection: Connection, record: RecordSeen) -> str | None:

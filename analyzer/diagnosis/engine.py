@@ -68,26 +68,24 @@ def diagnose(case: Case) -> Outcome:
     """Say what became of a connection and why."""
     progress = case.progress
     in_data = progress.handshake_done and progress.data
-    if in_data and not answered_request(case):
+    asked_client = progress.handshake_done and answered_request(case)
+    if in_data and not asked_client:
         return Outcome(outcome="completed", aborted_by=None, abort_packet=None, abort_act=None, cause=None)
     if (old := _sslv2_outcome(case)) is not None:
         return Outcome(outcome=old, aborted_by=None, abort_packet=None, abort_act=None, cause=None)
     asked = [cause for cause in catalogue().values() if cause.fails_in_data or not in_data]
     matches = [(cause, match) for cause in asked if (match := cause.look(case)) is not None]
-    doubts = tuple(matches) if in_data else ()
+    doubts = _ranked([pair for pair in matches if pair[0].fails_in_data]) if asked_client else []
     if progress.handshake_done:
         # What only might be is no ground to call a connection failed whose handshake completed.
         matches = [
             (cause, match) for cause, match in matches if cause.fails_after_handshake and match.confidence != POSSIBLE
         ]
-    covered = {code for cause, match in matches if match.confidence != POSSIBLE for code in cause.covers}
-    matches = [(cause, match) for cause, match in matches if cause.code not in covered]
-    matches.sort(key=lambda pair: (_RANK[pair[1].confidence], pair[1].weight), reverse=True)
+    matches = _ranked(matches)
     if not matches:
         outcome = "completed" if progress.handshake_done else "incomplete"
-        return Outcome(
-            outcome=outcome, aborted_by=None, abort_packet=None, abort_act=None, cause=None, others=doubts[:_MAX_OTHERS]
-        )
+        others = tuple(doubts[:_MAX_OTHERS])
+        return Outcome(outcome=outcome, aborted_by=None, abort_packet=None, abort_act=None, cause=None, others=others)
     cause, match = matches[0]
     ending = match.ending or progress.ending
     failed = cause.code != "capture-incomplete"
@@ -105,6 +103,13 @@ def diagnose(case: Case) -> Outcome:
         fixes=cause.fixes(case),
         to_repair=_to_repair(case, cause),
     )
+
+
+def _ranked(matches: list[tuple[Cause, Match]]) -> list[tuple[Cause, Match]]:
+    """The likeliest first, without those that another explains."""
+    covered = {code for cause, match in matches if match.confidence != POSSIBLE for code in cause.covers}
+    kept = [(cause, match) for cause, match in matches if cause.code not in covered]
+    return sorted(kept, key=lambda pair: (_RANK[pair[1].confidence], pair[1].weight), reverse=True)
 
 
 def _sslv2_outcome(case: Case) -> str | None:

@@ -25,7 +25,7 @@ from analyzer.tls.connection import Connection, Event, EventKind, Half, Side
 from analyzer.tls.messages import is_tls13
 from analyzer.tls.records import AlertRecord, RawMessage, RecordSeen
 
-__all__ = ["Ending", "Progress", "overhead", "trace"]
+__all__ = ["PROMPT_NS", "Ending", "Progress", "alert_lengths", "ending_of", "overhead", "trace"]
 
 _BESIDE: Final = (HandshakeType.END_OF_EARLY_DATA, HandshakeType.KEY_UPDATE)
 _CERTIFICATES: Final = (HandshakeType.CERTIFICATE, HandshakeType.COMPRESSED_CERTIFICATE)
@@ -47,8 +47,8 @@ _AEAD_12: Final = (16, 24)
 _CERTIFICATE_FLIGHT: Final = 300
 """Bytes of encrypted records that can hold a server's certificate and its proof. EncryptedExtensions and Finished
 alone, as in a resumption, stay under it; the smallest real certificates do not."""
-_PROMPT_NS: Final = 3_000_000_000
-"""A server that refuses does so when it has read the client's flight; one that closes an idle connection waits."""
+PROMPT_NS: Final = 3_000_000_000
+"""Nanoseconds within which who refuses does so; who leaves later waited for something, or was only idle."""
 _ALERTS_AT_MOST: Final = 2
 """A fatal alert, and a close_notify behind it (GnuTLS)."""
 _UNANSWERED_AT_MOST: Final = 4
@@ -225,6 +225,26 @@ def _progress(
         renegotiation=renegotiation,
         certificate_came=certificate_came or connection.chain(Side.SERVER) is not None,
     )
+
+
+def ending_of(event: Event) -> Ending:
+    """An event as the ending of its connection: an alert, a FIN or a RST; any other record stands for an alert."""
+    tcp = event.kind in (EventKind.FIN, EventKind.RST)
+    clear = event.kind is EventKind.ALERT
+    return Ending(
+        act=event.kind.value.lower() if tcp else "alert",
+        side=event.side,
+        packet=event.packet,
+        time_ns=event.time_ns,
+        description=event.number if clear else None,
+        level=event.level if clear else None,
+        encrypted=not tcp and not clear,
+    )
+
+
+def alert_lengths(connection: Connection) -> tuple[int, int]:
+    """Bytes of a TLS 1.3 record that holds an alert: without padding, and with Java's."""
+    return _padded(_lengths(connection).alert)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -516,7 +536,7 @@ def _refused(connection: Connection, client: _Client13, server: _Server13) -> bo
     handshake = client.first
     if client.finished is not None and client.finished.packet <= packet:
         handshake = client.finished
-    if time_ns - handshake.time_ns > _PROMPT_NS or len(client.data) > _UNANSWERED_AT_MOST:
+    if time_ns - handshake.time_ns > PROMPT_NS or len(client.data) > _UNANSWERED_AT_MOST:
         return False
     closed_first = (client.closing is not None and client.closing.packet <= packet) or any(
         e.side is Side.CLIENT and e.kind in (EventKind.FIN, EventKind.RST) and e.packet < packet
@@ -628,24 +648,10 @@ def _ending(
         if ending is None:
             if side is not None and event.side is not side:
                 continue
-            tcp = event.kind in (EventKind.FIN, EventKind.RST)
-            ending = _as_ending(event.kind.value.lower() if tcp else "alert", event)
+            ending = ending_of(event)
         else:
             echoes.append(event)
     return ending, tuple(echoes)
-
-
-def _as_ending(act: str, event: Event) -> Ending:
-    clear = event.kind is EventKind.ALERT
-    return Ending(
-        act=act,
-        side=event.side,
-        packet=event.packet,
-        time_ns=event.time_ns,
-        description=event.number if clear else None,
-        level=event.level if clear else None,
-        encrypted=act == "alert" and not clear,
-    )
 
 
 def _stage(

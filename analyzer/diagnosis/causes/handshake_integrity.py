@@ -56,12 +56,11 @@ firewall that rewrites, a damaged segment that passed.
 
 from __future__ import annotations
 
-from typing import Final
-
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
 from analyzer.diagnosis.conformance import INTEGRITY_ALERTS, Breach, breaches, confidence
 from analyzer.diagnosis.offer import refused_at_hello
+from analyzer.diagnosis.progress import alert_lengths
 from analyzer.registry import AlertDescription as Alert
 from analyzer.tls.connection import Side
 from analyzer.tls.messages import is_tls13
@@ -150,7 +149,7 @@ def _cannot_read(case: Case) -> Match | None:
     answers = [
         record
         for record in connection.halves[Side.SERVER].application
-        if record.packet > (ending.packet or 0) and record.length <= max(longest, _LONGEST_ALERT)
+        if record.packet > (ending.packet or 0) and record.length <= max(longest, *alert_lengths(connection))
     ]
     accepted = case.trust.accepted_by_all and case.trust.store_given
     if not answers and not accepted:
@@ -171,9 +170,6 @@ def _cannot_read(case: Case) -> Match | None:
         weight=2 if answers else 1,
     )
 
-
-_LONGEST_ALERT: Final = 35
-"""Bytes of an encrypted alert with the padding that Java adds."""
 
 CAUSE = Cause(
     code="handshake-integrity",
