@@ -126,10 +126,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with the client's certificate, as far as it can be seen. `kind` is one of the module's words."""
+    """What is wrong with the client's certificate, as far as it can be seen. `kind` is one of the module's words.
+
+    `avoidable`: the server may have built a path without the certificate at fault.
+    """
 
     kind: str
     text: str
+    avoidable: bool = False
 
 
 def answered_request(case: Case) -> bool:
@@ -204,7 +208,8 @@ def client_refused(case: Case, kind: str) -> Match | None:
         evidence.append(Evidence(refusal.ending.packet, f"{alert_name(alert)} ({alert}) is what {who} sends for it"))
     if fault is not None and accepted:
         evidence.append(Evidence(None, "yet the store given (--client-ca) accepts the certificate: a contradiction"))
-    if refusal.unsure or (contradiction and fault is not None):
+    avoidable = fault is not None and fault.avoidable and named != kind
+    if refusal.unsure or avoidable or (contradiction and fault is not None):
         confidence = POSSIBLE
     else:
         confidence = CERTAIN if fault is not None and named == kind and not accepted else LIKELY
@@ -253,17 +258,18 @@ def _kind(code: str) -> str:
 
 
 def _dates(chain: tuple[Certificate, ...], time_ns: int) -> list[Fault]:
+    """The first certificate outside its dates, from the leaf up."""
     now = time_ns // 1_000_000_000
-    found = []
     for certificate in _path(chain):
         if certificate.not_after is not None and certificate.not_after < now:
-            found.append(
-                Fault(EXPIRED, f"the client's certificate {certificate.title} expired {instant(certificate.not_after)}")
-            )
+            what = f"expired {instant(certificate.not_after)}"
         elif certificate.not_before is not None and certificate.not_before > now:
-            since = instant(certificate.not_before)
-            found.append(Fault(EXPIRED, f"the client's certificate {certificate.title} is not valid before {since}"))
-    return found[:1]
+            what = f"is not valid before {instant(certificate.not_before)}"
+        else:
+            continue
+        text = f"the client's certificate {certificate.title} {what}"
+        return [Fault(EXPIRED, text, avoidable=certificate is not chain[0])]
+    return []
 
 
 def _purpose(leaf: Certificate) -> list[Fault]:
