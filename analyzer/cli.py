@@ -2,7 +2,8 @@
 
 Exit status of the main job: 0, no handshake failed; 1, at least one failed; 2, wrong usage or an input that could not
 be read (whole or in part; what could be analysed is still reported); 3, a fault of ours in some connection. Of the
-others 0, 1 and 2 mean the same in their way. Diagnostics go to standard error, the report to standard output.
+others 0, 1 and 2 mean the same in their way, and 3 is a fault of ours in any. Diagnostics go to standard error, the
+report to standard output.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Final
 
 from analyzer.commands.output import say
-from analyzer.errors import InputError
+from analyzer.errors import InputError, fault_text
 
 __all__ = ["main"]
 
@@ -32,7 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _guarded(list(arguments))
     status = _guarded(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        with suppress(AttributeError, OSError, ValueError):  # closed, or full, which was told
+            stream.flush()
     os._exit(status)
 
 
@@ -42,11 +45,11 @@ def _guarded(words: list[str]) -> int:
     except InputError as error:
         say(f"error: {error}")
         return 2
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # noqa: BLE001 - nobody is shown a traceback
+        say(f"fault of hsanalyze: {fault_text(error)}; please report it")
+        return 3
 
 
 def _run(words: list[str]) -> int:

@@ -10,6 +10,8 @@ Any other exception that leaves the package is a fault of ours.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class HsanalyzeError(Exception):
     """Base of all exceptions that this package raises on purpose."""
@@ -43,3 +45,12 @@ class WireError(HsanalyzeError):
         self.offset = offset
         self.reason = reason
         super().__init__(f"{what} at byte {offset}: {reason}")
+
+
+def fault_text(error: BaseException) -> str:
+    """A fault of ours in one line: what was raised, and in which file and line."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    line = f" ({Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno})" if place else ""
+    return f"{type(error).__name__}: {error}{line}"

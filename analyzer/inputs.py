@@ -149,6 +149,8 @@ def _content(source: str | Path | BinaryIO) -> tuple[str, bytes]:
         name = getattr(source, "name", None)
         return name if isinstance(name, str) else "-", _bounded("-", source)
     if str(source) == "-":
+        if sys.stdin is None:
+            raise InputError("-", "standard input is closed")
         return "-", _bounded("-", sys.stdin.buffer)
     try:
         with Path(source).open("rb") as file:

@@ -12,6 +12,7 @@ from analyzer.dataclass import dataclass
 from analyzer.diagnosis.case import UNKNOWN, Case, Trust, when
 from analyzer.diagnosis.engine import diagnose
 from analyzer.diagnosis.progress import trace
+from analyzer.errors import fault_text
 from analyzer.inputs import (
     Paths,
     as_paths,
@@ -146,6 +147,8 @@ def _settings(
     client_store = read_stores(as_paths(client_ca), password, purpose="client") if client_ca is not None else None
     candidates = read_stores(as_paths(candidate), password)
     problems = list(store_problems(candidates.problems))
+    if client_store is not None:
+        problems += store_problems(client_store.problems)
     supplied: tuple[bytes, ...] = ()
     if server_chain is not None:
         source, saved = chain_of(server_chain, password)
@@ -155,7 +158,7 @@ def _settings(
         store=store,
         client_store=client_store,
         checker=Checker(store.certificates if store is not None else (), verify_depth=verify_depth),
-        client_checker=Checker(client_store.certificates) if client_store is not None else None,
+        client_checker=Checker(client_store.certificates) if client_store is not None and client_store.usable else None,
         profiles=profiles,
         profile_named=profile != "auto",
         host=host,
@@ -276,11 +279,7 @@ def _connections(flows: Flows, settings: _Settings, keys: _Keys, end_ns: int, *,
                     yield _judge(seen, settings, end_ns, in_full=in_full)
             except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
                 ends = (str(row.endpoint(0)), str(row.endpoint(1)))
-                place = error.__traceback__
-                while place is not None and place.tb_next is not None:
-                    place = place.tb_next
-                line = f" ({Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno})" if place else ""
-                yield broken_connection(flow, *ends, row.first_time, f"{type(error).__name__}: {error}{line}")
+                yield broken_connection(flow, *ends, row.first_time, fault_text(error))
 
 
 def _records(stream: Any) -> Any:

@@ -345,7 +345,7 @@ def test_control_characters_in_a_name_do_not_reach_the_terminal(check: Command, 
         (["chain.pem", "--truststore", "missing.pem"], "missing.pem: there is no such file"),
         (["chain.pem", "--truststore", "noise.bin"], "noise.bin: "),
         (["chain.pem", "--format", "ndjson"], "invalid choice"),
-        (["chain.pem", "--verify-depth", "x"], "invalid int value"),
+        (["chain.pem", "--verify-depth", "x"], "is no number of certificates"),
         ([], "CHAIN"),
     ],
 )

@@ -104,22 +104,30 @@ class CaptureReader:
 
     def batches(self) -> Iterator[PacketBatch]:
         """All packets of all files, in batches; a batch is valid until the next is asked for."""
-        sources = expand(self._sources)
+        failures: list[InputError] = []
+        sources: list[Source] = []
+        for given in self._sources:
+            try:
+                sources += expand(given)
+            except InputError as error:
+                self._fail(error, failures)
         self._several = len(sources) > 1
         if self._several:
             sources = sorted(sources, key=_first_time)
         self._total = sum(_size(source) for source in sources)
-        failures: list[InputError] = []
         usable = 0
         for source in sources:
             try:
                 yield from self._read(source)
                 usable += 1
             except InputError as error:
-                failures.append(error)
-                self.problems.append(CaptureProblem(code="unreadable-capture", text=str(error)))
-        if not usable and failures:
-            raise failures[0]
+                self._fail(error, failures)
+        if not usable:
+            raise failures[0] if failures else InputError("-", "no capture was named")
+
+    def _fail(self, error: InputError, failures: list[InputError]) -> None:
+        failures.append(error)
+        self.problems.append(CaptureProblem(code="unreadable-capture", text=str(error)))
 
     def _read(self, source: Source) -> Iterator[PacketBatch]:
         name = source_name(source)
@@ -242,36 +250,29 @@ class CaptureReader:
         return batch
 
 
-def expand(sources: Sequence[Source]) -> list[Source]:
-    """Directories and patterns replaced by the captures in them; anything else as it is.
+def expand(source: Source) -> list[Source]:
+    """A directory or a pattern replaced by the captures in it; anything else as it is.
 
     In a directory, files that are no captures are passed over. Raises `InputError` when nothing is left.
     """
-    found: list[Source] = []
-    for source in sources:
-        if not isinstance(source, (str, Path)) or str(source) == "-":
-            found.append(source)
-            continue
-        path = Path(source)
-        mode = _mode(path)
-        if stat.S_ISDIR(mode):
-            try:
-                inside = [p for p in sorted(path.iterdir()) if p.is_file() and _is_capture(p)]
-            except OSError as error:
-                raise InputError(str(path), f"the directory cannot be read: {error.strerror or error}") from None
-            if not inside:
-                raise InputError(str(path), "the directory holds no capture", hint="Name the capture file itself")
-            found += inside
-        elif not mode and glob.has_magic(str(path)):
-            matches = sorted(glob.glob(str(path)))  # noqa: PTH207 - Path.glob takes no absolute pattern
-            if not matches:
-                raise InputError(str(path), "no file matches this pattern")
-            found += [Path(match) for match in matches]
-        else:
-            found.append(path)
-    if not found:
-        raise InputError("-", "no capture was named")
-    return found
+    if not isinstance(source, (str, Path)) or str(source) == "-":
+        return [source]
+    path = Path(source)
+    mode = _mode(path)
+    if stat.S_ISDIR(mode):
+        try:
+            inside: list[Source] = [p for p in sorted(path.iterdir()) if p.is_file() and _is_capture(p)]
+        except OSError as error:
+            raise InputError(str(path), f"the directory cannot be read: {error.strerror or error}") from None
+        if not inside:
+            raise InputError(str(path), "the directory holds no capture", hint="Name the capture file itself")
+        return inside
+    if not mode and glob.has_magic(str(path)):
+        matches = sorted(glob.glob(str(path)))  # noqa: PTH207 - Path.glob takes no absolute pattern
+        if not matches:
+            raise InputError(str(path), "no file matches this pattern")
+        return [Path(match) for match in matches]
+    return [path]
 
 
 def source_name(source: Source) -> str:
@@ -299,6 +300,8 @@ def _open(source: Source, name: str) -> IO[bytes]:
     if not isinstance(source, (str, Path)):
         return cast("IO[bytes]", _Unclosed(source))
     if name == "-":
+        if sys.stdin is None:
+            raise InputError("-", "standard input is closed")
         return cast("IO[bytes]", _Unclosed(sys.stdin.buffer))
     try:
         return Path(source).open("rb", buffering=0)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from analyzer.commands.options import FORMATS, Parser, chosen_format, moment, password
-from analyzer.commands.output import say, tell, terminal, write
+from analyzer.commands.output import keep_inputs, say, tell, terminal, write
 from analyzer.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _LATER_OPTIONS: Final = {
 
 def run(words: list[str]) -> int:
     """Analyse captures; see `analyzer.cli` for the exit status."""
-    options = parser().parse_args(words)
+    options = parser().read(words)
     if options.json_schema:
         from analyzer.report.to_json import json_schema
 
@@ -43,6 +43,8 @@ def run(words: list[str]) -> int:
     if not options.captures:
         raise InputError("usage", "no capture was named", hint="hsanalyze CAPTURE --truststore PATH; see --help")
     form = chosen_format(options.format, options.output, _FORMATS)
+    stores = (options.truststore, options.client_ca, options.candidate)
+    keep_inputs(options.output, options.captures, options.server_chain, options.keylog, *stores)
     # numpy's linear algebra is not used; its threads would be started all the same, and spin.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from analyzer.pipeline import analyze
@@ -67,8 +69,11 @@ def run(words: list[str]) -> int:
             redact=options.redact,
             progress=progress.update,
         )
-    write(_render(report, form, options.output, all_connections=options.all), options.output)
-    return _status(report)
+    try:
+        write(_render(report, form, options.output, all_connections=options.all), options.output)
+    finally:
+        status = _status(report)
+    return status
 
 
 def parser() -> Parser:
@@ -169,7 +174,7 @@ class _Progress:
     def __init__(self) -> None:
         self._bar: Any = None
         self._task: Any = None
-        self._wanted = sys.stderr.isatty()
+        self._wanted = sys.stderr is not None and sys.stderr.isatty()
 
     def __enter__(self) -> Self:
         return self

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from analyzer.commands.options import Parser, chosen_format, moment, password
-from analyzer.commands.output import rendered, tell, write
+from analyzer.commands.output import keep_inputs, rendered, tell, write
 
 __all__ = ["run"]
 
 
 def run(words: list[str]) -> int:
     """Check a chain; 0: all validators that were asked accept, 1: one refuses, 2: an input could not be read."""
-    options = _parser().parse_args(words)
+    options = _parser().read(words)
     form = chosen_format(options.format, options.output)
+    keep_inputs(options.output, options.chain, options.truststore, options.candidate)
     from analyzer.inspection import check_chain
 
     report = check_chain(

@@ -13,7 +13,7 @@ def run(words: list[str]) -> int:
     """Print the page of a cause, or the list of all."""
     parser = Parser(prog="hsanalyze explain", description="What a cause code means, its evidence, its fix.")
     parser.add_argument("code", nargs="?", help="a cause code, such as missing-root; without it all codes are listed")
-    options = parser.parse_args(words)
+    options = parser.read(words)
     from analyzer.diagnosis.engine import catalogue
     from analyzer.diagnosis.page import page_markdown
 

@@ -8,13 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, NoReturn
 
+from analyzer.commands.output import REPORT_SUFFIXES
 from analyzer.errors import InputError
 
 __all__ = ["Parser", "chosen_format", "moment", "password"]
 
 PASSWORD_VARIABLE: Final = "HSANALYZE_TRUSTSTORE_PASSWORD"  # noqa: S105 - the name of a variable
 FORMATS: Final = ("text", "markdown", "json")
-_SUFFIXES: Final = {".md": "markdown", ".json": "json", ".ndjson": "ndjson", ".txt": "text"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,6 +22,14 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *, prog: str, description: str, epilog: str = "") -> None:
         super().__init__(prog=prog, description=description, epilog=epilog, allow_abbrev=False)
+
+    def read(self, words: list[str]) -> argparse.Namespace:
+        """Read the command's arguments; a value that is empty would name the current directory, and is an error."""
+        options = self.parse_args(words)
+        for name, value in vars(options).items():
+            if name != "truststore_password" and "" in (value if isinstance(value, list) else [value]):
+                self.error(f"{name.replace('_', '-')}: an empty value, as of a shell's variable that is not set")
+        return options
 
     def error(self, message: str) -> NoReturn:
         """Raise `InputError`."""
@@ -49,7 +57,7 @@ class Parser(argparse.ArgumentParser):
             "auto asks all that are measured (default)"
         )
         add("--profile", default="auto", metavar="NAME", help=f"validator to follow: {profiles}")
-        add("--verify-depth", type=int, metavar="N", help="the validator's configured limit on intermediates")
+        add("--verify-depth", type=_limit, metavar="N", help="the validator's configured limit on intermediates")
         text = "certificates at hand that a repair may use (repeatable)"
         add("--candidate", action="append", metavar="PATH", help=text)
         self.add_at(at)
@@ -67,6 +75,12 @@ class Parser(argparse.ArgumentParser):
         """Add `--redact`."""
         text = "replace private addresses, host names and serials by stable pseudonyms"
         self.add_argument("--redact", action="store_true", help=text)
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of certificates")
+    return int(text)
 
 
 def password(given: str | None) -> str | None:
@@ -91,5 +105,5 @@ def chosen_format(named: str | None, output: str | None, formats: tuple[str, ...
     """The format that was named, else that of the output file's suffix, else text."""
     if named is not None:
         return named
-    by_suffix = _SUFFIXES.get(Path(output).suffix.lower(), "text") if output is not None else "text"
+    by_suffix = REPORT_SUFFIXES.get(Path(output).suffix.lower(), "text") if output is not None else "text"
     return by_suffix if by_suffix in formats else "text"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from analyzer.errors import InputError
 
@@ -14,7 +16,11 @@ if TYPE_CHECKING:
     from analyzer.report.document import Document
     from analyzer.report.model import InputProblem
 
-__all__ = ["Terminal", "rendered", "say", "tell", "terminal", "write"]
+__all__ = ["Terminal", "keep_inputs", "rendered", "say", "tell", "terminal", "write"]
+
+
+REPORT_SUFFIXES: Final = {".md": "markdown", ".json": "json", ".ndjson": "ndjson", ".txt": "text"}
+"""Of report files, and the format that each stands for."""
 
 
 class Terminal(TypedDict, total=False):
@@ -27,27 +33,65 @@ class Terminal(TypedDict, total=False):
 def write(text: str | Iterable[str], output: str | None) -> None:
     """Write the report, whole or in parts, to the file `output`, or to standard output for None and `-`.
 
-    A text is ended by a newline. Raises `InputError`.
+    A text is ended by a newline. Raises `InputError`, but not when a reader of standard output (`head`, a pager) has
+    seen enough.
     """
     parts = text
     if isinstance(text, str):
         parts = (text if not text or text.endswith("\n") else f"{text}\n",)
-    if output is None or output == "-":
-        for part in parts:
-            sys.stdout.buffer.write(part.encode("utf-8", "backslashreplace"))
-        sys.stdout.flush()
-        return
     try:
+        if output is None or output == "-":
+            _print(parts)
+            return
         with Path(output).open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(parts)
+    except BrokenPipeError:
+        return
     except OSError as error:
-        raise InputError(output, f"the report cannot be written: {error.strerror or error}") from None
+        place = output or "standard output"
+        raise InputError(place, f"the report cannot be written: {error.strerror or error}") from None
+
+
+def keep_inputs(output: str | None, *inputs: str | Iterable[str] | None) -> None:
+    """Raise `InputError` where the report would be written over one of the inputs: files, directories, patterns.
+
+    In a directory of inputs a file with the suffix of a report is none of them.
+    """
+    if output is None or not Path(output).is_file():
+        return
+    named = [path for given in inputs for path in ((given,) if isinstance(given, str) else given or ())]
+    if any(_holds(path, Path(output)) for path in named):
+        raise InputError(output, "the report would be written over an input", hint="Name another file with -o")
+
+
+def _holds(named: str, output: Path) -> bool:
+    path = Path(named)
+    may_be_report = output.suffix.lower() in REPORT_SUFFIXES
+    try:
+        if path.is_dir():
+            return not may_be_report and output.resolve().is_relative_to(path.resolve())
+        if path.exists():
+            return path.samefile(output)
+        matches = glob.glob(named)  # noqa: PTH207 - Path.glob takes no absolute pattern
+        return not may_be_report and any(Path(match).samefile(output) for match in matches)
+    except (OSError, ValueError):
+        return False  # an input that cannot be looked at is told when it is read
+
+
+def _print(parts: Iterable[str]) -> None:
+    if sys.stdout is None:
+        raise OSError("it is closed")
+    for part in parts:
+        sys.stdout.buffer.write(part.encode("utf-8", "backslashreplace"))
+    sys.stdout.flush()
 
 
 def say(text: str) -> None:
     """Print one line of diagnostics."""
     printable = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    print(f"hsanalyze: {printable}", file=sys.stderr)  # noqa: T201 - the one place that speaks to standard error
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(f"hsanalyze: {printable}", file=sys.stderr)  # noqa: T201 - the one place that speaks to it
 
 
 def tell(problems: Iterable[InputProblem]) -> bool:
@@ -63,7 +107,7 @@ def tell(problems: Iterable[InputProblem]) -> bool:
 
 def terminal(output: str | None) -> Terminal:
     """The width of the terminal that text goes to, and whether it takes colours."""
-    if output is not None or not sys.stdout.isatty():
+    if output is not None or sys.stdout is None or not sys.stdout.isatty():
         return {}
     import shutil
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analyzer.commands.options import Parser, chosen_format, moment, password
-from analyzer.commands.output import rendered, tell, write
+from analyzer.commands.output import keep_inputs, rendered, tell, write
 
 __all__ = ["run"]
 
@@ -13,8 +13,9 @@ MARKDOWN_ROWS = 200
 
 def run(words: list[str]) -> int:
     """List stores; 0: nothing is wrong, 1: something is, 2: an input could not be read, whole or in part."""
-    options = _parser().parse_args(words)
+    options = _parser().read(words)
     form = chosen_format(options.format, options.output)
+    keep_inputs(options.output, options.paths)
     from analyzer.inspection import inspect_store
 
     report = inspect_store(
