@@ -108,12 +108,17 @@ def totals(scores: Iterable[Score]) -> str:
 
 def confidences(scores: Iterable[Score]) -> str:
     """Draw the table of how often each confidence was right."""
-    lines = ["| way | confidence | said | right |", "| --- | --- | ---: | ---: |"]
+    lines = [
+        "| way | confidence | said | right | unresolved | wrong |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
     for way, members in _by(scores, "way").items():
         for confidence in ("certain", "likely", "possible"):
             said = [one for one in members if one.confidence == confidence]
-            right = sum(one.cause == _RIGHT for one in said)
-            lines.append(f"| {way} | {confidence} | {len(said)} | {_percent(right, said)} |")
+            right, unresolved, wrong = (
+                sum(one.cause == judged for one in said) for judged in (_RIGHT, _UNRESOLVED, _WRONG)
+            )
+            lines.append(f"| {way} | {confidence} | {len(said)} | {_percent(right, said)} | {unresolved} | {wrong} |")
     return "\n".join(lines)
 
 
