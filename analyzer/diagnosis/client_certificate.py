@@ -105,7 +105,7 @@ reason."""
 _DOUBT: Final = " That may be a refusal, or all there was to say."
 _RECORDS_AT_MOST: Final = 12
 _TICKET: Final = 512
-"""Bytes of a record that may hold a TLS 1.3 session ticket."""
+"""Bytes of a record that may hold a session ticket of TLS 1.3."""
 _SHORT: Final = 2048
 """Bytes of a record in which an error page has room."""
 
@@ -331,7 +331,9 @@ def _inside(case: Case) -> Refusal | None:
     if close is None or close.time_ns - since.time_ns > PROMPT_NS:
         return None
     ending = ending_of(close)
-    alone = len(records) == 1 or (thirteen and all(record.length <= _TICKET for record in records[:-1]))
+    # In TLS 1.3 session tickets lie between the server's flight, which looks like data, and its answer.
+    between = [record for record in records[:-1] if record.packet > client.application[0].packet]
+    alone = all(record.length <= _TICKET for record in between) if thirteen else len(records) == 1
     page = _page(connection, last) if last is not None and alone else None
     if page is not None:  # it asks both sides to close, so either may be first
         reason = _NGINX_PAGES[page]
