@@ -293,12 +293,13 @@ def write_stores(directory: Path) -> None:
     for store in _FILES:
         (directory / f"{store}.pem").write_bytes(pem(STORES[store]))
     for store in _KEYSTORES:
-        _write_keystore(directory / f"{store}.p12", "PKCS12", STORES[store])
-        _write_keystore(directory / f"{store}.jks", "JKS", STORES[store])
+        write_keystore(directory / f"{store}.p12", "PKCS12", STORES[store])
+        write_keystore(directory / f"{store}.jks", "JKS", STORES[store])
         _write_openssl_pkcs12(directory / f"{store}-openssl.p12", STORES[store])
 
 
-def _write_keystore(path: Path, kind: str, members: tuple[str, ...]) -> None:
+def write_keystore(path: Path, kind: str, members: tuple[str, ...]) -> None:
+    """Write a PKCS#12 or JKS store (`kind` in keytool's words) of the certificates `members`, if it is not there."""
     if path.exists():
         return
     for name in members:

@@ -5,6 +5,8 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLEngineResult;
 import javax.net.ssl.SSLEngineResult.HandshakeStatus;
@@ -22,6 +24,7 @@ import javax.net.ssl.SSLParameters;
  *   <li>read=all: what has arrived is read in one turn of the loop; read=record: no more than completes the next TLS
  *       record, so what follows the record at which the handshake fails stays unread.
  *   <li>linger=MS: pause between the close and the next turn of the loop.
+ *   <li>log=yes: a failure is logged by java.util.logging, with its stack trace.
  * </ul>
  *
  * <p>Closing a non-blocking channel that is registered with a selector makes the JDK shut down its output (the FIN);
@@ -29,6 +32,7 @@ import javax.net.ssl.SSLParameters;
  * kernel sends a RST.
  */
 public final class NioClient {
+    private static final Logger LOGGER = Logger.getLogger("example.orders.BackendChannel");
     private final SSLEngine engine;
     private final SocketChannel channel;
     private final Selector selector;
@@ -61,12 +65,14 @@ public final class NioClient {
     public static void main(String[] arguments) throws Exception {
         boolean flush = false;
         boolean byRecord = false;
+        boolean log = false;
         long linger = 0;
         for (int i = 3; i < arguments.length; i++) {
             String[] option = arguments[i].split("=", 2);
             switch (option[0]) {
                 case "alert" -> flush = option[1].equals("flush");
                 case "read" -> byRecord = option[1].equals("record");
+                case "log" -> log = option[1].equals("yes");
                 case "linger" -> linger = Long.parseLong(option[1]);
                 default -> throw new IllegalArgumentException(arguments[i]);
             }
@@ -82,6 +88,9 @@ public final class NioClient {
                 client.flushAlert();
             }
             client.close(linger);
+            if (log) {
+                LOGGER.log(Level.SEVERE, "handshake with " + arguments[0] + " failed", failure);
+            }
             for (Throwable each = failure; each != null; each = each.getCause()) {
                 System.out.println("error: " + each);
             }

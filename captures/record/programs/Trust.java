@@ -1,3 +1,4 @@
+import java.io.File;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -15,9 +16,10 @@ import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
 
-/** An SSLContext that trusts exactly the certificates of a PEM bundle. */
+/** An SSLContext that trusts exactly the certificates of a PEM bundle, or of a keystore as keytool makes it. */
 final class Trust {
     private static final char[] NO_PASSWORD = {};
+    private static final char[] STORE_PASSWORD = "changeit".toCharArray();
 
     private Trust() {}
 
@@ -27,15 +29,20 @@ final class Trust {
 
     /** With a chain and a key of its own, as PEM files; the key is PKCS#8 of the certificate's kind. */
     static SSLContext of(String bundle, String chain, String key) throws Exception {
-        KeyStore store = empty();
-        for (Certificate each : certificates(bundle)) {
-            store.setCertificateEntry("anchor-" + store.size(), each);
-        }
+        KeyStore store = bundle.endsWith(".pem") ? anchors(bundle) : KeyStore.getInstance(new File(bundle), STORE_PASSWORD);
         TrustManagerFactory managers = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
         managers.init(store);
         SSLContext context = SSLContext.getInstance("TLS");
         context.init(chain == null ? null : identity(chain, key), managers.getTrustManagers(), null);
         return context;
+    }
+
+    private static KeyStore anchors(String bundle) throws Exception {
+        KeyStore store = empty();
+        for (Certificate each : certificates(bundle)) {
+            store.setCertificateEntry("anchor-" + store.size(), each);
+        }
+        return store;
     }
 
     private static KeyManager[] identity(String chain, String key) throws Exception {

@@ -47,8 +47,8 @@ def main(port: str, chain: str, key: str, version: str, *settings: str) -> None:
                     _serve_badly(connection, context, float(options.get("stall", 0)), options.get("leave", ""))
                 else:
                     with context.wrap_socket(connection, server_side=True) as secure:
-                        secure.recv(65536)
-                        secure.sendall(_PAGE)
+                        if secure.recv(65536):
+                            secure.sendall(_PAGE)
                         secure.unwrap().close()
             except OSError as error:
                 print(f"refused: {error}", flush=True)
