@@ -46,6 +46,8 @@ Source = str | Path | BinaryIO
 _BLOCK: Final = 1024
 """Rows of the flow table turned into plain data at a time."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_BEFORE_TLS_NS: Final = 788_918_400 * 10**9
+"""1995-01-01, the year of SSL 2.0."""
 
 
 def analyze(
@@ -400,6 +402,13 @@ def _report(
     from analyzer.report.findings import findings
 
     problems = [InputProblem(code=p.code, text=p.text, packet=p.packet, severity=p.severity) for p in reader.problems]
+    dated = settings.at is None and any(connection.server_chain for connection in connections)
+    if dated and reader.first_time_ns < _BEFORE_TLS_NS:
+        text = (
+            f"packets are dated {when(reader.first_time_ns)[:10]}, before there was TLS, and certificates were checked "
+            "for that time: if only the recorder's clock was wrong, give the true time with --at"
+        )
+        problems.append(InputProblem(code="no-clock", text=text, severity="warning"))
     problems += [
         InputProblem(
             code="unknown-link-type",

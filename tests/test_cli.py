@@ -100,6 +100,22 @@ def test_a_damaged_gzip_file_is_analysed_as_far_as_it_can_be_unpacked(tmp_path: 
     assert "1 connection" in said.out
 
 
+def test_a_recorder_whose_clock_was_not_set_is_told_unless_the_time_is_given(tmp_path: Path, capsys: Capsys) -> None:
+    content = bytearray(Path(PLAYBOOK).read_bytes())
+    position = 24
+    while position < len(content):
+        content[position : position + 4] = bytes(4)
+        position += 16 + int.from_bytes(content[position + 8 : position + 12], "little")
+    undated = tmp_path / "undated.pcap"
+    undated.write_bytes(content)
+    main([str(undated), "--truststore", WITHOUT_ROOT])
+    assert "packets are dated 1970-01-01" in capsys.readouterr().err
+    main([str(undated), "--truststore", WITHOUT_ROOT, "--at", "2026-11-22T08:25:12Z"])
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "missing-root (certain)" in said.out
+
+
 def test_claimed_lengths_beyond_belief_are_told_with_their_place(tmp_path: Path, capsys: Capsys) -> None:
     crafted = tmp_path / "crafted.pcap"
     crafted.write_bytes(Path(PLAYBOOK).read_bytes()[:24] + b"\xff" * 64)

@@ -138,7 +138,7 @@ class PcapParser:
             data=data,
             offset=at + self._record_header,
             captured=headers[:, 2],
-            original=headers[:, 3],
+            original=np.maximum(headers[:, 3], headers[:, 2]),  # some writers leave it 0
             time_ns=time_ns,
             link=np.full(len(at), self._link, dtype=np.int32),
             heads=heads,

@@ -32,6 +32,8 @@ _MAX_BLOCK: Final = 16 << 20
 """Longest block believed; Wireshark's limit (MAX_BLOCK_SIZE)."""
 _MAX_SECRETS: Final = 64 << 20
 """Bytes of decryption secrets kept in all."""
+_MAX_INTERFACES: Final = 1 << 16
+"""Interfaces kept of one section."""
 _OPTION_TIME_RESOLUTION: Final = 9
 _OPTION_TIME_OFFSET: Final = 14
 
@@ -90,7 +92,7 @@ class PcapngParser:
                 data=data,
                 offset=columns[:, 0].copy(),
                 captured=columns[:, 1].copy(),
-                original=columns[:, 2].copy(),
+                original=np.maximum(columns[:, 2], columns[:, 1]),
                 time_ns=columns[:, 3].copy(),
                 link=columns[:, 4].astype(np.int32),
             )
@@ -147,7 +149,7 @@ class PcapngParser:
         order = self._order
         if kind == _SECTION_HEADER:
             self._interfaces = []
-        elif kind == _INTERFACE:
+        elif kind == _INTERFACE and len(self._interfaces) < _MAX_INTERFACES:
             self._interface(body)
         elif kind == _SIMPLE_PACKET and len(body) >= 4:
             (original,) = struct.unpack_from(f"{order}I", body)

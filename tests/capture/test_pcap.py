@@ -38,6 +38,11 @@ def test_a_packet_that_was_cut_keeps_its_length_on_the_wire() -> None:
     assert (frame.data, frame.original) == (b"cut", 1500)
 
 
+def test_a_length_on_the_wire_below_what_was_captured_is_not_believed() -> None:
+    (frame,) = read(io.BytesIO(pcap([]) + pcap_record(b"whole", original=0)))
+    assert (frame.data, frame.original) == (b"whole", 5)
+
+
 def test_the_upper_bits_of_the_link_type_tell_of_a_frame_check_sequence_and_are_no_part_of_it() -> None:
     file = bytearray(pcap([b"x"]))
     file[20:24] = struct.pack("<I", 0x5400_0001)

@@ -28,6 +28,18 @@ def test_an_enhanced_packet_block_is_a_packet(order: str) -> None:
     assert frame == (1, b"odd size!", 60, NOON, 113)
 
 
+def test_a_length_on_the_wire_below_what_was_captured_is_not_believed() -> None:
+    (frame,) = read(file(section(), interface(), enhanced(b"whole", MICROSECONDS, original=0)))
+    assert (frame.data, frame.original) == (b"whole", 5)
+
+
+def test_of_interfaces_without_number_some_are_kept() -> None:
+    many = file(section(), interface() * 100_000, enhanced(b"read"), enhanced(b"not", interface=99_999))
+    frames, reader = read_all(many)
+    assert [frame.data for frame in frames] == [b"read", b""]
+    assert [problem.code for problem in reader.problems] == ["damaged-packet"]
+
+
 @ORDERS
 def test_a_simple_packet_block_has_the_first_interface_its_snap_length_and_no_time(order: str) -> None:
     simple = block(3, struct.pack(f"{order}I", 1500) + b"as much as the snap length", order)
