@@ -244,13 +244,14 @@ class Recorded:
 
 
 @contextlib.contextmanager
-def running_lab(chain: tuple[str, ...], *, delay: float = 0) -> Iterator[lab.Lab]:
+def running_lab(
+    chain: tuple[str, ...], *, delay: float = 0
+) -> Iterator[tuple[lab.Lab, subprocess.Popen[bytes]]]:
     """Lay the wire and start a backend that sends `chain`, from the folder `backend` of the lab's directory."""
     names = (pki.HOST, pki.OTHER_HOST)
     with lab.Lab(names=names, family=4, delay=delay) as wire:
         products.write_backend(wire.directory / "backend", chain)
-        products.serve(wire, wire.directory / "backend")
-        yield wire
+        yield wire, products.serve(wire, wire.directory / "backend")
 
 
 def watch(wire: lab.Lab, talk: Callable[[], lab.Finished]) -> Recorded:
@@ -267,7 +268,7 @@ def watch(wire: lab.Lab, talk: Callable[[], lab.Finished]) -> Recorded:
 def record(case: Case, out: Path, programs: Path) -> None:
     """Record one case into the folder `out`, which is made afresh. `programs` holds the compiled programs."""
     product = case.running
-    with running_lab(pki.CHAINS[case.chain]) as wire:
+    with running_lab(pki.CHAINS[case.chain]) as (wire, _):
         folder = wire.directory / "product"
         products.install(
             product, folder, host=case.host, store=pki.STORES[case.store], options=case.options, template=case.template

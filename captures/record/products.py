@@ -91,15 +91,20 @@ def ask(product: Product, wire: Lab, folder: Path, programs: Path, *, host: str,
     running = wire.start(wire.client, command, log=str(started), listening=_LISTEN, environment=environment)
     asking = ["curl", "--silent", "--show-error", "--fail", "--max-time", "10", "--output", "/dev/null"]
     done = wire.run(wire.client, [*asking, f"http://127.0.0.1:{_LISTEN}/orders/4711"], timeout=15)
-    running.send_signal(signal.SIGTERM)
-    try:
-        running.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        running.kill()
+    stop(running)
     if not log.exists() or product.gateway == "haproxy":
         # It logs to its standard output.
         log.write_text((log.read_text() if log.exists() else "") + started.read_text())
     return done
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a product, or the backend."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def write_backend(folder: Path, chain: tuple[str, ...]) -> None:

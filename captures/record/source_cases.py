@@ -43,7 +43,7 @@ class SourceCase:
 def apigee(out: Path, programs: Path) -> None:
     """Record a message processor's leg to a backend whose root is not in the trust store."""
     trusted = pki.STORES["without-root"]
-    with gateways.running_lab(pki.CHAINS["full"], delay=4) as wire:
+    with gateways.running_lab(pki.CHAINS["full"], delay=4) as (wire, _):
         store = wire.directory / "truststore.p12"
         pki.write_keystore(store, "PKCS12", trusted)
         client = ["java", *stacks.JAVA_SETTINGS, "-cp", str(programs), "NioClient", pki.HOST, str(PORT), str(store)]
@@ -84,7 +84,7 @@ def apigee(out: Path, programs: Path) -> None:
 
 def azure(chain: str, out: Path, programs: Path) -> None:
     """Record API Management's leg to a backend that sends `chain`, of a private CA that nobody trusts."""
-    with gateways.running_lab(pki.CHAINS[chain]) as wire:
+    with gateways.running_lab(pki.CHAINS[chain]) as (wire, _):
         bundle = wire.directory / "anchors.pem"
         bundle.write_bytes(pki.pem(("globex-root",)))
         job = stacks.Job(
