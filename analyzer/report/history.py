@@ -43,7 +43,7 @@ class Past:
     """The judged connections of a capture by server, by name and by client, each in the order of their start."""
 
     def __init__(self, connections: Iterable[Connection]) -> None:
-        judged = sorted((item for item in connections if item.outcome in ("completed", "failed")), key=started)
+        judged = sorted(filter(_is_judged, connections), key=started)
         self._total = len(judged)
         self._place = {item.id: place for place, item in enumerate(judged)}
         self._names: dict[int, str | None] = {}
@@ -336,6 +336,15 @@ def top_issuer(chain: Sequence[CertificateInfo]) -> str:
             break
         issuer = above
     return issuer
+
+
+def _is_judged(item: Connection) -> bool:
+    """Whether a connection failed or worked.
+
+    One that was closed behind its handshake, before any data, did neither: some clients look at the certificate only
+    then, and they do so again when they resume a session that they have refused.
+    """
+    return item.outcome == "failed" or (item.outcome == "completed" and item.stage == "data")
 
 
 def _no_chance(turned: Sequence[tuple[Connection, Connection]], failed: int, worked: int) -> bool:

@@ -47,6 +47,7 @@ class Case:
     - `chain`, `store`: keys of `pki.CHAINS` and `pki.STORES`
     - `host`: the host that the product is told to ask for; `checks`: the name that it checks, where that differs
     - `options`: further lines (words, for HAProxy) of its configuration; `template`: another configuration
+    - `requests`: how many connections there are, each with its line in the log
     - `zone`: the time zone of the product's host
     - `change`: what else differs from the row in `PRODUCTS`
     """
@@ -62,6 +63,7 @@ class Case:
     checks: str = ""
     options: tuple[str, ...] = ()
     template: str = ""
+    requests: int = 1
     zone: str = "UTC"
     change: Callable[[Product], Product] = lambda product: product
 
@@ -132,6 +134,15 @@ CASES: tuple[Case, ...] = (
         logged=r"upstream SSL certificate verify error: \(20:",
         chain="deep",
     ),
+    Case(
+        name="nginx-missing-root-thrice",
+        shows="three requests, each with its connection and its line",
+        product="nginx",
+        cause="missing-root",
+        logged=r"upstream SSL certificate verify error: \(20:",
+        store="without-root",
+        requests=3,
+    ),
     Case(name="nginx-success", shows="all is well", product="nginx", cause=None),
     Case(
         name="haproxy-missing-root",
@@ -141,6 +152,16 @@ CASES: tuple[Case, ...] = (
         logged=r"->10\.77\.0\.2:443 ",
         store="without-root",
         options=(_HAPROXY_NAME,),
+    ),
+    Case(
+        name="haproxy-missing-root-thrice",
+        shows="three requests, each with its connection and its line",
+        product="haproxy",
+        cause="missing-root",
+        logged=r"->10\.77\.0\.2:443 ",
+        store="without-root",
+        options=(_HAPROXY_NAME,),
+        requests=3,
     ),
     Case(
         name="haproxy-hostname",
@@ -244,9 +265,7 @@ class Recorded:
 
 
 @contextlib.contextmanager
-def running_lab(
-    chain: tuple[str, ...], *, delay: float = 0
-) -> Iterator[tuple[lab.Lab, subprocess.Popen[bytes]]]:
+def running_lab(chain: tuple[str, ...], *, delay: float = 0) -> Iterator[tuple[lab.Lab, subprocess.Popen[bytes]]]:
     """Lay the wire and start a backend that sends `chain`, from the folder `backend` of the lab's directory."""
     names = (pki.HOST, pki.OTHER_HOST)
     with lab.Lab(names=names, family=4, delay=delay) as wire:
@@ -273,7 +292,12 @@ def record(case: Case, out: Path, programs: Path) -> None:
         products.install(
             product, folder, host=case.host, store=pki.STORES[case.store], options=case.options, template=case.template
         )
-        seen = watch(wire, lambda: products.ask(product, wire, folder, programs, host=case.host, zone=case.zone))
+        seen = watch(
+            wire,
+            lambda: products.ask(
+                product, wire, folder, programs, host=case.host, zone=case.zone, requests=case.requests
+            ),
+        )
         if (seen.said.status == 0) != (case.cause is None):
             raise RecordingError(f"it ended with {seen.said.status}: {seen.said.output}")
         begin(out, seen)
@@ -295,7 +319,7 @@ def record(case: Case, out: Path, programs: Path) -> None:
         "zone": case.zone,
         "server_chain": list(pki.digests(pki.CHAINS[case.chain])),
         "expected": expected(seen, case.cause),
-        "logs": [{"file": product.log, "line": matching_line(out / product.log, case.logged)}] if case.logged else [],
+        "logs": _logged(case, out / product.log, list(walk.streams(seen.packets))),
     })  # fmt: skip
 
 
@@ -330,12 +354,21 @@ def local_address(packets: tuple[walk.Packet, ...]) -> str:
     return f"{lab.CLIENT_ADDRESS[4]}:{packets[0].info.split()[0]}"
 
 
-def matching_line(log: Path, pattern: str) -> int:
-    """Give the number, from 1, of the first line in which `pattern` is found. Raises `RecordingError` without one."""
+def matching_lines(log: Path, pattern: str) -> list[int]:
+    """Give the numbers, from 1, of the lines in which `pattern` is found. Raises `RecordingError` without one."""
     found = [number for number, line in enumerate(log.read_text().splitlines(), 1) if re.search(pattern, line)]
     if not found:
         raise RecordingError(f"no line has {pattern!r}:\n{log.read_text()}")
-    return found[0]
+    return found
+
+
+def _logged(case: Case, log: Path, streams: list[int]) -> list[dict[str, Any]]:
+    """Say which line of the log is about which connection: one each, or the first about the last connection."""
+    if not case.logged:
+        return []
+    lines = matching_lines(log, case.logged)
+    pairs = zip(lines, streams, strict=True) if case.requests > 1 else [(lines[0], streams[-1])]
+    return [{"file": log.name, "line": line, "connection": stream} for line, stream in pairs]
 
 
 def missing_tools(product: Product) -> tuple[str, ...]:

@@ -3,8 +3,7 @@
 All paths in a configuration are relative to that folder, and nothing in it is there for the recorder's sake, so a
 folder can be kept as an example and looks like one from the field. `backend` is the folder of the server behind.
 
-A proxy is started afresh for each request that `ask` makes, curl makes it on the client's host, and the proxy's log
-grows; a program is run once for each.
+A proxy is started for the requests that `ask` has curl make on its host, and ended behind them; a program makes one.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,10 @@ PORT = 443
 CHAIN = "fullchain.pem"
 
 _LISTEN = 8080
+_WRITTEN = 0.3
+"""Seconds until a product has written its log: the one who asked has the answer before."""
+_PAUSE = 1.2
+"""Seconds between requests: some logs know no smaller unit than a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,7 @@ class Product:
     - `template`: the configuration; `{host}`, `{store}` and `{options}` (indented lines) stand for what differs
     - `command`: what is run in the folder, given the folder of the compiled programs and the URL to ask for
     - `proxy`: it listens for requests and goes on until it is ended
+    - `prints`: its log is what it prints
     - `kind`: the form of its trust store: `PEM`, or keytool's word for it
     - `version`: the command whose output holds the version, found by `version_pattern`
     """
@@ -50,6 +55,7 @@ class Product:
     version: tuple[str, ...]
     version_pattern: str = r"(\d+\.\d+[\w.+-]*)"
     proxy: bool = True
+    prints: bool = False
     kind: str = "PEM"
 
 
@@ -78,23 +84,29 @@ def install(
         pki.write_keystore(folder / product.store, product.kind, store)
 
 
-def ask(product: Product, wire: Lab, folder: Path, programs: Path, *, host: str, zone: str = "UTC") -> Finished:
-    """Have the product make one request to `host`; its log is in the folder afterwards. `zone` is its time zone."""
+def ask(
+    product: Product, wire: Lab, folder: Path, programs: Path, *, host: str, zone: str = "UTC", requests: int = 1
+) -> Finished:
+    """Have the product make its requests to `host`; its log is in the folder afterwards. `zone` is its time zone.
+
+    Gives what the one who asked heard of the last request.
+    """
     command = ["env", "-C", str(folder), *product.command(programs, f"https://{host}/")]
     environment = {"TZ": zone}
-    log = folder / product.log
     if not product.proxy:
         done = wire.run(wire.client, command, timeout=20, environment=environment)
-        log.write_text((log.read_text() if log.exists() else "") + done.output)
+        (folder / product.log).write_text(done.output)
         return done
-    started = wire.directory / "started.log"
-    running = wire.start(wire.client, command, log=str(started), listening=_LISTEN, environment=environment)
+    # What a product logs to its standard output is its log.
+    output = product.log if product.prints else "started.log"
+    running = wire.start(wire.client, command, log=str(folder / output), listening=_LISTEN, environment=environment)
     asking = ["curl", "--silent", "--show-error", "--fail", "--max-time", "10", "--output", "/dev/null"]
-    done = wire.run(wire.client, [*asking, f"http://127.0.0.1:{_LISTEN}/orders/4711"], timeout=15)
+    for number in range(requests):
+        if number:
+            time.sleep(_PAUSE)
+        done = wire.run(wire.client, [*asking, f"http://127.0.0.1:{_LISTEN}/orders/{4711 + number}"], timeout=15)
+    time.sleep(_WRITTEN)
     stop(running)
-    if not log.exists() or product.gateway == "haproxy":
-        # It logs to its standard output.
-        log.write_text((log.read_text() if log.exists() else "") + started.read_text())
     return done
 
 
@@ -284,6 +296,7 @@ PRODUCTS: dict[str, Product] = {
         command=_haproxy,
         needs=("haproxy", "curl"),
         version=("haproxy", "-v"),
+        prints=True,
     ),
     "apache": Product(
         title="Apache httpd",
@@ -308,6 +321,7 @@ PRODUCTS: dict[str, Product] = {
         version=("java", "-version"),
         version_pattern=r'version "([^"]+)"',
         proxy=False,
+        prints=True,
         kind="PKCS12",
     ),
 }

@@ -76,7 +76,8 @@ def apigee(out: Path, programs: Path) -> None:
         "expected": gateways.expected(seen, "missing-root"),
         "logs": [{
             "file": "system.log",
-            "line": gateways.matching_line(out / "system.log", rf"messageid:{MESSAGE_ID} .*handshakeFailed"),
+            "line": gateways.matching_lines(out / "system.log", rf"messageid:{MESSAGE_ID} .*handshakeFailed")[0],
+            "connection": 0,
             "id": MESSAGE_ID,
         }],
     })  # fmt: skip
@@ -114,7 +115,8 @@ def azure(chain: str, out: Path, programs: Path) -> None:
         "expected": gateways.expected(seen, "missing-root" if chain == "usual" else "missing-intermediate"),
         "logs": [{
             "file": "trace.json",
-            "line": gateways.matching_line(out / "trace.json", "underlying connection was closed"),
+            "line": gateways.matching_lines(out / "trace.json", "underlying connection was closed")[0],
+            "connection": 0,
             "id": CORRELATION_ID,
         }],
     })  # fmt: skip
