@@ -18,6 +18,7 @@ from analyzer.errors import InputError
 from analyzer.report.model import InputProblem, StoreEntryInfo, Truststore
 
 if TYPE_CHECKING:
+    from analyzer.gateways import Product
     from analyzer.tls.rsa import ServerKey
     from analyzer.tls.sealed import KeyRing
     from analyzer.trust.chain import SavedChain
@@ -28,6 +29,7 @@ __all__ = [
     "Paths",
     "as_paths",
     "chain_of",
+    "gateway_named",
     "keys_of",
     "profiles_asked",
     "public_roots",
@@ -69,6 +71,15 @@ def profiles_asked(profile: str) -> tuple[str, ...]:
         known = ", ".join(profile_names())
         raise InputError("--profile", f"there is no profile {profile!r}", hint=f"There are: auto, {known}")
     return (profile,)
+
+
+def gateway_named(name: str | None) -> Product | None:
+    """The product of that name, None for none. Raises `InputError` for an unknown one."""
+    if name is None:
+        return None
+    from analyzer.gateways import product_of
+
+    return product_of(name)
 
 
 def require_zone(at: datetime | None) -> None:

@@ -17,6 +17,7 @@ from analyzer.inputs import (
     Paths,
     as_paths,
     chain_of,
+    gateway_named,
     keys_of,
     profiles_asked,
     public_roots,
@@ -31,6 +32,7 @@ from analyzer.tls import connection as wire
 if TYPE_CHECKING:
     from analyzer.capture import CaptureReader
     from analyzer.capture.batch import Secrets
+    from analyzer.gateways import Product
     from analyzer.net.decode import SegmentDecoder
     from analyzer.net.flows import Flows
     from analyzer.report.decryption import Tally
@@ -58,6 +60,7 @@ def analyze(
     truststore_password: str | None = None,
     host: str | None = None,
     profile: str = "auto",
+    gateway: str | None = None,
     verify_depth: int | None = None,
     server_chain: str | Path | None = None,
     candidate: Paths = None,
@@ -85,6 +88,7 @@ def analyze(
         password=truststore_password,
         host=host,
         profile=profile,
+        gateway=gateway,
         verify_depth=verify_depth,
         server_chain=server_chain,
         candidate=candidate,
@@ -101,6 +105,12 @@ def analyze(
             reader, decoder, flows = _read(sources, keys, progress)
     connections = compared(tuple(_connections(flows, settings, keys, reader.last_time_ns or 0, in_full=all)))
     report = _report(reader, decoder, settings, connections, keys.problems())
+    if settings.product is not None:
+        from analyzer.report.product import gateway_of, told_for
+
+        followed = settings.profiles[0] if settings.profile_named else None
+        about = gateway_of(settings.product, followed, settings.verify_depth)
+        report = told_for(report, settings.product, about)
     if redact:
         from analyzer.report.redact import redact as redacted
 
@@ -125,6 +135,8 @@ class _Settings:
     """Of the supplied chain and of the candidates."""
     at: datetime | None
     verify_depth: int | None
+    product: Product | None = None
+    """The gateway that was named."""
     known_repairs: dict[object, tuple[Fix, ...]] = field(default_factory=dict)
 
 
@@ -135,6 +147,7 @@ def _settings(
     password: str | None,
     host: str | None,
     profile: str,
+    gateway: str | None,
     verify_depth: int | None,
     server_chain: str | Path | None,
     candidate: Paths,
@@ -143,6 +156,10 @@ def _settings(
     from analyzer.trust.check import Checker
     from analyzer.trust.store import read_stores
 
+    product = gateway_named(gateway)
+    if product is not None:
+        profile = product.profile or profile if profile == "auto" else profile
+        verify_depth = product.verify_depth if verify_depth is None else verify_depth
     profiles = profiles_asked(profile)
     require_zone(at)
     store = read_stores(as_paths(truststore), password) if truststore is not None else None
@@ -169,6 +186,7 @@ def _settings(
         problems=tuple(problems),
         at=at,
         verify_depth=verify_depth,
+        product=product,
     )
 
 

@@ -19,6 +19,7 @@ STAGES = (
     "tls",
     "trust",
     "diagnosis",
+    "gateways",
     "report",
     "inputs",
     "inspection",
@@ -198,6 +199,8 @@ UNUSED = {
     "analyzer.tls.sealed": "likewise",
     "analyzer.tls.keylog": "likewise",
     "analyzer.diagnosis.page": "the pages of causes belong to `explain`",
+    "analyzer.gateways.products": "no product was named",
+    "analyzer.report.product": "likewise",
     "analyzer.inspection": "is behind `check` and `store`",
 }
 """What a run on a small capture must not import, since a user waits for it; and why it need not."""

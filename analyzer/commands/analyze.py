@@ -25,7 +25,6 @@ _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 """Parameters of glibc's `mallopt` (malloc.h); the second takes 32 MB at most."""
 _LATER_OPTIONS: Final = {
-    "--gateway": "knowledge of products is not in this version; name the validator with --profile",
     "--config": "product configuration is not read in this version; give --truststore and --host",
     "--log": "product logs are not read in this version",
     "--fix-dir": "repair kits are not in this version; the report names the repair",
@@ -39,6 +38,11 @@ def run(words: list[str]) -> int:
         from analyzer.report.to_json import json_schema
 
         write(json_schema(), None)
+        return 0
+    if options.list_gateways:
+        from analyzer.commands.gateways import listing
+
+        write(listing(), None)
         return 0
     if not options.captures:
         raise InputError("usage", "no capture was named", hint="hsanalyze CAPTURE --truststore PATH; see --help")
@@ -60,6 +64,7 @@ def run(words: list[str]) -> int:
             truststore_password=password(options.truststore_password),
             host=options.host,
             profile=options.profile,
+            gateway=options.gateway,
             verify_depth=options.verify_depth,
             server_chain=options.server_chain,
             keylog=options.keylog,
@@ -95,6 +100,8 @@ def parser() -> Parser:
     text = "store by which the server validates the client (repeatable)"
     add("--client-ca", action="append", metavar="PATH", help=text)
     main.add_validation(host="the SNI", at="the time of the packet with the chain")
+    text = "product that validates: picks its profile, its words, its error texts and its repair steps"
+    add("--gateway", metavar="NAME", help=f"{text}; see --list-gateways")
     text = "the server's chain from elsewhere, for captures in which it is encrypted"
     add("--server-chain", metavar="FILE", help=text)
     text = "key log that opens what is encrypted: SSLKEYLOGFILE, or the server's RSA private key (repeatable)"
@@ -103,6 +110,7 @@ def parser() -> Parser:
     main.add_report(_FORMATS)
     add("--all", action="store_true", help="show completed connections in full too")
     main.add_redact()
+    add("--list-gateways", action="store_true", help="print the names that --gateway takes and exit")
     add("--json-schema", action="store_true", help="print the JSON Schema of the report and exit")
     add("--version", action="version", version=f"hsanalyze {__version__}")
     for option in _LATER_OPTIONS:

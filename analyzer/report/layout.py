@@ -28,7 +28,7 @@ from analyzer.report.document import (
     cleaned,
 )
 from analyzer.report.layout_inputs import problems
-from analyzer.report.model import Connection, Finding, Report
+from analyzer.report.model import Connection, Finding, Gateway, Report
 from analyzer.report.words import clock, count, listed, more, numbers
 
 __all__ = ["document"]
@@ -49,7 +49,7 @@ def document(report: Report, *, all_connections: bool = False, table_rows: int =
     limit = len(report.connections) if all_connections else table_rows
     by_id = {connection.id: connection for connection in report.connections}
     shown = [(finding, layout_connection.example(finding, by_id)) for finding in report.findings[:FINDINGS_IN_FULL]]
-    blocks: list[Block] = [*_opening(report, by_id), *_own_faults(report)]
+    blocks: list[Block] = [*_opening(report, by_id), *_verifies_nothing(report.gateway), *_own_faults(report)]
     for number, (finding, connection) in enumerate(shown, start=1):
         blocks += _finding(report, number, finding, connection)
     blocks += _failed_table(report, limit)
@@ -294,11 +294,31 @@ def _inputs(report: Report) -> list[Block]:
         rows.append(("Trust store", (*sources, f": {count(store.certificates, 'certificate')}")))
     else:
         rows.append(("Trust store", ("none given; --truststore PATH lets the chain be checked as the client would",)))
-    blocks.append(Facts(rows=tuple(rows)))
+    blocks.append(Facts(rows=(*rows, *_gateway_rows(report.gateway))))
+    if report.gateway is not None and report.gateway.verifies and report.gateway.notes:
+        blocks.append(Items(items=tuple((note,) for note in report.gateway.notes)))
     blocks += problems("Problems in the capture", capture.problems)
     if store is not None:
         blocks += problems("Problems in the trust store", store.problems)
     return blocks
+
+
+def _verifies_nothing(gateway: Gateway | None) -> list[Block]:
+    if gateway is None or gateway.verifies:
+        return []
+    return [Paragraph(text=(f"{gateway.title}: {'; '.join(gateway.notes)}",), warning=True)]
+
+
+def _gateway_rows(gateway: Gateway | None) -> list[tuple[str, Text]]:
+    if gateway is None:
+        return []
+    depth = "" if gateway.verify_depth is None else f"; at most {count(gateway.verify_depth, 'intermediate')}"
+    followed = f" ({gateway.profile})" if gateway.profile else ""
+    return [
+        ("Gateway", (f"{gateway.title}: {gateway.words.leg}",)),
+        ("Validator", (f"{gateway.validator}{followed}{depth}",)),
+        ("Store there", (gateway.store,)),
+    ]
 
 
 _COMMON_COLUMNS = (

@@ -14,11 +14,13 @@ from analyzer.report.document import (
     Items,
     Ladder,
     LadderRow,
+    Listing,
     Paragraph,
     Strong,
     Text,
 )
-from analyzer.report.model import Connection, Finding, Report, TimelineEntry
+from analyzer.report.model import Connection, Finding, Gateway, Report, TimelineEntry
+from analyzer.report.wording import in_words
 from analyzer.report.words import clock, more
 
 __all__ = ["STAGES", "ended_briefly", "example", "host", "in_full", "sentence", "stream_filter"]
@@ -115,7 +117,7 @@ def stream_filter(connections: Sequence[int]) -> tuple[str, int]:
 
 def in_full(report: Report, connection: Connection, *, said: str = "") -> list[Block]:
     """Lay out everything about one connection; `said` is the sentence that opened it and need not come twice."""
-    blocks: list[Block] = [_facts(connection)]
+    blocks: list[Block] = [_facts(connection, report.gateway)]
     cause = connection.cause
     if cause is not None and cause.explanation.strip() not in said:
         blocks.append(Paragraph(text=(cause.explanation,)))
@@ -129,11 +131,12 @@ def in_full(report: Report, connection: Connection, *, said: str = "") -> list[B
     blocks += _evidence(connection)
     blocks += _other_causes(connection)
     blocks += layout_trust.verdicts(connection.trust)
+    blocks += _expected_log(report, connection)
     blocks += layout_trust.repair(connection.fixes)
-    return blocks
+    return in_words(blocks, report.gateway, connection)
 
 
-def _facts(connection: Connection) -> Facts:
+def _facts(connection: Connection, gateway: Gateway | None) -> Facts:
     rows: list[tuple[str, Text]] = []
     cause = connection.cause
     if cause is not None:
@@ -149,6 +152,10 @@ def _facts(connection: Connection) -> Facts:
         rows.append(("TLS", tls))
     if connection.aborted_by or connection.abort_act:
         rows.append(("Ended by", (_ended(connection),)))
+    if gateway is not None and connection.leg == "back":
+        rows.append(("Leg", (gateway.words.leg,)))
+    elif gateway is not None:
+        rows.append(("Leg", (f"{gateway.title} is the server here, and its validator is not this client's",)))
     rows.append(("Wireshark", (Code(f"tcp.stream eq {connection.id}"),)))
     frames = _frames(connection)
     if frames:
@@ -288,6 +295,13 @@ def _evidence(connection: Connection) -> list[Block]:
     if len(connection.evidence) > EVIDENCE:
         items.append((more(len(connection.evidence) - EVIDENCE, "observation"),))
     return [Heading(level=2, text=("Evidence",)), Items(items=tuple(items))]
+
+
+def _expected_log(report: Report, connection: Connection) -> list[Block]:
+    if report.gateway is None or not connection.expected_log:
+        return []
+    title = f"What {report.gateway.title} logs or answers for this cause: look for"
+    return [Heading(level=2, text=(title,)), Listing(lines=connection.expected_log)]
 
 
 def _other_causes(connection: Connection) -> list[Block]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from analyzer.dataclass import dataclass
+from analyzer.gateways import Words
 from analyzer.trust.model import CertificateInfo, Fix, TrustProblem, TrustVerdict
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Evidence",
     "Finding",
     "Fix",
+    "Gateway",
     "InputProblem",
     "Missing",
     "Negotiation",
@@ -253,6 +255,10 @@ class Connection:
     """Our own fault, when the analysis of this connection broke; the rest of the report stands."""
     negotiation: Negotiation | None = None
     """Both sides' lists, for handshakes that failed because they could not agree."""
+    leg: str | None = None
+    """With a gateway: `back`, to its backend, or `front`, from its own clients."""
+    expected_log: tuple[str, ...] = ()
+    """With a gateway: what it logs or answers for this cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +296,27 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """The product that was named: which validator it follows and how it was judged here.
+
+    `profile` is None when several validators were asked. `validator` describes it, with what is not measured about
+    it. `verify_depth` is the limit on intermediates that was applied, `store` says where its trusted certificates live.
+    """
+
+    name: str
+    title: str
+    profile: str | None
+    validator: str
+    verify_depth: int | None
+    words: Words
+    store: str
+    notes: tuple[str, ...]
+    sources: tuple[str, ...]
+    verifies: bool = True
+    """False for a product that takes any certificate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The whole answer."""
 
@@ -298,6 +325,7 @@ class Report:
     connections: tuple[Connection, ...]
     findings: tuple[Finding, ...]
     summary: Summary
+    gateway: Gateway | None = None
     schema: str = SCHEMA
 
 

@@ -19,7 +19,7 @@ from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from analyzer.report.characters import unescaped
-from analyzer.report.model import Capture, CertificateInfo, CheckReport, Report, Truststore
+from analyzer.report.model import Capture, CertificateInfo, CheckReport, Gateway, Report, Truststore
 from analyzer.report.public_authorities import PUBLIC_CAS, PUBLIC_ORGANISATIONS
 
 __all__ = ["redact"]
@@ -48,7 +48,7 @@ _KEPT = """
     version offered_versions alpn alpn_offered ja3 ja3s ja4 role key signature profile action chain_source
     versions cipher_suites cipher_suite groups group signature_algorithms requested_signature_algorithms
     requested_certificate_types of started_at not_before not_after first_time last_time first_at last_at at severity
-    host_source profiles
+    host_source profiles leg
 """
 KEPT = frozenset(_KEPT.split())
 """Fields whose values are words of the contract, registered names, times or fingerprints of software."""
@@ -434,7 +434,7 @@ class _Walk:
             return change(value)
         if isinstance(value, tuple):
             return tuple([self.redacted(item, change) for item in value])
-        if not dataclasses.is_dataclass(value):
+        if not dataclasses.is_dataclass(value) or isinstance(value, Gateway):
             return value
         if not isinstance(value, CertificateInfo):
             return self._fields_redacted(value)

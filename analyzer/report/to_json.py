@@ -45,7 +45,8 @@ def json_parts(report: Report) -> Iterator[str]:
     yield f'"truststore": {encode(_truststore(report.truststore))},\n'
     yield from _listed("connections", map(write, report.connections))
     yield from _listed("findings", map(encode, report.findings))
-    yield f'"summary": {encode(report.summary)}\n' + "}\n"
+    yield f'"summary": {encode(report.summary)},\n'
+    yield f'"gateway": {encode(report.gateway)}\n' + "}\n"
 
 
 def to_ndjson(report: Report) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from analyzer.gateways import Words
 from analyzer.report import model
 from analyzer.report.model import InputProblem, Report
 from analyzer.report.redact import redact
@@ -108,6 +109,8 @@ def test_the_schema_knows_every_field_of_the_model() -> None:
         "trust_problem": model.TrustProblem,
         "fix": model.Fix,
         "finding": model.Finding,
+        "gateway": model.Gateway,
+        "words": Words,
         "summary": model.Summary,
     }
     for name, kind in pairs.items():

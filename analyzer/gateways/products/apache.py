@@ -25,7 +25,7 @@ PRODUCT: Final = Product(
     errors=MappingProxyType(
         {
             "certificate": lines("""
-                AH02039: Certificate Verification: Error ({number}): {reason}
+                AH02276: Certificate Verification: Error ({number}): {reason}
                 AH02003: SSL Proxy connect failed
                 AH00898: Error during SSL Handshake with remote server
             """),

@@ -29,7 +29,7 @@ ERRORS: Final = MappingProxyType(
 WORDS: Final = Words(
     client="the Message Processor",
     server="the target endpoint",
-    store="the truststore behind the truststore reference",
+    store="the referenced truststore",
     leg="southbound: Message Processor to target endpoint",
     front="the Router",
 )
@@ -43,8 +43,8 @@ PRODUCT: Final = Product(
     title="Apigee Edge",
     profile="java",
     words=WORDS,
-    store="the truststore that SSLInfo/TrustStore of the TargetEndpoint names, best by a reference (ref://...): "
-    "a keystore with certificates only, one alias for each, PEM or DER",
+    store="the truststore that SSLInfo/TrustStore of the TargetEndpoint names, best by a truststore reference "
+    "(ref://...): a keystore with certificates only, one alias for each, PEM or DER",
     form=Form(together=False, intermediates=True),
     errors=ERRORS,
     repairs=MappingProxyType(

@@ -17,7 +17,7 @@ PRODUCT: Final = Product(
     words=Words(
         client="the .NET client",
         server="the destination",
-        store="the store of trusted roots",
+        store="the trusted root store",
         leg=".NET client to destination",
     ),
     store="Linux: OpenSSL's directory (SSL_CERT_DIR, /etc/ssl/certs); Windows: LocalMachine\\Root and LocalMachine\\CA",

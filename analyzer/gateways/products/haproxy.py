@@ -8,7 +8,10 @@ from typing import Final
 from analyzer.gateways import Form, Product, Words, lines
 
 _FAILED: Final = "SSL handshake failure"
-_OTHER_NAME: Final = ("bc_err=33 Server presented an SSL certificate different from the expected one",)
+_OTHER_NAME: Final = lines("""
+    Server presented an SSL certificate different from the expected one
+    Server presented an SSL certificate different from the configured one
+""")
 
 PRODUCT: Final = Product(
     name="haproxy",
@@ -17,7 +20,7 @@ PRODUCT: Final = Product(
     words=Words(
         client="HAProxy",
         server="the backend server",
-        store="the ca-file of the server line",
+        store="the ca-file",
         leg="HAProxy to backend server",
     ),
     store="the PEM file (or directory) that ca-file of the server line names; @system-ca stands for the system's",
@@ -25,7 +28,7 @@ PRODUCT: Final = Product(
     errors=MappingProxyType(
         {
             "certificate": (
-                f"bc_err=34 {_FAILED}",
+                _FAILED,
                 f'reason: Layer6 invalid response, info: "{_FAILED}"',
                 "certificate verify failed",
             ),
@@ -33,7 +36,7 @@ PRODUCT: Final = Product(
             "hostname-only-in-cn": _OTHER_NAME,
             **dict.fromkeys(
                 ("protocol-version-mismatch", "no-shared-cipher", "sni-rejected", "client-cert-missing"),
-                (f"bc_err=34 {_FAILED}",),
+                (_FAILED,),
             ),
         }
     ),
@@ -46,8 +49,11 @@ PRODUCT: Final = Product(
                 haproxy -c -f /etc/haproxy/haproxy.cfg && systemctl reload haproxy
             """),
             "host": lines("""
-                # In the server line of the backend; with option httpchk, check-sni too:
-                sni str({host}) verifyhost {host} check-sni {host}
+                # In the server line of the backend; the name in sni is the one that is checked, verifyhost counts \
+                    without it:
+                sni str({host}) verifyhost {host}
+                # With health checks over TLS:
+                check-sni {host}
                 haproxy -c -f /etc/haproxy/haproxy.cfg && systemctl reload haproxy
             """),
         }

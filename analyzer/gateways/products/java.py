@@ -22,9 +22,7 @@ ERRORS: Final = MappingProxyType(
     }
 )
 
-ONE_EACH: Final = (
-    "# One alias for each certificate: of a PEM file with two keytool stores the first, and does not say so."
-)
+ONE_EACH: Final = "# One alias for each certificate: of a PEM file with two keytool stores only the first."
 
 STORE_LINES: Final = (
     "keytool -importcert -noprompt -alias {alias} -file {file} -keystore TRUSTSTORE",
