@@ -35,6 +35,7 @@ from captures.record.recording import RECORDERS, RecordingError
 CANDIDATE = "backend-ca.pem"
 """The file of CA certificates that the backend's owner has sent."""
 
+_SHOWN_CHAIN = "showcerts.txt"
 _DEFAULT_OUT = Path(__file__).resolve().parents[1] / "gateways"
 
 
@@ -45,6 +46,7 @@ class Case:
     - `cause`: what an analysis should find, `None` when all is well
     - `logged`: finds the line of the log that speaks of the failed connection
     - `chain`, `store`: keys of `pki.CHAINS` and `pki.STORES`
+    - `tls`: the version that the backend speaks; from 1.3 on its chain is kept as `openssl s_client` sees it
     - `host`: the host that the product is told to ask for; `checks`: the name that it checks, where that differs
     - `options`: further lines (words, for HAProxy) of its configuration; `template`: another configuration
     - `requests`: how many connections there are, each with its line in the log
@@ -59,6 +61,7 @@ class Case:
     logged: str = ""
     chain: str = "usual"
     store: str = "with-root"
+    tls: str = "1.2"
     host: str = pki.HOST
     checks: str = ""
     options: tuple[str, ...] = ()
@@ -143,6 +146,16 @@ CASES: tuple[Case, ...] = (
         store="without-root",
         requests=3,
     ),
+    Case(
+        name="nginx-missing-root-tls13",
+        shows="TLS 1.3: the chain is encrypted, and the client leaves behind its Finished",
+        product="nginx",
+        cause="missing-root",
+        logged=r"upstream SSL certificate verify error: \(20:",
+        store="without-root",
+        tls="1.3",
+        options=("proxy_ssl_protocols TLSv1.2 TLSv1.3;",),
+    ),
     Case(name="nginx-success", shows="all is well", product="nginx", cause=None),
     Case(
         name="haproxy-missing-root",
@@ -226,6 +239,16 @@ CASES: tuple[Case, ...] = (
         change=lambda product: _nio(_jks(product)),
     ),
     Case(
+        name="java-missing-root-tls13",
+        shows="TLS 1.3: chain and alert are encrypted",
+        product="java",
+        cause="missing-root",
+        logged=_PKIX,
+        store="without-root",
+        tls="1.3",
+        options=(_JUL_WITH_MILLISECONDS,),
+    ),
+    Case(
         name="java-missing-root-debug",
         shows="the root is missing; javax.net.debug=ssl:handshake",
         product="java",
@@ -265,12 +288,14 @@ class Recorded:
 
 
 @contextlib.contextmanager
-def running_lab(chain: tuple[str, ...], *, delay: float = 0) -> Iterator[tuple[lab.Lab, subprocess.Popen[bytes]]]:
+def running_lab(
+    chain: tuple[str, ...], *, tls: str = "1.2", delay: float = 0
+) -> Iterator[tuple[lab.Lab, subprocess.Popen[bytes]]]:
     """Lay the wire and start a backend that sends `chain`, from the folder `backend` of the lab's directory."""
     names = (pki.HOST, pki.OTHER_HOST)
     with lab.Lab(names=names, family=4, delay=delay) as wire:
         products.write_backend(wire.directory / "backend", chain)
-        yield wire, products.serve(wire, wire.directory / "backend")
+        yield wire, products.serve(wire, wire.directory / "backend", tls=tls)
 
 
 def watch(wire: lab.Lab, talk: Callable[[], lab.Finished]) -> Recorded:
@@ -278,7 +303,7 @@ def watch(wire: lab.Lab, talk: Callable[[], lab.Finished]) -> Recorded:
     recorder, capture = RECORDERS["tcpdump"], wire.directory / "capture.pcap"
     with wire.recording(recorder.command(capture, PORT), ready=recorder.ready, settle=0.4):
         said = talk()
-    packets = walk.read(capture, port=PORT)
+    packets = walk.read(capture, port=PORT, keylog=wire.directory / products.KEYS)
     if not packets:
         raise RecordingError(f"no packet was recorded; the product said:\n{said.output}")
     return Recorded(capture=capture, packets=packets, said=said)
@@ -287,7 +312,7 @@ def watch(wire: lab.Lab, talk: Callable[[], lab.Finished]) -> Recorded:
 def record(case: Case, out: Path, programs: Path) -> None:
     """Record one case into the folder `out`, which is made afresh. `programs` holds the compiled programs."""
     product = case.running
-    with running_lab(pki.CHAINS[case.chain]) as (wire, _):
+    with running_lab(pki.CHAINS[case.chain], tls=case.tls) as (wire, _):
         folder = wire.directory / "product"
         products.install(
             product, folder, host=case.host, store=pki.STORES[case.store], options=case.options, template=case.template
@@ -304,6 +329,8 @@ def record(case: Case, out: Path, programs: Path) -> None:
         for name in (product.configuration, product.store, product.log):
             if (folder / name).exists():
                 shutil.copyfile(folder / name, out / name)
+        if case.tls == "1.3":
+            (out / _SHOWN_CHAIN).write_text(_show_chain(wire, case.host))
     if case.cause is not None:
         (out / CANDIDATE).write_bytes(pki.pem(("acme-intermediate", "acme-root")))
     version = stacks.version_of(product.version, product.version_pattern)
@@ -315,6 +342,7 @@ def record(case: Case, out: Path, programs: Path) -> None:
         "configuration": [product.configuration],
         "truststore": [product.store],
         "candidates": [CANDIDATE] if case.cause else [],
+        "server_chain_file": _SHOWN_CHAIN if case.tls == "1.3" else None,
         "host": case.checks or case.host,
         "zone": case.zone,
         "server_chain": list(pki.digests(pki.CHAINS[case.chain])),
@@ -360,6 +388,12 @@ def matching_lines(log: Path, pattern: str) -> list[int]:
     if not found:
         raise RecordingError(f"no line has {pattern!r}:\n{log.read_text()}")
     return found
+
+
+def _show_chain(wire: lab.Lab, host: str) -> str:
+    """Ask the backend for its chain, as anybody can from anywhere."""
+    command = ["openssl", "s_client", "-connect", f"{host}:{PORT}", "-servername", host, "-showcerts"]
+    return wire.run(wire.client, [*command, "-no-CAfile", "-no-CApath", "-no-CAstore"], timeout=10).output
 
 
 def _logged(case: Case, log: Path, streams: list[int]) -> list[dict[str, Any]]:

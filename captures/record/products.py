@@ -22,6 +22,8 @@ from captures.record.stacks import JAVA_SETTINGS, PROGRAMS
 
 PORT = 443
 CHAIN = "fullchain.pem"
+KEYS = "keylog"
+"""Where the backend writes the session secrets, for tshark to look into what TLS 1.3 encrypts."""
 
 _LISTEN = 8080
 _WRITTEN = 0.3
@@ -130,6 +132,7 @@ def serve(wire: Lab, folder: Path, *, tls: str = "1.2") -> subprocess.Popen[byte
     """Start the backend on the server's host."""
     program = str(PROGRAMS / "tls_server.py")
     command = [sys.executable, program, str(PORT), str(folder / CHAIN), str(folder / "privkey.pem"), tls]
+    command.append(f"keylog={wire.directory / KEYS}")
     return wire.start(wire.server, command, log="backend.log", listening=PORT)
 
 

@@ -8,6 +8,7 @@ ca=FILE         PEM bundle of the CAs of clients
 ciphers=LIST    as OpenSSL writes it
 alpn=LIST       the application protocols, with commas between them
 sni=HOST        refuse clients that ask for another name, or for none: unrecognized_name
+keylog=FILE     write the session secrets there
 pause=SECONDS   wait after the accept before the handshake begins
 stall=SECONDS   send the first record of the server's flight, wait, then send the rest
 leave=WHEN:HOW  leave without an alert: WHEN is record (the first record of the flight is out) or answer (the
@@ -62,6 +63,8 @@ def _context(chain: str, key: str, version: str, options: dict[str, str]) -> ssl
     context.verify_mode = _VERIFY.get(options.get("verify", ""), ssl.CERT_NONE)
     if "ca" in options:
         context.load_verify_locations(options["ca"])
+    if "keylog" in options:
+        context.keylog_filename = options["keylog"]
     if "ciphers" in options:
         context.set_ciphers(options["ciphers"])
     if "alpn" in options:
