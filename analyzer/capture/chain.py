@@ -7,6 +7,7 @@ counts only when the one before it ends exactly where it began. So guesses save 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 from struct import Struct
 from typing import Final
@@ -14,12 +15,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.capture.batch import gather
 from analyzer.dataclass import dataclass
 
 __all__ = ["RecordShape", "consecutive"]
 
-_WALKERS: Final = 256
+_WALKERS: Final = 1024
 _APART: Final = 8192
 """Bytes between two walkers at least; less to walk than a few of these is walked in a plain loop."""
 _SEARCHED: Final = 1664
@@ -121,27 +121,20 @@ class _Walk:
         """`start`, and places further on that look like the beginning of a record."""
         shape = self._shape
         count = min(_WALKERS, (self.end - start) // _APART)
-        places = start + np.arange(1, count, dtype=np.int64) * ((self.end - start) // count)
-        places = places[places + _SEARCHED + len(shape.mark) + shape.mark_at <= self.end]
-        size = _SEARCHED + len(shape.mark)
-        rows = gather(self._data, places + shape.mark_at, np.dtype(("u1", (size,))))
-        marked = rows[:, :_SEARCHED] == shape.mark[0]
-        for index, byte in enumerate(shape.mark[1:], start=1):
-            marked &= rows[:, index : index + _SEARCHED] == byte
-        which, inside = np.divmod(np.flatnonzero(marked), _SEARCHED)
-        likely = places[which] + inside
+        apart = (self.end - start) // count
+        search = re.compile(re.escape(shape.mark)).search
+        view = self._data.data
+        marks = [search(view, place, place + _SEARCHED) for place in range(start + apart, self.end - _SEARCHED, apart)]
+        likely = np.array([mark.start() - shape.mark_at for mark in marks if mark is not None], dtype=np.int64)
+        likely = likely[likely > start]
         at = likely
         good = np.ones(len(at), dtype=np.bool_)
         for _ in range(3):
-            following = self._next(at)
-            good &= following >= 0
+            following, sound = self._next(at)
+            good &= sound & (following < self.end)
             at = np.where(good, following, start)
-            good &= at < self.end
-            at = np.where(good, at, start)
             good &= self._is_marked(at)
-        which, likely = which[good], likely[good]
-        first = np.concatenate([[True], which[1:] != which[:-1]])[: len(which)]
-        return np.concatenate([[start], likely[first]])
+        return np.concatenate([[start], likely[good]])
 
     def in_step(self, begins: Column) -> tuple[Column, Column, Column]:
         """What each walker finds from its beginning up to the next one's, how much that is, and where it ends."""
@@ -151,8 +144,8 @@ class _Walk:
         steps: list[Column] = []
         few = max(len(at) // _FEW, 1)
         while int(np.count_nonzero(live)) > few:
-            following = self._next(np.where(live, at, begins))
-            live &= following >= 0
+            following, sound = self._next(at)
+            live &= sound
             steps.append(np.where(live, at, -1))
             at = np.where(live, following, at)
             live &= at < limits
@@ -177,17 +170,18 @@ class _Walk:
             result &= self._data[at + index] == byte
         return result
 
-    def _next(self, at: Column) -> Column:
-        """Where the records at positions `at` (all below the end) end; -1 where there is no plain, whole one."""
+    def _next(self, at: Column) -> tuple[Column, NDArray[np.bool_]]:
+        """Where the records at positions `at` (none behind the end) end, and which of them are plain, whole ones."""
         shape = self._shape
         length = self._lengths[at + shape.length_at].astype(np.int64)
-        following = at + length + shape.overhead
+        following = at + length
+        following += shape.overhead
         if shape.multiple > 1:
             following += -length % shape.multiple
-        bad = (length > shape.longest) | (following > self.end)
+        sound = length <= shape.longest
+        sound &= following <= self.end
         if shape.shortest:
-            bad |= length < shape.shortest
+            sound &= length >= shape.shortest
         if shape.mark_decides:
-            bad |= ~self._is_marked(at)
-        following[bad] = -1
-        return following
+            sound &= self._is_marked(at)
+        return following, sound

@@ -103,6 +103,7 @@ class Refusal:
     tls13: bool = False
 
 
+@lru_cache(maxsize=4)
 def refusal(case: Case) -> Refusal | None:
     """Whether the client left as one leaves who refuses the server's certificate."""
     ending = case.ending

@@ -14,7 +14,8 @@ awscrt; NSS, Erlang, wolfSSL and Mbed TLS under their own clients.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from analyzer.dataclass import dataclass
 from analyzer.diagnosis.alerts import EXPIRY
@@ -72,18 +73,18 @@ class Shape:
     scsv: bool | None = None
     greased: bool = False
 
-    def fits(self, hello: ClientHello) -> bool:
+    def fits(self, hello: _Written) -> bool:
         """Whether a ClientHello is of this shape."""
-        if self.point_formats is not None and hello.ec_point_formats != self.point_formats:
+        if self.point_formats is not None and hello.point_formats != self.point_formats:
             return False
-        if self.scsv is not None and self.scsv != (_SCSV in hello.cipher_suites):
+        if self.scsv is not None and self.scsv != (_SCSV in hello.suites):
             return False
-        if self.greased != any(map(is_grease, hello.cipher_suites)):
+        if self.greased != any(map(is_grease, hello.suites)):
             return False
-        algorithms = tuple(each for each in hello.signature_algorithms if each not in _ML_DSA and not is_grease(each))
+        algorithms = tuple(each for each in hello.signatures if each not in _ML_DSA and not is_grease(each))
         if algorithms[: len(self.signatures)] != self.signatures:
             return False
-        sent = [extension.type for extension in hello.extensions]
+        sent = hello.extensions
         places = [sent.index(kind) for kind in self.order if kind in sent]
         in_order = len(places) == len(self.order) and places == sorted(places)
         return in_order and self.sent <= set(sent) and not self.never & set(sent)
@@ -107,14 +108,34 @@ class Library:
 
     def wrote(self, hello: ClientHello) -> bool:
         """Whether a ClientHello is written as this library writes it."""
+        return self._wrote(_written(hello))
+
+    def _wrote(self, hello: _Written) -> bool:
         return any(shape.fits(hello) for shape in self.shapes)
 
 
 def library_of(hello: ClientHello | None) -> Library | None:
     """The library behind a ClientHello, when exactly one row fits."""
-    if hello is None or not hello.complete:
-        return None
-    found = [library for library in LIBRARIES if library.wrote(hello)]
+    return None if hello is None or not hello.complete else _library_of(_written(hello))
+
+
+class _Written(NamedTuple):
+    """All that shapes look at; the same in every ClientHello of one program, while its random values differ."""
+
+    suites: tuple[int, ...]
+    extensions: tuple[int, ...]
+    point_formats: tuple[int, ...]
+    signatures: tuple[int, ...]
+
+
+def _written(hello: ClientHello) -> _Written:
+    types = tuple([extension.type for extension in hello.extensions])
+    return _Written(hello.cipher_suites, types, hello.ec_point_formats, hello.signature_algorithms)
+
+
+@lru_cache(maxsize=64)
+def _library_of(hello: _Written) -> Library | None:
+    found = [library for library in LIBRARIES if library._wrote(hello)]  # noqa: SLF001 - of this module
     return found[0] if len(found) == 1 else None
 
 

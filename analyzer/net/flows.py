@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -497,6 +498,7 @@ class Flows:
             total=total.data,
             breaks=np.flatnonzero(broken).data,
             find_likely=lambda: np.flatnonzero(self._likely(segments.data, payload, captured)).data,
+            find_repeats=partial(_repeats, segments.data, payload, length, total),
         )
         run_flow, run_side = flow[order[starts]], side[order[starts]]
         for number, base, known, first, last, whole, count in zip(
@@ -568,6 +570,20 @@ def _grouping_is_exact(order: Column, connection: NDArray[np.uint64], ends: tupl
 def _starts(key: NDArray[np.generic]) -> Column:
     """Indices at which a sorted column takes a new value."""
     return np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+
+
+def _repeats(
+    data: NDArray[np.uint8], payload: Column, length: Column, total: Column, at: int, size: int, stride: int, count: int
+) -> list[int]:
+    """See `Rows.find_repeats`."""
+    places = np.arange(at, at + count * stride, stride)
+    index = total.searchsorted(places, side="right") - 1
+    inside = places - total[index]
+    found = data[(payload[index] + inside)[:, np.newaxis] + np.arange(size)]
+    same = (found == found[0]).all(axis=1) & (inside + size <= length[index])
+    whole = count if same.all() else int(same.argmin())
+    repeated: list[int] = index[:whole].tolist()
+    return repeated
 
 
 def _key(high_0: int, low_0: int, port_0: int, high_1: int, low_1: int, port_1: int) -> int:

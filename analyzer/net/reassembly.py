@@ -29,6 +29,8 @@ _HALF: Final = 1 << 31
 _MAX_HELD_BYTES: Final = 1 << 20
 _MAX_HELD_SEGMENTS: Final = 1024
 """Beyond this much held back the hole is taken for lost: the capture dropped the packet."""
+_MAX_REPEATS: Final = 4096
+"""Places looked at together at most."""
 _MAX_GAPS: Final = 64
 _MAX_RETRANSMISSIONS: Final = 32
 
@@ -55,6 +57,8 @@ class Rows:
     """Indices of segments that do not follow the one before, or lack bytes: all others continue without a hole."""
     find_likely: Callable[[], Sequence[int]]
     """Finds `likely`; few batches have anybody who asks."""
+    find_repeats: Callable[[int, int, int, int], Sequence[int]] | None = None
+    """`Run.repeats`: at a place of `total`, so many bytes, how far apart, how often."""
     _likely: Sequence[int] | None = None
 
     @property
@@ -101,6 +105,16 @@ class Run:
             parts.append(rows.view[start : start + take])
             count -= take
         return b"".join(parts)
+
+    def repeats(self, position: int, size: int, stride: int) -> Sequence[int]:
+        """Where the `size` bytes at `position` stand again, `stride` bytes on and so forth: the segments, from its own.
+
+        Each lies within one segment and the run. All are looked at together, which is what bulk data is for.
+        """
+        if self.rows.find_repeats is None:
+            return (self._index(position),)
+        count = min((self.end - position - size) // stride + 1, _MAX_REPEATS)
+        return self.rows.find_repeats(position + self.shift, size, stride, count)
 
     def packet_at(self, position: int) -> int:
         """Frame number of the segment that holds the byte at `position`."""

@@ -160,12 +160,17 @@ def _block(data: bytes, start: int, what: str) -> tuple[Extension, ...]:
 _MAX_REMEMBERED: Final = 1024
 """Bytes of an extension block that may be remembered."""
 _remembered_block = lru_cache(maxsize=256)(_block)
+_KEY_SHARE: Final = 51
 
 
 def value_of(extension: Extension, carrier: Carrier) -> object:
     """Parse an extension of the message `carrier`; without a row for it the value is its body."""
     read = _TABLE[carrier].get(extension.type)
-    return extension.body if read is None else parse_as(extension, read)
+    if read is None:
+        return extension.body
+    # Of the extensions of one stack only the key share differs from hello to hello.
+    remembered = len(extension.body) <= _MAX_REMEMBERED and extension.type != _KEY_SHARE
+    return (_remembered_value if remembered else parse_as)(extension, read)
 
 
 def parse_as(extension: Extension, read: Callable[[Reader], Value]) -> Value:
@@ -177,6 +182,11 @@ def parse_as(extension: Extension, read: Callable[[Reader], Value]) -> Value:
     except WireError as error:
         raise WireError(error.what, extension.offset + error.offset, error.reason) from None
     return value
+
+
+@lru_cache(maxsize=1024)
+def _remembered_value(extension: Extension, read: Callable[[Reader], object]) -> object:
+    return parse_as(extension, read)
 
 
 def unpack_u16(data: bytes, what: str, offset: int) -> tuple[int, ...]:

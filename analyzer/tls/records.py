@@ -46,6 +46,8 @@ _MAX_MESSAGE: Final = 2 << 20
 """Longest handshake message joined, in bytes. Wireshark gives up at 256 KiB; real chains of that size exist."""
 _MAX_RECORDS_KEPT: Final = 16
 _MAX_LAST_KEPT: Final = 4
+_MANY: Final = 8
+"""Records of application data from which on it pays to look for all that are of one length at once."""
 _MAX_MESSAGES: Final = 512
 _MAX_SHARED: Final = 1 << 15
 """Bytes of a Certificate message that may be remembered for the next connection."""
@@ -288,6 +290,7 @@ class RecordReader:
         begun = position
         count = size = 0
         kept = len(seen.application)
+        before = -1
         latest: list[tuple[int, int, int]] = []
         while position + 5 <= end:
             at = position + shift
@@ -299,7 +302,14 @@ class RecordReader:
             kind, major, minor, length = _RECORD_HEADER.unpack_from(view, start)
             if major != 3 or minor >= MINORS or length > MAX_RECORD:
                 break
-            if kind == _APPLICATION_DATA:
+            if kind == _APPLICATION_DATA and length == before and end - position > _MANY * length:
+                many = self._alike(run, position, length, latest)
+                kept = len(seen.application)
+                count += many
+                size += many * length
+                position += (many - 1) * (5 + length)
+            elif kind == _APPLICATION_DATA:
+                before = length
                 count += 1
                 size += length
                 if kept < _MAX_RECORDS_KEPT:
@@ -332,6 +342,20 @@ class RecordReader:
         del seen.application_last[:-_MAX_LAST_KEPT]
         self.wanted = position
         return position > begun
+
+    def _alike(self, run: Run, position: int, length: int, latest: list[tuple[int, int, int]]) -> int:
+        """Take the application data from `position` on while records are of one length; gives how many there are.
+
+        A sender of bulk data fills its records. What is not kept is added to `latest`: segment, length, position.
+        """
+        rows, seen, stride = run.rows, self.seen, 5 + length
+        places = list(zip(run.repeats(position, 5, stride), range(position, run.end, stride), strict=False))
+        room = _MAX_RECORDS_KEPT - len(seen.application)
+        for index, at in places[:room]:
+            packet = max(self._latest, rows.packet[index])
+            seen.application.append(RecordSeen(_APPLICATION_DATA, length, packet, rows.time_ns[index], at))
+        latest += [(index, length, at) for index, at in places[room:][-_MAX_LAST_KEPT:]]
+        return len(places)
 
     def _whole(self, run: Run, body: bytes, first: int) -> None:
         """Take the body of a kept record; `first` is the packet of its first byte."""
