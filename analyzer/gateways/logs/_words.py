@@ -16,7 +16,7 @@ from typing import Final
 from analyzer.dataclass import dataclass
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
 
-__all__ = ["ANY_CERTIFICATE", "Said", "alert_codes", "read_words"]
+__all__ = ["ANY_CERTIFICATE", "NO_CONNECTION", "Said", "alert_codes", "read_words"]
 
 ANY_CERTIFICATE: Final = frozenset(SERVER_CERTIFICATE_CODES)
 """The server's certificate was refused, and the text does not tell for what."""
@@ -31,9 +31,15 @@ _LEFT: Final = frozenset({"client-closed", "certificate-rejected"}) | ANY_CERTIF
 _SERVER_LEFT: Final = frozenset({"server-closed", "server-reset", "client-cert-missing", "client-cert-rejected"})
 _VERSION: Final = frozenset({"protocol-version-mismatch"})
 _CIPHER: Final = frozenset({"no-shared-cipher"})
+_CIPHER_OR_VERSION: Final = _CIPHER | _VERSION
 _BROKEN: Final = frozenset({"handshake-integrity"})
 _SILENT: Final = frozenset({"server-silent", "connect-timeout", "path-mtu-blackhole", "client-closed"})
 _NOT_REACHED: Final = frozenset({"connect-timeout", "connection-refused", "server-silent", "path-mtu-blackhole"})
+NO_CONNECTION: Final = (
+    ANY_CERTIFICATE | _CIPHER_OR_VERSION | _NOT_REACHED | _SERVER_LEFT | _CLIENT_REFUSED
+    | {"handshake-integrity", "not-tls", "sni-rejected", "certificate-rejected", "client-closed", "unexplained"}
+)  # fmt: skip
+"""A product that says only that there is no connection to its backend."""
 _MANY: Final = 8
 """A text that may mean more causes than this says that something failed, not why."""
 
@@ -368,7 +374,11 @@ def alert_codes(number: int, sender: str) -> frozenset[str]:
     return ANY_CERTIFICATE | {"certificate-rejected"}
 
 
-_PATTERN: Final = re.compile("|".join(re.escape(text) for text in sorted(_TABLE, key=len, reverse=True)))
+_TOKEN: Final = re.compile(r"[a-z0-9]+")
+_BY_WORD: Final[dict[str, list[str]]] = {}
+"""The texts of the table by the longest word in each: a line is compared with those few whose word is in it."""
+for _text in _TABLE:
+    _BY_WORD.setdefault(max(_TOKEN.findall(_text), key=len), []).append(_text)
 _NUMBER: Final = re.compile(r"\b(?:ssl )?alert number (\d{1,3})\b")
 _RECEIVED: Final = re.compile(
     r"(?:received fatal alert: |fatal alert received: |remote error: tls: |(?:ssl|tls)v[\d.]+ alert |"
@@ -395,35 +405,38 @@ def read_words(text: str) -> Said | None:
     """What a text says; None when there is no word of a failure in it."""
     low = text.lower()
     words: dict[str, _Meaning] = {}
-    spans: list[tuple[int, int]] = []
-    for match in _PATTERN.finditer(low):
-        words.setdefault(match[0], _TABLE[match[0]])
-        spans.append(match.span())
-        if len(words) >= _MOST_WORDS:
-            break
-    for match in _VERIFY.finditer(low):
-        known = _X509.get(int(match[1] or match[2]))
-        if known is not None:
-            words.setdefault(known, _TABLE[known])
-    received = _alert_of(low)
-    sent = _SENT.search(low)
+    tokens = _BY_WORD.keys() & _TOKEN.findall(low)
+    for known in sorted((text for token in tokens for text in _BY_WORD[token] if text in low), key=len, reverse=True):
+        if not any(known in longer for longer in words):
+            words[known] = _TABLE[known]
+    for match in _VERIFY.finditer(low) if "num" in low or "x509_v" in low else ():
+        name = _X509.get(int(match[1] or match[2]))
+        if name is not None:
+            words.setdefault(name, _TABLE[name])
+    received = _alert_of(low) if "alert" in low or "remote error" in low else None
+    sent = _SENT.search(low) if "fatal" in low else None
     sent_number = _ALERTS.get((sent[1] or sent[2]).replace("_", " ")) if sent is not None else None
     if not words and received is None and sent_number is None:
         return None
-    shown = tuple(text[start:end] for start, end in dict.fromkeys(spans))
     if received is not None:
         # The peer said it, so its own words for the alert are no finding of the writer.
         number, name = received
         words = {word: meaning for word, meaning in words.items() if word not in _SAME_AS_AN_ALERT}
         words[name] = alert_codes(number, "server"), alert_codes(number, "client")
-        shown = (*(item for item in shown if item.lower() in words), name)
     return Said(
-        words=tuple(dict.fromkeys(shown))[:_MOST_WORDS] or tuple(words),
+        words=_as_written(words, text, low),
         as_client=_narrowed(meaning[0] for meaning in words.values()),
         as_server=_narrowed(meaning[1] for meaning in words.values()),
         alert=received[0] if received is not None else None,
         sent=sent_number,
     )
+
+
+def _as_written(words: Iterable[str], text: str, low: str) -> tuple[str, ...]:
+    """The words in the order and the letters of the text, as far as they stand in it."""
+    same = len(low) == len(text)
+    places = sorted((place if (place := low.find(word)) >= 0 else len(low), word) for word in words)
+    return tuple(text[at : at + len(word)] if same and at < len(low) else word for at, word in places[:_MOST_WORDS])
 
 
 _SAME_AS_AN_ALERT: Final = frozenset({"bad_certificate", "unexpected message", "certificate revoked"})

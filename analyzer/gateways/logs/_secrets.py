@@ -1,0 +1,42 @@
+"""A log line fit to be shown: no credentials, no query strings, one printable line of bounded length."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["MOST_KEPT", "MOST_TEXT", "shown"]
+
+MOST_TEXT: Final = 1000
+"""Characters of a line that are shown."""
+MOST_KEPT: Final = 3000
+"""Characters of a line that are kept for it."""
+_GONE: Final = "[removed]"
+_RULES: Final = (
+    ("-----begin ", re.compile(r"-----BEGIN [^-\n]{1,60}-----.*?(?:-----END [^-\n]{1,60}-----|$)", re.DOTALL), _GONE),
+    ("authorization", re.compile(r"(?i)\b(authorization\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?)[^\"'\n]{1,4000}"), rf"\1{_GONE}"),
+    ("cookie", re.compile(r"(?i)\b((?:set-)?cookie\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?)[^\"'\n]{1,4000}"), rf"\1{_GONE}"),
+    ("", re.compile(r"(?i)\b(bearer|basic|digest|negotiate) [\w.~+/=-]{8,4000}"), rf"\1 {_GONE}"),
+    ("eyj", re.compile(r"\beyJ[\w-]{5,4000}\.[\w-]{0,4000}(?:\.[\w-]{0,4000})?"), _GONE),
+    ("", re.compile(
+        r"(?i)((?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|subscription-key|credentials?|signature|"
+        r"private[_-]?key)\\?[\"']?\s{0,3}[:=]\s{0,3})(?:\\?[\"'][^\"'\n]{0,4000}|[^\s\"',;&)}]{1,4000})"
+    ), rf"\1{_GONE}"),
+    ("@", re.compile(r"(?<=://)[^/\s@\"']{1,300}@"), f"{_GONE}@"),
+    ("?", re.compile(r"(?<=[\w/=%.-])\?[\w.%+~\[\]-]{1,200}=[^\s\"'<>)]{0,4000}"), f"?{_GONE}"),
+)  # fmt: skip
+"""What must stand in a line for a rule to be looked at (in lower case), the pattern, and what stands for it."""
+_SPACE: Final = re.compile(r"\s+")
+
+
+def shown(text: str) -> str:
+    """`text` without secrets, its lines joined by one blank each, cut after `MOST_TEXT` characters."""
+    text = text[:MOST_KEPT]
+    low = text.lower()
+    for mark, pattern, stand_in in _RULES:
+        if mark in low:
+            text = pattern.sub(stand_in, text)
+    text = _SPACE.sub(" ", text).strip()
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT - 1]}…"
