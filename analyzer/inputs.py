@@ -6,19 +6,22 @@ Shared by `pipeline` (the main job) and `inspection` (`check` and `store`).
 from __future__ import annotations
 
 import sys
+import zlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
+from glob import glob
 from mmap import ACCESS_READ, mmap
 from os import SEEK_END
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from analyzer.errors import InputError
 from analyzer.report.model import InputProblem, StoreEntryInfo, Truststore
 
 if TYPE_CHECKING:
     from analyzer.gateways import Product
+    from analyzer.gateways.matching import LogMatcher
     from analyzer.tls.rsa import ServerKey
     from analyzer.tls.sealed import KeyRing
     from analyzer.trust.chain import SavedChain
@@ -31,8 +34,10 @@ __all__ = [
     "chain_of",
     "gateway_named",
     "keys_of",
+    "log_files",
     "profiles_asked",
     "public_roots",
+    "read_logs",
     "require_zone",
     "store_problems",
     "truststore_info",
@@ -51,6 +56,7 @@ _PRIVATE_KEY: Final = b"PRIVATE KEY-----"
 _HEAD: Final = 1 << 16
 """Bytes in which it stands, if the file is none of a log."""
 
+_PATTERN: Final = frozenset("*?[")
 _HOW: Final = "Save the output of `openssl s_client -connect HOST:443 -servername HOST -showcerts`, or give a PEM file"
 
 
@@ -135,6 +141,67 @@ def keys_of(paths: Paths, password: str | None = None) -> KeyRing | None:
         else:
             log.add(data, str(path))
     return KeyRing(log, tuple(keys))
+
+
+def log_files(paths: Paths) -> list[Path]:
+    """The logs that were named: files, all files of a directory, those that a pattern fits.
+
+    Raises `InputError` where there is none.
+    """
+    found: list[Path] = []
+    for name in as_paths(paths):
+        path = Path(name)
+        if path.is_dir():
+            files = sorted(item for item in path.iterdir() if item.is_file() and not item.name.startswith("."))
+        elif path.exists() or not _PATTERN & set(str(name)):
+            files = [path] if path.exists() else []
+        else:
+            matches = glob(str(name))  # noqa: PTH207 - Path.glob takes no absolute pattern
+            files = sorted(path for path in map(Path, matches) if path.is_file())
+        if not files:
+            raise InputError(str(name), "there is no such log")
+        found += files
+    return list(dict.fromkeys(found))
+
+
+def read_logs(paths: Iterable[Path], matcher: LogMatcher, near_ns: int) -> tuple[int, tuple[InputProblem, ...]]:
+    """Give the matcher what the logs say; how many lines there were, and what was wrong with the files.
+
+    A log that cannot be read, to its end or at all, is a problem and stops nothing. `near_ns` is a moment of the
+    capture.
+    """
+    from analyzer.gateways.logs._reader import LogFile
+
+    lines = 0
+    problems: list[InputProblem] = []
+    for path in paths:
+        log = LogFile(str(path), near_ns, matcher.wanted)
+        try:
+            with path.open("rb") as file:
+                for entry in log.entries(_unpacked(file)):
+                    matcher.add(entry)
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or "it ends too early"
+            problems.append(InputProblem(code="unreadable-log", text=f"cannot be read: {reason}", source=str(path)))
+        else:
+            if log.lines and not log.blocks:
+                text = "no line speaks of a TLS handshake in the words of a product that is known"
+                problems.append(
+                    InputProblem(code="log-without-handshakes", text=text, source=str(path), severity="note")
+                )
+        lines += log.lines
+    return lines, tuple(problems)
+
+
+def _unpacked(file: BinaryIO) -> BinaryIO:
+    """The same file, decompressed when it is a gzip file."""
+    head = file.read(2)
+    file.seek(0)
+    if head != b"\x1f\x8b":
+        return file
+    import gzip
+
+    return cast("BinaryIO", gzip.GzipFile(fileobj=file))
 
 
 def _key_file(name: str) -> bytes | mmap:

@@ -19,14 +19,16 @@ from analyzer.inputs import (
     chain_of,
     gateway_named,
     keys_of,
+    log_files,
     profiles_asked,
     public_roots,
+    read_logs,
     require_zone,
     store_problems,
     truststore_info,
 )
 from analyzer.report.build import broken_connection, connection_report, summary
-from analyzer.report.model import Capture, Connection, InputProblem, Report
+from analyzer.report.model import Capture, Connection, InputProblem, Logs, Report
 from analyzer.tls import connection as wire
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ def analyze(
     server_chain: str | Path | None = None,
     candidate: Paths = None,
     keylog: Paths = None,
+    log: Paths = None,
     at: datetime | None = None,
     all: bool = True,  # noqa: A002 - the option's name in the contract
     redact: bool = False,
@@ -75,10 +78,10 @@ def analyze(
     `captures`: a path, several, or an open binary file; `-` is standard input. `truststore`, `client_ca` and
     `candidate` are paths of stores (or the words `system`, `mozilla`), `keylog` of NSS key logs or of a server's RSA
     private key (secrets that a pcapng holds itself are used without it), `at` an aware datetime to validate at
-    instead of the time of the packet that carried the chain, `all` gives completed connections their timeline and
-    fingerprints too, `progress` is called with (bytes read, bytes in all or 0). Raises `InputError` when there is
-    nothing to work with: no readable capture, an unknown profile. What can be used in part
-    is used, and the rest is in the report's problems.
+    instead of the time of the packet that carried the chain, `log` names logs and traces of products, `all` gives
+    completed connections their timeline and fingerprints too, `progress` is called with (bytes read, bytes in all or
+    0). Raises `InputError` when there is nothing to work with: no readable capture, an unknown profile. What can be
+    used in part is used, and the rest is in the report's problems.
     """
     from analyzer.report.negotiation import compared
 
@@ -98,13 +101,18 @@ def analyze(
         list(captures) if isinstance(captures, Sequence) and not isinstance(captures, str) else [captures]
     )
     keys = _Keys(keys_of(keylog, truststore_password), named=keylog is not None)
+    logs = log_files(log) if log is not None else None
     reader, decoder, flows = _read(sources, keys, progress)
     if keys.came_late(flows):
         keys.complete = reader.can_be_read_again
         if keys.complete:
             reader, decoder, flows = _read(sources, keys, progress)
-    connections = compared(tuple(_connections(flows, settings, keys, reader.last_time_ns or 0, in_full=all)))
-    report = _report(reader, decoder, settings, connections, keys.problems())
+    in_full = all or logs is not None
+    connections = compared(tuple(_connections(flows, settings, keys, reader.last_time_ns or 0, in_full=in_full)))
+    told = None
+    if logs is not None:
+        connections, told = _with_logs(connections, logs, reader.last_time_ns or 0)
+    report = replace(_report(reader, decoder, settings, connections, keys.problems()), logs=told)
     if settings.product is not None:
         from analyzer.report.product import gateway_of, told_for
 
@@ -116,6 +124,21 @@ def analyze(
 
         return redacted(report)
     return report
+
+
+def _with_logs(
+    connections: tuple[Connection, ...], files: Sequence[Path], near_ns: int
+) -> tuple[tuple[Connection, ...], Logs]:
+    """The connections with what the logs say of them, and what is to be said of the logs."""
+    from analyzer.gateways.matching import LogMatcher
+    from analyzer.report.logs import beside, logs_of, seen
+
+    matcher = LogMatcher(seen(connections))
+    lines, problems = read_logs(files, matcher, near_ns)
+    matched = matcher.result()
+    connections = beside(connections, matched)
+    sources = [str(file) for file in files]
+    return connections, logs_of(connections, matched, sources=sources, lines=lines, problems=problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -174,7 +174,7 @@ def test_a_store_of_which_nothing_can_be_read_lacks_no_root(capsys: Capsys) -> N
         ([PLAYBOOK, "--profile", "netscape"], "there is no profile 'netscape'"),
         ([PLAYBOOK, "--at", "yesterday"], "is no time"),
         ([PLAYBOOK, "--at", "2026-01-01T00:00:00"], "has no time zone"),
-        ([PLAYBOOK, "--log", "error.log"], "not read in this version"),
+        ([PLAYBOOK, "--log", "no-such.log"], "there is no such log"),
         ([PLAYBOOK, "--keylog", "no-such.keys"], "there is no such key log"),
         ([PLAYBOOK, "-o", "/no/such/folder/ticket.md"], "cannot be written"),
         (["explain", "no-such-code"], "there is no such cause code"),

@@ -26,7 +26,6 @@ _M_MMAP_THRESHOLD: Final = -3
 """Parameters of glibc's `mallopt` (malloc.h); the second takes 32 MB at most."""
 _LATER_OPTIONS: Final = {
     "--config": "product configuration is not read in this version; give --truststore and --host",
-    "--log": "product logs are not read in this version",
     "--fix-dir": "repair kits are not in this version; the report names the repair",
 }
 
@@ -68,6 +67,7 @@ def run(words: list[str]) -> int:
             verify_depth=options.verify_depth,
             server_chain=options.server_chain,
             keylog=options.keylog,
+            log=options.log,
             candidate=options.candidate,
             at=moment(options.at),
             all=options.all or form in ("json", "ndjson"),
@@ -106,6 +106,8 @@ def parser() -> Parser:
     add("--server-chain", metavar="FILE", help=text)
     text = "key log that opens what is encrypted: SSLKEYLOGFILE, or the server's RSA private key (repeatable)"
     add("--keylog", action="append", metavar="FILE", help=text)
+    text = "a product's log or trace, matched to the connections: a file, a directory or a pattern (repeatable)"
+    add("--log", action="append", metavar="FILE", help=text)
     add("--dissector", choices=("native",), default="native", help="who reads the handshakes")
     main.add_report(_FORMATS)
     add("--all", action="store_true", help="show completed connections in full too")
@@ -165,7 +167,8 @@ def _render(report: Report, form: str, output: str | None, *, all_connections: b
 def _status(report: Report) -> int:
     """Print what went wrong with the inputs, and find the exit status."""
     store = report.truststore.problems if report.truststore is not None else ()
-    lost = tell((*report.capture.problems, *store))
+    logs = report.logs.problems if report.logs is not None else ()
+    lost = tell((*report.capture.problems, *store, *logs))
     faults = [connection for connection in report.connections if connection.fault is not None]
     for connection in faults:
         say(f"fault of hsanalyze in connection {connection.id}: {connection.fault}; please report it")

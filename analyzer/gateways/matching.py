@@ -1,9 +1,10 @@
 """Which log line speaks of which connection.
 
-The rule, from sure to weak: both addresses and ports; one address with its port and the time; the host's name and the time;
-the time alone, when one connection only comes into question. Where a log's time has no zone, the zone is found first:
-the whole quarter of an hour, and the offset of the clocks, at which most lines fit. Work is bounded by indexes on addresses
-and names and by small windows in time: a million lines and thirty thousand connections take no product of the two.
+The rule, from sure to weak: both addresses and ports; the message id of a line that has them; one address with its port
+and the time; the host's name and the time; the time alone, when one connection only comes into question. Where a log's
+time has no zone, the zone is found first: the whole quarter of an hour, and the offset of the clocks, at which most
+lines fit. Work is bounded by indexes on addresses and names and by small windows in time: a million lines and thirty
+thousand connections take no product of the two.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _MARGIN: Final = 3600 * _SECOND
 """Lines with a zone that are farther from the capture than this are not about it."""
 _TOLERANCE: Final = 2 * _SECOND
 """A product writes its line so long after the packet at most, when it is not loaded."""
+_AT_ONCE: Final = 100_000_000
 _OFFSET: Final = 5 * _SECOND
 """Clocks that are farther apart are believed only when `_SUPPORT` lines, or both addresses, say so."""
 _SUPPORT: Final = 3
@@ -95,8 +97,8 @@ class Clock:
 class Matched:
     """The lines of each connection by its id, those of no connection of the capture (the first ones), and the clocks.
 
-    `unmatched_count` counts all of these; `outside` the lines whose time is not that of the capture; `let_go` those beyond
-    `MOST_ENTRIES`.
+    `unmatched_count` counts all of these; `outside` the lines whose time is not that of the capture; `let_go` those
+    beyond `MOST_ENTRIES`.
     """
 
     lines: dict[int, tuple[Placed, ...]]
@@ -162,10 +164,17 @@ class LogMatcher:
         unmatched: list[tuple[LogEntry, int | None]] = []
         count = 0
         used: Counter[tuple[int, str, tuple[str, ...]]] = Counter()
-        for entry in self._entries:
+        identified: dict[str, Seen] = {}
+        # Lines with an address come first: what they say of a message's id holds for the others.
+        for entry in sorted(self._entries, key=lambda item: item.remote is None and item.local is None):
             time, told = _times(entry, clocks)
             found = self._place(entry, time, told, used)
+            known = identified.get(entry.id) if entry.id is not None else None
+            if known is not None and (found is None or found[1].how.startswith("time")):
+                found = known, _placed(entry, known, "message id", told, alone=True)
             if found is not None:
+                if entry.id is not None and found[1].how == "addresses":
+                    identified[entry.id] = found[0]
                 seen, placed = found
                 used[seen.id, entry.source, entry.said.words] += 1
                 mine = lines.setdefault(seen.id, [])
@@ -179,7 +188,9 @@ class LogMatcher:
             lines={number: tuple(sorted(mine, key=lambda item: item.time_ns or 0)) for number, mine in lines.items()},
             unmatched=tuple(unmatched),
             unmatched_count=count,
-            clocks=tuple(clock for clock in clocks.values() if clock.zone_ns is not None or abs(clock.offset_ns) > _SECOND),
+            clocks=tuple(
+                clock for clock in clocks.values() if clock.zone_ns is not None or abs(clock.offset_ns) > _SECOND
+            ),
             outside=self._outside,
             let_go=self._let_go,
         )
@@ -192,7 +203,11 @@ class LogMatcher:
         for mine, end in ((entry.remote, "remote"), (entry.local, "local")):
             if mine is None:
                 continue
-            ways = (self._servers, self._clients) if (entry.side == "server") == (end == "local") else (self._clients, self._servers)
+            ways = (
+                (self._servers, self._clients)
+                if (entry.side == "server") == (end == "local")
+                else (self._clients, self._servers)
+            )
             if entry.side is None and end == "remote":
                 ways = (self._servers, self._clients)
             for index in ways:
@@ -244,12 +259,14 @@ class LogMatcher:
     ) -> tuple[Seen, Placed] | None:
         pair = self._pair(entry.local, entry.remote) if entry.local is not None and entry.remote is not None else []
         if pair:
-            near = [item for item in pair if time is None or item.apart(time) <= _EXACT] or (pair if told is None else [])
+            near = [item for item in pair if time is None or item.apart(time) <= _EXACT] or (
+                pair if told is None else []
+            )
             if near:
                 best = min(near, key=lambda item: 0 if time is None else item.apart(time))
                 return best, _placed(entry, best, "addresses", told, alone=True)
         candidates, by = self._candidates(entry)
-        if candidates is None or (not by and not entry.said.codes(entry.side)):
+        if candidates is None:
             return None
         if entry.time is None:
             fitting = candidates.items if len(candidates.items) <= _WINDOW else []
@@ -265,6 +282,8 @@ class LogMatcher:
                 fitting, how = same, "ports, one address and time"
         named = [item for item in fitting if entry.host in item.names] if entry.host is not None else []
         fitting = named or fitting
+        if time is not None and len(fitting) > 1:
+            fitting = _decisive(fitting, time)
         if not fitting or (len(fitting) > 1 and (entry.time is None or not by)):
             return None
         words = entry.said.words
@@ -298,7 +317,7 @@ class _Index:
         return list(found.values())
 
     def residuals(self, time: int, resolution: int) -> list[int]:
-        """How far a time is from the ends of the nearest connections: nothing farther than half a quarter of an hour."""
+        """How far a time is from the ends of the nearest connections; none by more than half a quarter of an hour."""
         times, items = self._sorted()[0]
         middle = bisect_left(times, time)
         found = []
@@ -308,6 +327,13 @@ class _Index:
             if -_QUARTER // 2 <= residual < _QUARTER // 2:
                 found.append(residual)
         return found
+
+
+def _decisive(fitting: list[Seen], time: int) -> list[Seen]:
+    """The one that ended at that very moment, when all the others were far from it; else all."""
+    ordered = sorted(fitting, key=lambda item: abs(time - item.end_ns))
+    near, next_ = (abs(time - item.end_ns) for item in ordered[:2])
+    return ordered[:1] if near <= _AT_ONCE and next_ >= 5 * _AT_ONCE else fitting
 
 
 def _spread(group: Sequence[LogEntry]) -> Sequence[LogEntry]:
@@ -329,7 +355,11 @@ def _times(entry: LogEntry, clocks: dict[tuple[str, bool], Clock]) -> tuple[int 
 
 def _placed(entry: LogEntry, seen: Seen, how: str, told: int | None, *, alone: bool) -> Placed:
     side = entry.side
-    if entry.local is not None and entry.remote is not None and (entry.local, entry.remote) == (seen.server, seen.client):
+    if (
+        entry.local is not None
+        and entry.remote is not None
+        and (entry.local, entry.remote) == (seen.server, seen.client)
+    ):
         side = "server"
     elif entry.local == seen.client or entry.remote == seen.server:
         side = "client"

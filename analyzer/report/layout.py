@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
-from analyzer.report import layout_chain, layout_connection
+from analyzer.report import layout_chain, layout_connection, layout_logs
 from analyzer.report.document import (
     Block,
     Code,
@@ -61,6 +61,7 @@ def document(report: Report, *, all_connections: bool = False, table_rows: int =
             in_full[connection.id] = connection
             title: Text = ("Connection ", Code(f"tcp.stream eq {connection.id}"), f": {connection.outcome}")
             blocks += [Heading(level=1, text=title), *layout_connection.in_full(report, connection)]
+    blocks += layout_logs.not_in_capture(report)
     blocks += _inputs(report)
     blocks += layout_chain.digests(
         certificate for item in in_full.values() for certificate in (*item.server_chain, *item.client_chain)
@@ -294,10 +295,15 @@ def _inputs(report: Report) -> list[Block]:
         rows.append(("Trust store", (*sources, f": {count(store.certificates, 'certificate')}")))
     else:
         rows.append(("Trust store", ("none given; --truststore PATH lets the chain be checked as the client would",)))
-    blocks.append(Facts(rows=(*rows, *_gateway_rows(report.gateway))))
+    rows += _gateway_rows(report.gateway)
+    if report.logs is not None:
+        rows += layout_logs.sources(report.logs)
+    blocks.append(Facts(rows=tuple(rows)))
     if report.gateway is not None and report.gateway.verifies and report.gateway.notes:
         blocks.append(Items(items=tuple((note,) for note in report.gateway.notes)))
     blocks += problems("Problems in the capture", capture.problems)
+    if report.logs is not None:
+        blocks += layout_logs.troubles(report.logs)
     if store is not None:
         blocks += problems("Problems in the trust store", store.problems)
     return blocks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from analyzer.report import layout_chain, layout_negotiation, layout_trust
+from analyzer.report import layout_chain, layout_logs, layout_negotiation, layout_trust
 from analyzer.report.document import (
     Block,
     Code,
@@ -128,6 +128,7 @@ def in_full(report: Report, connection: Connection, *, said: str = "") -> list[B
         blocks += [Heading(level=2, text=("Packet walk",)), _ladder(connection)]
     blocks += layout_negotiation.section(connection)
     blocks += _chains(report, connection)
+    blocks += layout_logs.section(connection)
     blocks += _evidence(connection)
     blocks += _other_causes(connection)
     blocks += layout_trust.verdicts(connection.trust)
@@ -156,6 +157,9 @@ def _facts(connection: Connection, gateway: Gateway | None) -> Facts:
         rows.append(("Leg", (gateway.words.leg,)))
     elif gateway is not None:
         rows.append(("Leg", (f"{gateway.title} is the server here, and its validator is not this client's",)))
+    identified = layout_logs.identified(connection)
+    if identified:
+        rows.append(("Log", identified))
     rows.append(("Wireshark", (Code(f"tcp.stream eq {connection.id}"),)))
     frames = _frames(connection)
     if frames:

@@ -31,6 +31,9 @@ __all__ = [
     "Fix",
     "Gateway",
     "InputProblem",
+    "LogClock",
+    "LogLine",
+    "Logs",
     "Missing",
     "Negotiation",
     "Offered",
@@ -226,6 +229,55 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A line of a product's log, or several that belong together.
+
+    `time` is the log's own time in UTC, None where it has none or its zone is not known; `id` the message's or
+    request's. `words` are those of the text by which it was understood. `match` says by what it was found to speak of
+    the connection, empty for a line about none of the capture; `agrees` whether it says the same as the verdict, None
+    when it does not say.
+    """
+
+    source: str
+    line: int | None
+    time: str | None
+    id: str | None
+    text: str
+    product: str
+    words: tuple[str, ...] = ()
+    match: str = ""
+    agrees: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogClock:
+    """A log's clock: its zone (seconds east of UTC; None: it tells it itself), and how far it is ahead, by `lines`."""
+
+    source: str
+    zone_seconds: int | None
+    offset_seconds: float
+    lines: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logs:
+    """The logs that were given. `lines` counts all lines, `matched` those that stand beside a connection.
+
+    `clock_offset_seconds` is that of the log with most matches, None without any. `unmatched` are the first of the
+    `unmatched_count` lines about a handshake that is not in the capture.
+    """
+
+    sources: tuple[str, ...]
+    lines: int
+    matched: int
+    clock_offset_seconds: float | None
+    clocks: tuple[LogClock, ...] = ()
+    unmatched: tuple[LogLine, ...] = ()
+    unmatched_count: int = 0
+    problems: tuple[InputProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """One TCP connection and what became of its handshake."""
 
@@ -259,6 +311,8 @@ class Connection:
     """With a gateway: `back`, to its backend, or `front`, from its own clients."""
     expected_log: tuple[str, ...] = ()
     """With a gateway: what it logs or answers for this cause."""
+    log_lines: tuple[LogLine, ...] = ()
+    """What the products' logs say of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,6 +380,7 @@ class Report:
     findings: tuple[Finding, ...]
     summary: Summary
     gateway: Gateway | None = None
+    logs: Logs | None = None
     schema: str = SCHEMA
 
 

@@ -19,7 +19,16 @@ from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from analyzer.report.characters import unescaped
-from analyzer.report.model import Capture, CertificateInfo, CheckReport, Gateway, Report, Truststore
+from analyzer.report.model import (
+    Capture,
+    CertificateInfo,
+    CheckReport,
+    Gateway,
+    LogLine,
+    Logs,
+    Report,
+    Truststore,
+)
 from analyzer.report.public_authorities import PUBLIC_CAS, PUBLIC_ORGANISATIONS
 
 __all__ = ["redact"]
@@ -48,7 +57,7 @@ _KEPT = """
     version offered_versions alpn alpn_offered ja3 ja3s ja4 role key signature profile action chain_source
     versions cipher_suites cipher_suite groups group signature_algorithms requested_signature_algorithms
     requested_certificate_types of started_at not_before not_after first_time last_time first_at last_at at severity
-    host_source profiles leg
+    host_source profiles leg product words match
 """
 KEPT = frozenset(_KEPT.split())
 """Fields whose values are words of the contract, registered names, times or fingerprints of software."""
@@ -173,8 +182,12 @@ class _Pseudonyms:
                 self._note_certificate(certificate)
         if report.truststore is not None:
             self._note_store(report.truststore)
+            for line in connection.log_lines:
+                self._note_line(line)
         for problem in report.capture.problems:
             self._files.setdefault(problem.source or "", "capture")
+        if report.logs is not None:
+            self._note_logs(report.logs)
 
     def _collect_check(self, report: CheckReport) -> None:
         self._files.setdefault(report.source, "chain")
@@ -265,6 +278,21 @@ class _Pseudonyms:
         for entry in store.entries:
             self._note_certificate(entry.certificate)
             self._files.setdefault(entry.source, "store")
+
+    def _note_logs(self, logs: Logs) -> None:
+        for source in (*logs.sources, *(problem.source or "" for problem in logs.problems)):
+            self._files.setdefault(source, "log")
+        for line in logs.unmatched:
+            self._note_line(line)
+
+    def _note_line(self, line: LogLine) -> None:
+        self._files.setdefault(line.source, "log")
+        if line.id:
+            self._named.setdefault(line.id.lower(), "message")
+
+    def message(self, number: str) -> str:
+        """`message-1` for a message id."""
+        return self._pseudonym("name", number.lower(), "message")
 
     def _note_certificate(self, certificate: CertificateInfo) -> None:
         if certificate in self._noted:
@@ -425,6 +453,7 @@ class _Walk:
             **dict.fromkeys(KEPT, str),
             "names": _once(names.alternative_name),
             "serial": names.serial,
+            "message_id": names.message,
         }
         self._plans: dict[type, list[tuple[str, Callable[[str], str]]]] = {}
         self._certificates: dict[CertificateInfo, CertificateInfo] = {}
@@ -436,6 +465,9 @@ class _Walk:
             return tuple([self.redacted(item, change) for item in value])
         if not dataclasses.is_dataclass(value) or isinstance(value, Gateway):
             return value
+        if isinstance(value, LogLine):
+            # A line holds anything; what is kept are the words by which it was understood.
+            value = dataclasses.replace(value, text=" … ".join(value.words) or "[removed]")
         if not isinstance(value, CertificateInfo):
             return self._fields_redacted(value)
         known = self._certificates.get(value)
@@ -451,7 +483,8 @@ class _Walk:
     def _plan(self, kind: type) -> list[tuple[str, Callable[[str], str]]]:
         """How the strings of each field are redacted; a field that is not known is text."""
         names = [item.name for item in dataclasses.fields(kind)]
-        plan = [(name, self._changes.get(name, self._text)) for name in names]
+        renamed = {"id": "message_id"} if kind is LogLine else {}
+        plan = [(name, self._changes.get(renamed.get(name, name), self._text)) for name in names]
         return [(name, self._file if kind is Capture and name == "files" else change) for name, change in plan]
 
 

@@ -15,7 +15,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
 
-from analyzer.report.model import Capture, CheckReport, Connection, InputProblem, Report, StoreReport, Truststore
+from analyzer.report.model import Capture, CheckReport, Connection, InputProblem, Logs, Report, StoreReport, Truststore
 
 __all__ = ["json_parts", "json_schema", "to_json", "to_ndjson"]
 
@@ -46,7 +46,8 @@ def json_parts(report: Report) -> Iterator[str]:
     yield from _listed("connections", map(write, report.connections))
     yield from _listed("findings", map(encode, report.findings))
     yield f'"summary": {encode(report.summary)},\n'
-    yield f'"gateway": {encode(report.gateway)}\n' + "}\n"
+    yield f'"gateway": {encode(report.gateway)},\n'
+    yield f'"logs": {encode(_logs(report.logs))}\n' + "}\n"
 
 
 def to_ndjson(report: Report) -> Iterator[str]:
@@ -150,6 +151,12 @@ def _truststore(store: Truststore | None) -> dict[str, Any] | None:
     if store is None:
         return None
     return {**_fields(store), "problems": [_problem(item, "source") for item in store.problems]}
+
+
+def _logs(logs: Logs | None) -> dict[str, Any] | None:
+    if logs is None:
+        return None
+    return {**_fields(logs), "problems": [_problem(item, "source") for item in logs.problems]}
 
 
 def _problem(problem: InputProblem, *places: str) -> dict[str, Any]:

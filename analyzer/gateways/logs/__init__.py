@@ -16,11 +16,25 @@ from importlib import import_module
 from typing import Any, Final, Literal
 
 from analyzer.dataclass import dataclass
-from analyzer.gateways.logs._addresses import Endpoint
+from analyzer.gateways.logs._addresses import Endpoint, endpoint
+from analyzer.gateways.logs._secrets import shown
 from analyzer.gateways.logs._times import Moment
-from analyzer.gateways.logs._words import Said
+from analyzer.gateways.logs._words import ANY_CERTIFICATE, Said
 
-__all__ = ["Block", "Endpoint", "Fields", "Format", "LogEntry", "Moment", "Said", "Side", "formats"]
+__all__ = [
+    "ANY_CERTIFICATE",
+    "Block",
+    "Endpoint",
+    "Fields",
+    "Format",
+    "LogEntry",
+    "Moment",
+    "Said",
+    "Side",
+    "endpoint",
+    "formats",
+    "shown",
+]
 
 Side = Literal["client", "server"]
 _MOST_JSON: Final = 1 << 20

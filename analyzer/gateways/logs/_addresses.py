@@ -17,7 +17,9 @@ ADDRESS: Final = (
 """Matches what looks like an address; `endpoint` says whether it is one."""
 PORTED: Final = rf"(?:{ADDRESS}[:.]\d{{1,5}})"
 _HOST = re.compile(r"(?=.{1,253}$)(?!-)[\w-]{1,63}(?:\.[\w-]{1,63})*\.?$")
-_URL = re.compile(r"\b(?:https?|wss?|grpcs?|tls|ssl)://(?:[^/\s@\"']{1,200}@)?(\[[0-9A-Fa-f:.]+\]|[\w.-]{1,253})(?::(\d{1,5}))?")
+_URL = re.compile(
+    r"\b(?:https?|wss?|grpcs?|tls|ssl)://(?:[^/\s@\"']{1,200}@)?(\[[0-9A-Fa-f:.]+\]|[\w.-]{1,253})(?::(\d{1,5}))?"
+)
 
 
 class Endpoint(NamedTuple):
@@ -29,7 +31,7 @@ class Endpoint(NamedTuple):
 
 @lru_cache(maxsize=65536)
 def endpoint(text: str) -> Endpoint | None:
-    """`10.0.0.1:443`, `[2001:db8::1]:443`, `10.0.0.1.443` (F5), `::ffff:10.0.0.1` and the like; None for anything else."""
+    """Read `10.0.0.1:443`, `[2001:db8::1]:443`, `10.0.0.1.443` (F5), `::ffff:10.0.0.1`; None for anything else."""
     text = text.strip()
     whole = _address(text)
     if whole is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from analyzer.gateways.logs._addresses import PORTED, Endpoint, as_host, endpoin
 from analyzer.gateways.logs._times import Moment, find_time, read_time
 from analyzer.gateways.logs._words import read_words
 
-__all__ = ["ends", "flat", "from_object", "host_in", "id_in", "in_text"]
+__all__ = ["ends", "flat", "from_object", "host_in", "id_in", "in_text", "strings"]
 
 _NAMED = re.compile(rf"\b(Remote|Local):\s?/?({PORTED})")
 _NETTY = re.compile(rf"\b([LR]):[\w.-]{{0,253}}/({PORTED})")
@@ -43,6 +43,10 @@ _HOSTS: Final = tuple(
 """What must stand in a line for a pattern to be looked at, and the pattern."""
 _SOURCES: Final = (".java", ".kt", ".scala", ".groovy", ".go", ".js", ".cs", ".c", ".cc", ".py", ".rs")
 """Endings of file names, which stand in brackets with a line number as hosts do with a port."""
+_IDS: Final = (
+    "message_id", "messageid", "correlation_id", "correlationid", "request_id", "requestid", "x_request_id",
+    "x-request-id", "trace_id", "traceid", "activityid",
+)  # fmt: skip
 _MOST_VALUES: Final = 1000
 
 
@@ -62,11 +66,11 @@ def in_text(text: str, near_ns: int, *, side: Side | None = None) -> Fields:
 
 def ends(text: str) -> tuple[Endpoint | None, Endpoint | None]:
     """The writer's own end and the other, where a line names both or one in the usual ways."""
-    found = chain(
+    both = chain(
         _NAMED.finditer(text) if "Remote:" in text or "Local:" in text else (),
         _NETTY.finditer(text) if "L:" in text or "R:" in text else (),
     )
-    named = {match[1][0]: endpoint(match[2]) for match in found}
+    named = {match[1][0]: endpoint(match[2]) for match in both}
     if named:
         return named.get("L"), named.get("R")
     arrow = _ARROW.search(text) if "->" in text else None
@@ -105,13 +109,28 @@ def flat(value: Any) -> dict[str, Any]:
     while waiting and len(found) < _MOST_VALUES:
         path, item = waiting.pop(0)
         if isinstance(item, Mapping):
-            waiting.extend((f"{path}.{name}".lower() if path else str(name).lower(), inner) for name, inner in item.items())
+            waiting.extend(
+                (f"{path}.{name}".lower() if path else str(name).lower(), inner) for name, inner in item.items()
+            )
         elif isinstance(item, list):
             waiting.extend((path, inner) for inner in item[:20])
         elif item is not None and item != "" and item != "-":
             found.setdefault(path, item)
             found.setdefault(path.rpartition(".")[2], item)
     return found
+
+
+def strings(value: Any) -> list[str]:
+    """All texts in nested objects, in their order, each once."""
+    found: dict[str, None] = {}
+    waiting: list[Any] = [value]
+    while waiting and len(found) < _MOST_VALUES:
+        item = waiting.pop()
+        if isinstance(item, str):
+            found.setdefault(item)
+        elif isinstance(item, (dict, list)):
+            waiting.extend(reversed(list(item.values() if isinstance(item, dict) else item)))
+    return list(found)
 
 
 def from_object(
@@ -123,8 +142,7 @@ def from_object(
     local: Iterable[str] = ("upstream_local_address", "local"),
     host: Iterable[str] = ("sni", "server_name", "upstream_name", "backendhost"),
     url: Iterable[str] = ("url", "backendurl", "backend_url", "target_url", "uri"),
-    id: Iterable[str] = ("message_id", "messageid", "correlation_id", "correlationid", "request_id", "requestid",
-                         "x_request_id", "trace_id", "traceid", "activityid"),  # noqa: A002
+    id: Iterable[str] = _IDS,  # noqa: A002 - as the field is called
     side: Side | None = None,
 ) -> Fields:  # fmt: skip
     """What the fields of a structured line hold, by the names that a product gives them (`flat`, in lower case)."""
@@ -145,7 +163,7 @@ def from_object(
     )
 
 
-def _of(values: Mapping[str, Any], names: Iterable[str]) -> Iterable[str]:
+def _of(values: Mapping[str, Any], names: Iterable[str]) -> Iterator[str]:
     return (str(values[name])[:2000] for name in names if name in values)
 
 
@@ -157,5 +175,3 @@ def _last_endpoint(text: str) -> Endpoint | None:
 
 def _time(value: Any, near_ns: int) -> Moment | None:
     return None if value is None else read_time(value, near_ns)
-
-

@@ -1,7 +1,8 @@
 """Reads one log: lines into blocks, each block by the format that knows it, and what it says by the table of words.
 
 Work and memory are bounded: lines are cut, blocks too, a file that is one document is read up to `MOST_DOCUMENT`
-bytes, and what speaks of no handshake is let go at once. A block is looked at only when one of a few short words is in it.
+bytes, and what speaks of no handshake is let go at once. A block is looked at only when one of a few short words is in
+it.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ _MOST_BLOCK: Final = 1 << 17
 MOST_DOCUMENT: Final = 32 << 20
 _MOST_ID: Final = 200
 _WORDS: Final = (
-    b"ssl", b"tls", b"certif", b"handshake", b"pkix", b"x509", b"cert_", b"altname", b"subject alternative", b"certpath",
-    b"connection re", b"econn", b"timed out", b"timeout", b"broken pipe", b"forcibly closed", b"alert", b"issuer",
-    b"altnames", b"invalid_purpose", b"trust", b"prematurely closed", b"peer closed", b"errorinfo_", b"wrong version",
-    b"pipe", b"http request", b"http response", b"an unexpected error occurred", b"etimedout", b"no name matching",
+    b"ssl", b"tls", b"certif", b"handshake", b"pkix", b"x509", b"cert_", b"altname", b"certpath", b"alert", b"issuer",
+    b"subject alternative", b"no name matching", b"trust", b"invalid_purpose", b"wrong version", b"http re",
+    b"connection re", b"econn", b"etimedout", b"timed out", b"timeout", b"pipe", b"forcibly closed", b"peer closed",
+    b"prematurely closed", b"errorinfo_", b"an unexpected error occurred",
 )  # fmt: skip
+"""In lower case. Each text of `_words` holds one of them, but for those that a format adds."""
 _CONTINUES: Final = (
-    b" ", b"\t", b")", b"}", b"]", b"Caused by:", b"Suppressed:", b"...", b"--- End of", b'"throwable"', b'"', b"\r", b"\n",
+    b" ", b"\t", b")", b"}", b"]", b"Caused by:", b"Suppressed:", b"...", b"--- End of", b'"', b"\r", b"\n", b"SEVERE:",
+    b"WARNING:", b"INFO:",
 )  # fmt: skip
 
 
@@ -58,9 +61,11 @@ class LogFile:
     def entries(self, file: BinaryIO) -> Iterator[LogEntry]:
         """The entries of an open file. Raises what reading the file raises, and nothing for what is in it."""
         first = file.readline(_MOST_LINE)
-        if first[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            yield from self._document_or_lines(first + file.read(MOST_DOCUMENT), file)
-        elif (looks_like_json(first) and not _is_object(first)) or looks_like_xml(first):
+        if (
+            first[:2] in (b"\xff\xfe", b"\xfe\xff")
+            or (looks_like_json(first) and not _is_object(first))
+            or looks_like_xml(first)
+        ):
             yield from self._document_or_lines(first + file.read(MOST_DOCUMENT), file)
         else:
             yield from self._lines(chain((first,), _lines_of(file)))
@@ -71,7 +76,11 @@ class LogFile:
             self.lines += data.count(b"\n")
             yield from found
             return
-        lines = decoded(data).encode().splitlines(keepends=True) if data[:1] in b"\xff\xfe" else data.splitlines(keepends=True)
+        lines = (
+            decoded(data).encode().splitlines(keepends=True)
+            if data[:1] in b"\xff\xfe"
+            else data.splitlines(keepends=True)
+        )
         yield from self._lines(chain(lines, _lines_of(rest)))
 
     def _document(self, data: bytes) -> list[LogEntry] | None:
@@ -146,7 +155,7 @@ class LogFile:
                 continue
             entry = self._entry(known, fields, number, text)
             if entry is not None:
-                yield entry
+                yield replace(entry, line=number + _first_words(text)) if "\n" in text[:-1] else entry
             return
 
     def _entry(self, form: Format, fields: Fields, line: int | None, text: str) -> LogEntry | None:
@@ -213,6 +222,12 @@ def _rows(table: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from (dict(zip(names, row, strict=False)) for row in rows if isinstance(row, list))
 
 
+def _first_words(text: str) -> int:
+    """The line of a block, from 0, that says what failed."""
+    lines = text.splitlines()
+    return next((index for index, line in enumerate(lines) if read_words(line) is not None), 0)
+
+
 def _is_object(line: bytes) -> bool:
     return len(line) < _MOST_LINE and line.rstrip().endswith(b"}") and line.count(b"{") == line.count(b"}")
 
@@ -243,4 +258,3 @@ def _without_stream(text: str) -> str:
     for mark in ("stdout F ", "stderr F "):
         text = text.replace(mark, "", 1)
     return text
-

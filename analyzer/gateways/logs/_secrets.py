@@ -9,13 +9,14 @@ __all__ = ["MOST_KEPT", "MOST_TEXT", "shown"]
 
 MOST_TEXT: Final = 1000
 """Characters of a line that are shown."""
-MOST_KEPT: Final = 3000
+MOST_KEPT: Final = 6000
 """Characters of a line that are kept for it."""
 _GONE: Final = "[removed]"
+_SETS: Final = r"\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?"
 _RULES: Final = (
     ("-----begin ", re.compile(r"-----BEGIN [^-\n]{1,60}-----.*?(?:-----END [^-\n]{1,60}-----|$)", re.DOTALL), _GONE),
-    ("authorization", re.compile(r"(?i)\b(authorization\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?)[^\"'\n]{1,4000}"), rf"\1{_GONE}"),
-    ("cookie", re.compile(r"(?i)\b((?:set-)?cookie\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?)[^\"'\n]{1,4000}"), rf"\1{_GONE}"),
+    ("authorization", re.compile(rf"(?i)\b(authorization{_SETS})[^\"'\n]{{1,4000}}"), rf"\1{_GONE}"),
+    ("cookie", re.compile(rf"(?i)\b(cookie2?{_SETS})[^\"'\n]{{1,4000}}"), rf"\1{_GONE}"),
     ("", re.compile(r"(?i)\b(bearer|basic|digest|negotiate) [\w.~+/=-]{8,4000}"), rf"\1 {_GONE}"),
     ("eyj", re.compile(r"\beyJ[\w-]{5,4000}\.[\w-]{0,4000}(?:\.[\w-]{0,4000})?"), _GONE),
     ("", re.compile(
@@ -26,12 +27,16 @@ _RULES: Final = (
     ("?", re.compile(r"(?<=[\w/=%.-])\?[\w.%+~\[\]-]{1,200}=[^\s\"'<>)]{0,4000}"), f"?{_GONE}"),
 )  # fmt: skip
 """What must stand in a line for a rule to be looked at (in lower case), the pattern, and what stands for it."""
+_FRAMES: Final = re.compile(r"\n[ \t]+(?:at [\w.$<>/@`+-]{2,500}[(\[ ].*|\.\.\. \d+ (?:more|common frames omitted))")
+"""Where an exception was thrown, in Java, .NET and Node: of no use beside a handshake."""
 _SPACE: Final = re.compile(r"\s+")
 
 
 def shown(text: str) -> str:
-    """`text` without secrets, its lines joined by one blank each, cut after `MOST_TEXT` characters."""
+    """`text` without secrets and stack frames, its lines joined by one blank each, cut after `MOST_TEXT` characters."""
     text = text[:MOST_KEPT]
+    if "\n" in text:
+        text = _FRAMES.sub("", text)
     low = text.lower()
     for mark, pattern, stand_in in _RULES:
         if mark in low:

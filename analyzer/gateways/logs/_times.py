@@ -19,10 +19,7 @@ __all__ = ["Moment", "find_time", "read_time"]
 _SECOND: Final = 1_000_000_000
 _DAY: Final = 86_400
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MONTHS: Final = {
-    name: number
-    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
-}  # fmt: skip
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _UTC_NAMES: Final = frozenset({"z", "utc", "gmt"})
 
 
@@ -35,25 +32,35 @@ class Moment:
     resolution_ns: int
 
 
-_CLOCK = r"(?P<H>\d{1,2}):(?P<M>\d\d):(?P<S>\d\d)(?:[.,:](?P<f>\d{1,9}))?"
-_ZONE = r"(?:\s?(?P<z>Z\b|UTC\b|GMT\b|[+-]\d\d:?\d\d\b))?"
-_MONTH = r"(?P<b>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_CLOCK: Final = r"(?P<H>\d{1,2}):(?P<M>\d\d):(?P<S>\d\d)(?:[.,:](?P<f>\d{1,9}))?"
+_ZONE: Final = r"(?:\s?(?P<z>Z\b|UTC\b|GMT\b|[+-]\d\d:?\d\d\b))?"
+_MONTH: Final = r"(?P<b>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_HALF: Final = r"(?: (?P<p>[AP]M))?"
+_WEEKDAY: Final = r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _SHAPES: Final = tuple(
     re.compile(shape)
     for shape in (
-        rf"(?<!\d)(?P<Y>\d{{4}})[-/](?P<m>\d\d)[-/](?P<d>\d\d)(?:T|\s{{1,2}}|\s-\s|,\s?){_CLOCK}{_ZONE}",  # ISO 8601, nginx, Go
-        rf"(?<!\d)(?P<d>\d\d)/{_MONTH}/(?P<Y>\d{{4}})[: ]{_CLOCK}{_ZONE}",  # common log format, HAProxy
-        rf"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? {_MONTH} {{1,2}}(?P<d>\d{{1,2}}) {_CLOCK}(?: (?P<z>[A-Z]{{3,4}}))? (?P<Y>\d{{4}})",  # ctime, Apache
-        rf"(?<!\d)(?P<d>\d{{1,2}})[- ]{_MONTH}[- ,]{{1,2}}(?P<Y>\d{{4}}) {_CLOCK}{_ZONE}",  # RFC 1123
-        rf"\b{_MONTH} (?P<d>\d{{1,2}}), (?P<Y>\d{{4}}),? {_CLOCK}(?: (?P<p>[AP]M))?{_ZONE}",  # java.util.logging, Azure
-        rf"\b{_MONTH} {{1,2}}(?P<d>\d{{1,2}}) {_CLOCK}",  # syslog, RFC 3164
-        rf"(?<!\d)(?P<m>\d{{1,2}})/(?P<d>\d{{1,2}})/(?P<Y>\d{{4}}),? {_CLOCK}(?: (?P<p>[AP]M))?{_ZONE}",  # .NET, en-US
-        rf"(?<!\d)(?P<d>\d\d)[-.](?P<m>\d\d)[-.](?P<Y>\d{{2,4}}) {_CLOCK}{_ZONE}",  # Apigee debug sessions
+        # ISO 8601, nginx, Go
+        rf"(?<!\d)(?P<Y>\d{{4}})[-/](?P<m>\d\d)[-/](?P<d>\d\d)(?:T|\s{{1,2}}|\s-\s|,\s?){_CLOCK}{_ZONE}",
+        # the common log format, HAProxy
+        rf"(?<!\d)(?P<d>\d\d)/{_MONTH}/(?P<Y>\d{{4}})[: ]{_CLOCK}{_ZONE}",
+        # ctime, Apache
+        rf"{_WEEKDAY},? {_MONTH} {{1,2}}(?P<d>\d{{1,2}}) {_CLOCK}(?: (?P<z>[A-Z]{{3,4}}))? (?P<Y>\d{{4}})",
+        # RFC 1123
+        rf"(?<!\d)(?P<d>\d{{1,2}})[- ]{_MONTH}[- ,]{{1,2}}(?P<Y>\d{{4}}) {_CLOCK}{_ZONE}",
+        # java.util.logging, Azure's portal
+        rf"\b{_MONTH} (?P<d>\d{{1,2}}), (?P<Y>\d{{4}}),? {_CLOCK}{_HALF}{_ZONE}",
+        # syslog (RFC 3164)
+        rf"\b{_MONTH} {{1,2}}(?P<d>\d{{1,2}}) {_CLOCK}",
+        # .NET in English (US)
+        rf"(?<!\d)(?P<m>\d{{1,2}})/(?P<d>\d{{1,2}})/(?P<Y>\d{{4}}),? {_CLOCK}{_HALF}{_ZONE}",
+        # Apigee's debug sessions
+        rf"(?<!\d)(?P<d>\d\d)[-.](?P<m>\d\d)[-.](?P<Y>\d{{4}}|\d\d) {_CLOCK}{_ZONE}",
     )
-)  # fmt: skip
-_BARE = re.compile(rf"^\W{{0,3}}{_CLOCK}(?!\d)")
-_EPOCH_TEXT = re.compile(r"(?<![\d.:])(1\d{9})(?:\.(\d{1,9})|(\d{3}))?(?![\d.:])")
-_HEAD = 200
+)
+_BARE: Final = re.compile(rf"^\W{{0,3}}{_CLOCK}(?!\d)")
+_EPOCH_TEXT: Final = re.compile(r"(?<![\d.:])(1\d{9})(?:\.(\d{1,9})|(\d{3}))?(?![\d.:])")
+_HEAD: Final = 200
 """Characters of a line in which its time stands."""
 
 
@@ -124,7 +131,7 @@ def _day(part: dict[str, str | None], seconds: int, near: int) -> int | None:
         base = near // _DAY * _DAY
         return min((base - _DAY, base, base + _DAY), key=lambda start: abs(start + seconds - near))
     named = part.get("b")
-    month = _MONTHS[named.lower()] if named else int(part["m"] or 0)
+    month = _MONTHS.index(named.lower()) + 1 if named else int(part["m"] or 0)
     year = part.get("Y")
     if year is not None:
         return _date(int(year) + (2000 if len(year) == 2 else 0), month, int(day))

@@ -178,7 +178,7 @@ _TABLE: Final[dict[str, _Meaning]] = dict(
         _row("upstream timed out", _SILENT),
         _row("upstream prematurely closed connection", _SERVER_LEFT),
         # HAProxy
-        _row("server presented an ssl certificate different from the expected one", _NAME),
+        _row("server presented an ssl certificate different from", _NAME),
         _row("ssl handshake failure", ANY_CERTIFICATE | _CIPHER | _VERSION | _SERVER_LEFT | _BROKEN, _LEFT | _CIPHER),
         _row("timeout during ssl handshake", _SILENT),
         _row("connection closed during ssl handshake", _SERVER_LEFT, _LEFT),

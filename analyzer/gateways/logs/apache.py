@@ -15,7 +15,9 @@ from analyzer.gateways.logs._addresses import PORTED, as_host, endpoint, host_of
 from analyzer.gateways.logs._found import host_in, id_in
 from analyzer.gateways.logs._times import find_time
 
-_LINE: Final = re.compile(r"\[\w{3} \w{3} {1,2}\d{1,2} [\d:.]{8,15} \d{4}\] \[(\w*):(\w+)\] \[pid (\d+)(?::tid (\d+))?\]")
+_LINE: Final = re.compile(
+    r"\[\w{3} \w{3} {1,2}\d{1,2} [\d:.]{8,15} \d{4}\] \[(\w*):(\w+)\] \[pid (\d+)(?::tid (\d+))?\]"
+)
 _REMOTE: Final = re.compile(rf"\[remote ({PORTED})\]")
 _CLIENT: Final = re.compile(rf"\[client ({PORTED})\]")
 _TO: Final = re.compile(rf"\b(?:to|with|from) ({PORTED}) \(([\w.-]{{1,253}})\)")

@@ -16,7 +16,9 @@ from analyzer.gateways.logs._found import in_text
 
 _ID: Final = re.compile(r"\bmessageid:(\S{1,200})")
 _CHANNEL: Final = re.compile(r"\b(?:SSL)?(Client|Server)Channel\[|\bHTTP(Client|Server)\b|HTTP\.(CLIENT|SERVER)")
-_MARKS: Final = re.compile(r"\borg:\S+ env:\S+|\bmessageid:\S|\bSSL(?:Client|Server)Channel\[|\bNIOThread@\d|\.adaptors\.http\.")
+_MARKS: Final = re.compile(
+    r"\borg:\S+ env:\S+|\bmessageid:\S|\bSSL(?:Client|Server)Channel\[|\bNIOThread@\d|\.adaptors\.http\."
+)
 
 
 def _read(block: Block) -> Fields | None:

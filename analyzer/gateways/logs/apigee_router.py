@@ -17,16 +17,19 @@ from analyzer.gateways.logs._words import ANY_CERTIFICATE, read_words
 
 _FAULT: Final = re.compile(r"\bmessaging\.(?:adaptors\.http\.(?:flow|configuration)|runtime)\.(\w{3,80})")
 _KEY: Final = re.compile(r"(?i)x[-_]apigee[-_.]?fault[-_]code")
-_ID: Final = re.compile(r"\b(rrt-[\w-]{5,120}|[\w.-]{3,100}_[A-Za-z0-9]{6,12}_[\w-]{1,40}|[\w-]{8,100}-\d{1,6}-\d{4,12}-\d{1,4})\b")
+_ID: Final = re.compile(
+    r"\b(rrt-[\w-]{5,120}|[\w.-]{3,100}_[A-Za-z0-9]{6,12}_[\w-]{1,40}|[\w-]{8,100}-\d{1,6}-\d{4,12}-\d{1,4})\b"
+)
+_LEFT: Final = frozenset({"server-closed", "server-reset", "client-cert-missing", "client-cert-rejected"})
 _UNREACHED: Final = frozenset({"connection-refused", "connect-timeout", "server-silent", "path-mtu-blackhole"})
+_FAILED: Final = ANY_CERTIFICATE | {"no-shared-cipher", "protocol-version-mismatch", "certificate-rejected"}
 _FAULTS: Final = {
-    "SslHandshakeFailed": ANY_CERTIFICATE | {"no-shared-cipher", "protocol-version-mismatch", "certificate-rejected"},
-    "ServiceUnavailable": ANY_CERTIFICATE | _UNREACHED | {"no-shared-cipher", "protocol-version-mismatch", "server-reset"}
-    | {"certificate-rejected", "client-cert-missing", "client-cert-rejected", "client-cert-untrusted", "server-closed"},
+    "SslHandshakeFailed": _FAILED,
+    "ServiceUnavailable": _FAILED | _UNREACHED | _LEFT | {"client-cert-untrusted"},
     "BadGateway": _UNREACHED | {"server-closed", "server-reset", "client-closed"},
-    "UnexpectedEOFAtTarget": frozenset({"server-closed", "server-reset", "client-cert-missing", "client-cert-rejected"}),
+    "UnexpectedEOFAtTarget": _LEFT,
     "GatewayTimeout": _UNREACHED | {"client-closed"},
-}  # fmt: skip
+}
 
 
 def _read(block: Block) -> Fields | None:

@@ -12,11 +12,13 @@ from typing import Any, Final
 
 from analyzer.gateways.logs import Block, Fields, Format, Said
 from analyzer.gateways.logs._addresses import host_of_url
-from analyzer.gateways.logs._found import flat, from_object, host_in
+from analyzer.gateways.logs._found import flat, from_object, host_in, strings
 from analyzer.gateways.logs._times import read_time
 from analyzer.gateways.logs._words import read_words
 
-_MARKS: Final = frozenset({"lasterrorreason", "lasterror.reason", "lasterrormessage", "backendurl", "apimsubscriptionid"})
+_MARKS: Final = frozenset(
+    {"lasterrorreason", "lasterror.reason", "lasterrormessage", "backendurl", "apimsubscriptionid"}
+)
 _MOST_ENTRIES: Final = 2000
 _FAILED: Final = Said(words=("BackendConnectionFailure",))
 
@@ -55,13 +57,12 @@ def _trace(value: dict[str, Any], near_ns: int) -> Iterator[Fields]:
     for entry in [item for section in sections if isinstance(section, list) for item in section[:_MOST_ENTRIES]]:
         if not isinstance(entry, dict):
             continue
-        values = flat(entry.get("data")) if isinstance(entry.get("data"), dict) else {"data": entry.get("data")}
-        texts = [item for item in values.values() if isinstance(item, str)]
+        texts = strings(entry.get("data"))
         if entry.get("source") == "forward-request" or host is None:
             for text in texts:
                 named, at = host_of_url(text)
                 host, remote = named or host, at or remote
-        telling = [text for text in dict.fromkeys(texts) if read_words(text) is not None]
+        telling = [text for text in texts if read_words(text) is not None]
         shown = "\n".join(telling)
         if not telling or shown in seen:
             continue

@@ -1,8 +1,8 @@
 """F5 BIG-IP: /var/log/ltm.
 
 `Nov 22 13:00:00 host warning tmm[1]: 01260013:4: SSL Handshake failed for TCP A:p -> B:q` names both ends of the
-connection; `01260009:4: Connection error: ssl_…: no shared ciphers (40)` has the alert's number, `01260026:4: No shared
-ciphers between SSL peers A.p:B.q.`. Times are local, without year and zone. The codes are those of F5's message catalogue.
+connection; `01260009:4: Connection error: ssl_…: no shared ciphers (40)` has the alert's number, `01260026:4: No
+shared ciphers between SSL peers A.p:B.q.`. Times are local, without year and zone.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ from analyzer.gateways.logs._addresses import PORTED, endpoint
 from analyzer.gateways.logs._found import in_text
 
 _SERVED: Final = re.compile(rf"\bTLS handshake error from ({PORTED})")
-_MARKS: Final = re.compile(r"\bx509: |\btls: |\b(?:dial|read|write) tcp |\bTLS handshake (?:error|timeout)|server gave HTTP response")
+_MARKS: Final = re.compile(
+    r"\bx509: |\btls: |\b(?:dial|read|write) tcp |\bTLS handshake (?:error|timeout)|server gave HTTP response"
+)
 
 
 def _read(block: Block) -> Fields | None:

@@ -1,13 +1,14 @@
 """HAProxy: its HTTP and TCP logs, messages of health checks and of its TLS front ends, and a log-format with both ends.
 
 `%bi:%bp->%si:%sp` in a log-format is the very connection to the backend; `%tr` or `%t` is the time of the request,
-local and without a zone. Without them a line has the termination state only: `SC` says that the connection to the server
-failed (HAProxy's management guide, "Session state at disconnection"). Measured with 2.6.
+local and without a zone. Without them a line has the termination state only: `SC` says that the connection to the
+server failed (HAProxy's management guide, "Session state at disconnection"). Measured with 2.6.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from analyzer.gateways.logs import Block, Fields, Format, Said
@@ -21,6 +22,8 @@ _LINE: Final = re.compile(
     r"\bServer [\w.-]+/[\w.-]+ is (?:DOWN|UP|going)|\bssl_[bf]c_err(?:_str)?=|Health check for server "
 )
 _TIME: Final = re.compile(r"\[(\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d\.\d{3})\]")
+_TIMERS: Final = re.compile(r"\] \S{1,200} \S{1,200} (?:-?\d{1,9}/){2,4}\+?(\d{1,9})\s")
+"""The last of the timers is the session's whole time in milliseconds: the line is written at its end."""
 _FRONT: Final = re.compile(rf"(?<![\w.])({ADDRESS}:\d{{1,5}}) \[[^\]]{{20,30}}\] \S{{1,100}}: ")
 _STATE: Final = re.compile(r"\s(S[CH]|s[CH])[-A-Z]{2}[\s,\"]")
 _FAILED: Final = Said(
@@ -35,6 +38,9 @@ def _read(block: Block) -> Fields | None:
         return None
     exact = _TIME.search(head)
     time = find_time(exact[1] if exact is not None else head, block.near_ns)
+    total = _TIMERS.search(head)
+    if exact is not None and total is not None and time is not None:
+        time = replace(time, ns=time.ns + int(total[1]) * 1_000_000)
     front = _FRONT.search(head)
     state = _STATE.search(head)
     if front is not None and state is None and "->" not in head:

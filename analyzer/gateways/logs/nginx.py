@@ -16,7 +16,9 @@ from analyzer.gateways.logs._addresses import as_host, endpoint, host_of_url
 from analyzer.gateways.logs._found import ends, flat, from_object, host_in, id_in
 from analyzer.gateways.logs._times import find_time
 
-_LINE: Final = re.compile(r"(?<!\d)\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(?:debug|info|notice|warn|error|crit|alert|emerg)\] \d+#\d+:")
+_LINE: Final = re.compile(
+    r"(?<!\d)\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(?:debug|info|notice|warn|error|crit|alert|emerg)\] \d+#\d+:"
+)
 _CLIENT: Final = re.compile(r", client: ([0-9A-Fa-f.:\[\]]{2,50})")
 _SERVER: Final = re.compile(r", server: ([\w.-]{1,253})")
 _UPSTREAM: Final = re.compile(r', upstream: "([^"]{1,4000})"')
@@ -29,7 +31,9 @@ def _read(block: Block) -> Fields | None:
     if match is None:
         return _json(block)
     head = block.head[match.start() :]
-    fields = Fields(time=find_time(head, block.near_ns), id=id_in(head), side="server", text=block.text[match.start() :])
+    fields = Fields(
+        time=find_time(head, block.near_ns), id=id_in(head), side="server", text=block.text[match.start() :]
+    )
     upstream = _UPSTREAM.search(head)
     if upstream is not None or "upstream" in head.partition(", client:")[0]:
         host, at = host_of_url(upstream[1]) if upstream is not None else (None, None)
@@ -49,7 +53,10 @@ def _json(block: Block) -> Fields | None:
     if found is None or not _MARKS & found.keys():
         return None
     return from_object(
-        flat(found), block.near_ns, time=("time_iso8601", "time_local", "msec", "timestamp", "@timestamp", "time"), side="client"
+        flat(found),
+        block.near_ns,
+        time=("time_iso8601", "time_local", "msec", "timestamp", "@timestamp", "time"),
+        side="client",
     )
 
 

@@ -13,7 +13,9 @@ from typing import Final
 from analyzer.gateways.logs import Block, Fields, Format
 from analyzer.gateways.logs._found import flat, from_object, in_text
 
-_LINE: Final = re.compile(r"^time=\"[^\"]{10,40}\" level=\w+ |^\S{19,35} (?:TRC|DBG|INF|WRN|ERR) \S*traefik|\btraefik/v\d")
+_LINE: Final = re.compile(
+    r"^time=\"[^\"]{10,40}\" level=\w+ |^\S{19,35} (?:TRC|DBG|INF|WRN|ERR) \S*traefik|\btraefik/v\d"
+)
 _MARKS: Final = frozenset({"ServiceAddr", "serviceName", "entryPointName", "middlewareName", "DownstreamStatus"})
 
 
