@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from analyzer.dataclass import dataclass
 from analyzer.diagnosis.case import UNKNOWN, Case, Trust, when
 from analyzer.diagnosis.engine import diagnose
-from analyzer.diagnosis.progress import trace
+from analyzer.diagnosis.progress import Progress, trace
+from analyzer.diagnosis.server_chain import ChainsSeen, ServerChain, is_hidden, server_chain
 from analyzer.errors import fault_text
 from analyzer.inputs import (
     Paths,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from analyzer.capture.batch import Secrets
     from analyzer.gateways import Product
     from analyzer.net.decode import SegmentDecoder
-    from analyzer.net.flows import Flows
+    from analyzer.net.flows import FlowRow, Flows
     from analyzer.report.decryption import Tally
     from analyzer.tls.sealed import KeyRing, Lookup
     from analyzer.trust.check import Checker
@@ -161,6 +162,16 @@ class _Settings:
     product: Product | None = None
     """The gateway that was named."""
     known_repairs: dict[object, tuple[Fix, ...]] = field(default_factory=dict)
+    subjects: dict[bytes, list[bytes]] = field(default_factory=dict)
+
+    def issuers_of(self, certificate: bytes) -> Sequence[bytes]:
+        """The certificates of the store, and the candidates, that have the name of a certificate's issuer."""
+        from analyzer.trust.certificate import Certificate, subject_of
+
+        if not self.subjects:
+            for der in (*(self.store.certificates if self.store is not None else ()), *self.candidates):
+                self.subjects.setdefault(subject_of(der), []).append(der)
+        return self.subjects.get(Certificate.parse(certificate).issuer.canonical, ())
 
 
 def _settings(
@@ -308,8 +319,14 @@ def _flows(keys: _Keys) -> Flows:
     return flows
 
 
-def _connections(flows: Flows, settings: _Settings, keys: _Keys, end_ns: int, *, in_full: bool) -> Iterator[Connection]:
-    """The report of each connection; a fault of ours in one is marked there and does not stop the others."""
+def _connections(flows: Flows, settings: _Settings, keys: _Keys, end_ns: int, *, in_full: bool) -> list[Connection]:
+    """The report of each connection; a fault of ours in one is marked there and does not stop the others.
+
+    One whose server chain is hidden waits until all have been read: another may show it.
+    """
+    chains = ChainsSeen()
+    reports: list[Connection | None] = []
+    waiting: list[tuple[int, FlowRow, wire.Connection, Progress]] = []
     for start in range(0, len(flows.table), _BLOCK):
         rows = flows.table.read(start, start + _BLOCK)
         for flow, (row, log) in enumerate(zip(rows, flows.signals.read(start, start + len(rows)), strict=True), start):
@@ -317,27 +334,47 @@ def _connections(flows: Flows, settings: _Settings, keys: _Keys, end_ns: int, *,
             try:
                 records = tuple(_records(stream) for stream in streams)
                 seen = wire.build(flow, row, log, streams, (records[0], records[1]), keys.ring)
-                if seen is not None:
-                    keys.take(seen)
-                    yield _judge(seen, settings, end_ns, in_full=in_full)
+                if seen is None:
+                    continue
+                keys.take(seen)
+                chains.take(seen)
+                progress = trace(seen)
+                if is_hidden(seen, progress):
+                    waiting.append((len(reports), row, seen, progress))
+                    reports.append(None)
+                else:
+                    reports.append(_judge(seen, progress, settings, None, end_ns, in_full=in_full))
             except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
-                ends = (str(row.endpoint(0)), str(row.endpoint(1)))
-                yield broken_connection(flow, *ends, row.first_time, fault_text(error))
+                reports.append(_broken(flow, row, error))
+    for place, row, seen, progress in waiting:
+        try:
+            reports[place] = _judge(seen, progress, settings, chains, end_ns, in_full=in_full)
+        except Exception as error:  # noqa: BLE001 - as above
+            reports[place] = _broken(seen.id, row, error)
+    return [report for report in reports if report is not None]
+
+
+def _broken(flow: int, row: FlowRow, error: Exception) -> Connection:
+    return broken_connection(flow, str(row.endpoint(0)), str(row.endpoint(1)), row.first_time, fault_text(error))
 
 
 def _records(stream: Any) -> Any:
     return None if stream is None else stream.consumer.finish()
 
 
-def _judge(seen: wire.Connection, settings: _Settings, end_ns: int, *, in_full: bool) -> Connection:
-    message = seen.chain(wire.Side.SERVER)
-    chain = message.chain if message is not None else ()
-    source = None if message is None or not chain else "decrypted" if message.opened else "captured"
-    if not chain and settings.supplied and seen.is_tls:
-        chain, source = settings.supplied, "supplied"
+def _judge(
+    seen: wire.Connection,
+    progress: Progress,
+    settings: _Settings,
+    chains: ChainsSeen | None,
+    end_ns: int,
+    *,
+    in_full: bool,
+) -> Connection:
+    chain = server_chain(seen, progress, supplied=settings.supplied, seen=chains, issuers_of=settings.issuers_of)
     case = Case(
         connection=seen,
-        progress=trace(seen),
+        progress=progress,
         trust=_server_trust(seen, settings, chain),
         client_trust=_client_trust(seen, settings),
         capture_end_ns=end_ns,
@@ -346,25 +383,25 @@ def _judge(seen: wire.Connection, settings: _Settings, end_ns: int, *, in_full: 
     if outcome.to_repair is not None:
         found = _repairs(settings, chain, outcome.to_repair, case.trust.host, _checked_at(seen, settings))
         outcome = replace(outcome, fixes=(*outcome.fixes, *found) if outcome.fixes else found)
-    return connection_report(case, outcome, chain=chain, chain_source=source, in_full=in_full)
+    return connection_report(case, outcome, in_full=in_full)
 
 
 def _repairs(
-    settings: _Settings, chain: Sequence[bytes], verdict: TrustVerdict, host: str | None, at: datetime
+    settings: _Settings, chain: ServerChain, verdict: TrustVerdict, host: str | None, at: datetime
 ) -> tuple[Fix, ...]:
     """What turns the verdict, worked out once for connections that were refused alike."""
     from analyzer.trust.repair import repairs
 
-    key = (tuple(chain), verdict.profile, tuple(problem.code for problem in verdict.problems), host)
+    key = (chain.certificates, chain.unsent, verdict.profile, tuple(problem.code for problem in verdict.problems), host)
     if key not in settings.known_repairs:
         settings.known_repairs[key] = repairs(
-            chain,
+            chain.certificates,
             settings.store.certificates if settings.store is not None else (),
             verdict,
             host=host,
             at=at,
             verify_depth=settings.verify_depth,
-            candidates=settings.candidates,
+            candidates=(*settings.candidates, *chain.unsent),
             public_roots=public_roots(),
         )
     return settings.known_repairs[key]
@@ -376,19 +413,18 @@ def _checked_at(seen: wire.Connection, settings: _Settings) -> datetime:
     return settings.at or _moment(message.time_ns if message is not None and message.chain else seen.first_time_ns)
 
 
-def _server_trust(seen: wire.Connection, settings: _Settings, chain: Sequence[bytes]) -> Trust:
+def _server_trust(seen: wire.Connection, settings: _Settings, chain: ServerChain) -> Trust:
     hello = seen.client_hello
     host = settings.host or (hello.server_name if hello is not None else None)
     store = settings.store
     # A store of which nothing could be read says nothing of the chain.
     usable = store is not None and store.usable
     names = ", ".join(store.sources) if store is not None else ""
-    if not chain:
-        return Trust(store_given=usable, store_names=names, host=host, host_known=host is not None)
-    message = seen.chain(wire.Side.SERVER)
+    if not chain.certificates:
+        return Trust(store_given=usable, store_names=names, host=host, host_known=host is not None, chain=chain)
     at = _checked_at(seen, settings)
-    revoked, staple = _staple(seen, settings, chain, at)
-    verdicts = settings.checker.check_by(tuple(chain), settings.profiles, host=host, at=at)
+    revoked, staple = _staple(seen, settings, chain.certificates, at)
+    verdicts = settings.checker.check_by(chain.certificates, settings.profiles, host=host, at=at)
     return Trust(
         verdicts=verdicts,
         store_given=usable,
@@ -397,7 +433,7 @@ def _server_trust(seen: wire.Connection, settings: _Settings, chain: Sequence[by
         host=host,
         host_known=host is not None,
         profile_named=settings.profile_named,
-        chain_captured=message is not None and bool(message.chain),
+        chain=chain,
         revoked=revoked,
         staple=staple,
     )

@@ -8,6 +8,7 @@ from typing import Final
 
 from analyzer.dataclass import dataclass
 from analyzer.diagnosis.progress import Ending, Progress
+from analyzer.diagnosis.server_chain import NO_CHAIN, ServerChain
 from analyzer.registry import alert_name
 from analyzer.tls.connection import CertificateMessage, Connection, Event, EventKind, Side
 from analyzer.trust.model import TrustVerdict
@@ -34,8 +35,8 @@ class Trust:
     host: str | None = None
     host_known: bool = False
     profile_named: bool = False
-    chain_captured: bool = True
-    """Whether the chain was read in this very connection; else it came from elsewhere and may not be the one sent."""
+    chain: ServerChain = NO_CHAIN
+    """The chain that was checked: read in this very connection, or from elsewhere."""
     revoked: str | None = None
     staple: str | None = None
     """What is wrong with a stapled OCSP response that proves nothing (expired, not by the issuer, ...)."""

@@ -274,12 +274,12 @@ def _confidence(case: Case, left: Refusal, code: str, considered: list[TrustVerd
         + contradicted
         + left.after_handshake
         + left.unprompted
-        + (not case.trust.chain_captured)
+        + (not case.trust.chain.is_sure)
         + (case.trust.store_partial and code in _NEED_STORE)
         + (left.alert is None and not case.trust.store_given)
         + (left.alert is not None and left.alert not in CERTIFICATE_ALERTS and code not in (named or ()))
     )
-    if incomplete and code in _OF_THE_REST:
+    if (incomplete and code in _OF_THE_REST) or case.trust.chain.agrees is False:
         return POSSIBLE
     if doubts == 0:
         return CERTAIN
@@ -307,9 +307,8 @@ def _match(
 ) -> Match:
     evidence = [Evidence(left.packet, f"the client {left.text}")]
     chain = case.server_chain
-    if not case.trust.chain_captured:
-        evidence.append(Evidence(None, "the chain is not from this connection: it was supplied (--server-chain)"))
-    elif chain is not None:
+    evidence += [Evidence(packet, text) for packet, text in case.trust.chain.evidence]
+    if chain is not None and chain.chain:
         count = len(chain.chain)
         evidence.append(
             Evidence(chain.packet, f"the server's Certificate message: {count} certificate{'s' if count != 1 else ''}")
@@ -360,9 +359,8 @@ def _headline(case: Case, code: str, title: str) -> str:
 
 def _last_issuer(case: Case, code: str) -> str:
     """Common name of the issuer at which the path ends, by the first verdict with this code."""
-    chain = case.server_chain
     ends = [v.path[-1] for v in case.trust.verdicts if v.path and any(p.code == code for p in v.problems)]
-    for der in chain.chain if chain is not None else ():
+    for der in case.trust.chain.certificates:
         certificate = Certificate.parse(der)
         if ends and certificate.sha256 == ends[0]:
             names = certificate.issuer.common_names

@@ -6,11 +6,10 @@ are echoes. A close_notify ends it too: who sends it will send nothing more (RFC
 Up to TLS 1.2 a side's Finished is an encrypted handshake record behind its ChangeCipherSpec; encrypted handshake
 records after both are a renegotiation (RFC 5246 section 7.4.1.1), and while that is not done the handshake is not.
 
-TLS 1.3 encrypts what it is about, and lengths tell messages apart (RFC 8446 sections 4.4 and 5.2: body + 1 + tag; the
-tag and the hash are the cipher suite's, Java pads by 16, and a side pads its Finished as it pads its alerts). A client
-believes that it is done before the server has seen its Finished. So the handshake is done when the server answers it
-with anything but an alert: session tickets or data. A server that sends an alert or nothing at all and leaves has
-refused the client's flight, whatever the client has sent meanwhile.
+TLS 1.3 encrypts what it is about, and lengths tell messages apart (`lengths`). A client believes that it is done before
+the server has seen its Finished. So the handshake is done when the server answers it with anything but an alert:
+session tickets or data. A server that sends an alert or nothing at all and leaves has refused the client's flight,
+whatever the client has sent meanwhile.
 
 Of a side whose records were decrypted nothing is taken from lengths: its messages and alerts are there.
 """
@@ -20,6 +19,7 @@ from __future__ import annotations
 from typing import Final
 
 from analyzer.dataclass import dataclass
+from analyzer.diagnosis.lengths import EMPTY_CERTIFICATE, JAVA_PADDING, RecordLengths, record_lengths
 from analyzer.registry import AlertDescription, AlertLevel, ContentType, HandshakeType
 from analyzer.tls.connection import Connection, Event, EventKind, Half, Side
 from analyzer.tls.messages import is_tls13
@@ -30,14 +30,9 @@ __all__ = ["PROMPT_NS", "Ending", "Progress", "alert_lengths", "ending_of", "ove
 _BESIDE: Final = (HandshakeType.END_OF_EARLY_DATA, HandshakeType.KEY_UPDATE)
 _CERTIFICATES: Final = (HandshakeType.CERTIFICATE, HandshakeType.COMPRESSED_CERTIFICATE)
 _CLOSING: Final = (AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED)
-_SUITES: Final = {0x1302: (16, 48), 0x1305: (8, 32), 0xC0B4: (32, 32), 0xC0B5: (48, 48)}
-"""Bytes of tag and hash of the TLS 1.3 suites that differ from the usual 16 and 32 (RFC 8446 B.4, RFC 9150)."""
-_JAVA_PADDING: Final = 16
 _APPLICATION_SETTINGS: Final = (17513, 17613)
 _EARLY_DATA: Final = 42
 _PRE_SHARED_KEY: Final = 41
-_EMPTY_CERTIFICATE: Final = 8
-"""RFC 8446 section 4.4.2: type, length, an empty context and an empty list."""
 _EMPTY_CERTIFICATE_12: Final = 7
 """RFC 5246 section 7.4.6: type, length and an empty list."""
 _FINISHED_12: Final = 16
@@ -104,6 +99,11 @@ class Progress:
     certificate_came: bool
     """Whether the server's certificate can have reached the client: it is in the capture or, in TLS 1.3, at least as
     many encrypted bytes as it takes."""
+    resumed: bool
+    """Session resumption: a pre-shared key accepted (RFC 8446), or an abbreviated handshake (RFC 5246 section 7.3)."""
+    hidden_flight: tuple[RecordSeen, ...]
+    """The server's encrypted records of TLS 1.3 before the client's, each of them whole; none when they were opened,
+    or when a part of them is missing."""
 
     @property
     def data(self) -> bool:
@@ -148,7 +148,7 @@ def overhead(connection: Connection) -> int | None:
     In TLS 1.2 the Finished tells: its length in clear is known.
     """
     if is_tls13(connection.version):
-        return _lengths(connection).alert - 2
+        return record_lengths(connection).overhead
     own = connection.halves[Side.CLIENT].encrypted_handshake
     added = own[0].length - _FINISHED_12 if own else None
     return added if added in _AEAD_12 else None
@@ -184,6 +184,7 @@ def _trace_13(connection: Connection) -> Progress:
         client_certificate_records=None if client.certificate is None else client.certificate.packet,
         server_refused=refused,
         certificate_came=_certificate_came(connection, server),
+        hidden_flight=_hidden_flight(connection, server),
     )
 
 
@@ -207,6 +208,7 @@ def _progress(
     server_refused: bool = False,
     renegotiation: int | None = None,
     certificate_came: bool = False,
+    hidden_flight: tuple[RecordSeen, ...] = (),
 ) -> Progress:
     flight_packet, flight_time = _server_flight(connection)
     return Progress(
@@ -224,6 +226,8 @@ def _progress(
         server_refused=server_refused,
         renegotiation=renegotiation,
         certificate_came=certificate_came or connection.chain(Side.SERVER) is not None,
+        resumed=_resumed(connection),
+        hidden_flight=hidden_flight,
     )
 
 
@@ -244,7 +248,7 @@ def ending_of(event: Event) -> Ending:
 
 def alert_lengths(connection: Connection) -> tuple[int, int]:
     """Bytes of a TLS 1.3 record that holds an alert: without padding, and with Java's."""
-    return _padded(_lengths(connection).alert)
+    return _padded(record_lengths(connection).alert)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,27 +270,11 @@ class _Client13:
     """A record of an alert's length after Finished."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Lengths:
-    """Record lengths without padding."""
-
-    finished: int
-    alert: int
-    empty_certificate: int
-    end_of_early_data: int
-
-
-def _lengths(connection: Connection) -> _Lengths:
-    suite = connection.server_hello.cipher_suite if connection.server_hello is not None else None
-    tag, digest = _SUITES.get(suite or 0, (16, 32))
-    return _Lengths(4 + digest + 1 + tag, 2 + 1 + tag, _EMPTY_CERTIFICATE + 1 + tag, 4 + 1 + tag)
-
-
 def _padded(length: int) -> tuple[int, int]:
-    return length, length + _JAVA_PADDING
+    return length, length + JAVA_PADDING
 
 
-def _is_alert(record: RecordSeen, lengths: _Lengths, padding: int | None = None) -> bool:
+def _is_alert(record: RecordSeen, lengths: RecordLengths, padding: int | None = None) -> bool:
     if padding is None:
         return record.length in _padded(lengths.alert)
     return record.length == lengths.alert + padding
@@ -316,7 +304,7 @@ def _opened_client(connection: Connection) -> _Client13:
     sent = [message for message in seen.messages if message.opened and message.type not in _BESIDE]
     finished = next((message for message in sent if message.type == HandshakeType.FINISHED), None)
     own = [m for m in sent if m.type in _CERTIFICATES and (finished is None or m.position <= finished.position)]
-    empty = next((message for message in own if message.length == _EMPTY_CERTIFICATE - 4), None)
+    empty = next((message for message in own if message.length == EMPTY_CERTIFICATE - 4), None)
     alerts = [alert for alert in seen.alerts if alert.description is not None]
     behind = [alert for alert in alerts if finished is not None and alert.position > finished.position]
     before = [alert for alert in alerts if alert not in behind]
@@ -352,7 +340,7 @@ def _of_alert(alert: AlertRecord) -> RecordSeen:
 def _client_records(connection: Connection) -> _Client13:
     if _is_readable(connection.halves[Side.CLIENT]):
         return _opened_client(connection)
-    lengths = _lengths(connection)
+    lengths = record_lengths(connection)
     records = _own_flight(connection, lengths)
     if not records:
         return _Client13()
@@ -360,7 +348,7 @@ def _client_records(connection: Connection) -> _Client13:
     if _is_alert(first, lengths):
         return _Client13(alert=first)
     whole = _padded(lengths.finished)
-    with_empty = lengths.finished + _EMPTY_CERTIFICATE
+    with_empty = lengths.finished + EMPTY_CERTIFICATE
     for index, record in enumerate(records):
         if _is_alert(record, lengths):
             break
@@ -368,7 +356,7 @@ def _client_records(connection: Connection) -> _Client13:
             empty, certificate = _certificates(connection, records[:index], lengths)
             if record.length == with_empty and index == 0:
                 empty = record
-            padding = _JAVA_PADDING if record.length == whole[1] else 0
+            padding = JAVA_PADDING if record.length == whole[1] else 0
             later = records[index + 1 :]
             return _Client13(
                 first=first,
@@ -381,7 +369,7 @@ def _client_records(connection: Connection) -> _Client13:
     return _without_finished(connection, records, lengths)
 
 
-def _without_finished(connection: Connection, records: tuple[RecordSeen, ...], lengths: _Lengths) -> _Client13:
+def _without_finished(connection: Connection, records: tuple[RecordSeen, ...], lengths: RecordLengths) -> _Client13:
     """No record is as long as a Finished: it shares one with the certificate, or was never sent.
 
     The server's answer tells which: after a flight that is whole it sends tickets or data.
@@ -416,7 +404,7 @@ def _shares_finished(connection: Connection) -> bool:
     return _by_pre_shared_key(connection) and settings
 
 
-def _own_flight(connection: Connection, lengths: _Lengths) -> tuple[RecordSeen, ...]:
+def _own_flight(connection: Connection, lengths: RecordLengths) -> tuple[RecordSeen, ...]:
     """The client's records from its second flight on: what follows the ServerHello but for early data."""
     after = connection.server_hello_packet or 0
     records = tuple(record for record in connection.halves[Side.CLIENT].application if record.packet > after)
@@ -428,7 +416,7 @@ def _own_flight(connection: Connection, lengths: _Lengths) -> tuple[RecordSeen, 
 
 
 def _certificates(
-    connection: Connection, records: tuple[RecordSeen, ...], lengths: _Lengths
+    connection: Connection, records: tuple[RecordSeen, ...], lengths: RecordLengths
 ) -> tuple[RecordSeen | None, RecordSeen | None]:
     """An empty Certificate, or the first of other messages that stand before Finished.
 
@@ -443,6 +431,19 @@ def _certificates(
 def _by_pre_shared_key(connection: Connection) -> bool:
     hello = connection.server_hello
     return hello is not None and hello.extension(_PRE_SHARED_KEY) is not None
+
+
+def _resumed(connection: Connection) -> bool:
+    if connection.server_hello is None or not connection.hellos:
+        return False
+    if is_tls13(connection.version):
+        return _by_pre_shared_key(connection)
+    return bool(
+        connection.chain(Side.SERVER) is None
+        and connection.halves[Side.SERVER].change_cipher_spec
+        and connection.server_key_exchange is None
+        and connection.packet_of(Side.SERVER, HandshakeType.SERVER_HELLO_DONE) is None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,7 +490,7 @@ def _opened_server(connection: Connection, first: RecordSeen | None) -> _Server1
 def _server_records(connection: Connection, client: _Client13) -> _Server13:
     if _is_readable(connection.halves[Side.SERVER]):
         return _opened_server(connection, client.first)
-    lengths = _lengths(connection)
+    lengths = record_lengths(connection)
     records = connection.halves[Side.SERVER].application
     first = client.first
     # The server may refuse a client's Certificate before it has seen the Finished behind it.
@@ -554,6 +555,20 @@ def _certificate_came(connection: Connection, server: _Server13) -> bool:
     there = half.delivered + half.lost_bytes
     whole = sum(record.length for record in server.flight if record.position + 5 + record.length <= there)
     return whole >= _CERTIFICATE_FLIGHT
+
+
+def _hidden_flight(connection: Connection, server: _Server13) -> tuple[RecordSeen, ...]:
+    """The records of the server's flight, if they are all there, one behind the other."""
+    half = connection.halves[Side.SERVER]
+    if server.opened or half.lost or half.unfinished is not None:
+        return ()
+    between = {record.position for record in half.change_cipher_spec}
+    end = None
+    for record in server.flight:
+        if end is not None and record.position != end and end not in between:
+            return ()
+        end = record.position + 5 + record.length
+    return server.flight
 
 
 def _alert_records(client: _Client13, server: _Server13) -> frozenset[tuple[Side, int, int]]:

@@ -42,13 +42,10 @@ __all__ = ["broken_connection", "connection_report", "summary"]
 _MAX_TIMELINE: Final = 80
 _MAX_ROWS_OF_DATA: Final = 3
 """Application data records of one side that the timeline shows before it counts them."""
-_PRE_SHARED_KEY: Final = 41
 
 
-def connection_report(
-    case: Case, outcome: Outcome, *, chain: Sequence[bytes], chain_source: str | None, in_full: bool = True
-) -> Connection:
-    """One connection as the report shows it. `chain` is the server's chain that was checked.
+def connection_report(case: Case, outcome: Outcome, *, in_full: bool = True) -> Connection:
+    """One connection as the report shows it.
 
     Without `in_full` a completed connection has neither timeline nor fingerprints: a report that only counts it needs
     none.
@@ -70,11 +67,11 @@ def connection_report(
         other_causes=tuple(_as_diagnosis(other, seen) for other in outcome.others),
         evidence=_evidence(outcome),
         timeline=_timeline(seen, outcome.abort_packet) if in_full else (),
-        tls=_tls(seen, fingerprints=in_full),
+        tls=_tls(seen, resumed=case.progress.resumed, fingerprints=in_full),
         alerts=tuple(_alert(alert) for alert in seen.alerts),
-        server_chain=chain_infos(chain),
+        server_chain=chain_infos(case.trust.chain.certificates),
         client_chain=chain_infos(client_chain.chain if client_chain is not None else ()),
-        chain_source=chain_source,
+        chain_source=case.trust.chain.source,
         trust=case.trust.verdicts if case.trust.store_given else (),
         fixes=outcome.fixes,
         host=case.trust.host,
@@ -156,7 +153,7 @@ def _alert(alert: wire.SeenAlert) -> Alert:
     )
 
 
-def _tls(seen: wire.Connection, *, fingerprints: bool) -> Tls | None:
+def _tls(seen: wire.Connection, *, resumed: bool, fingerprints: bool) -> Tls | None:
     hello, answer = seen.client_hello, seen.server_hello
     if hello is None and answer is None:
         return None
@@ -171,7 +168,7 @@ def _tls(seen: wire.Connection, *, fingerprints: bool) -> Tls | None:
         None if whole is None else ja3(whole),
         ja3s(answer) if fingerprints and answer is not None else None,
         None if whole is None else ja4(whole),
-        _resumed(seen),
+        resumed,
         seen.hello_retry is not None,
         _group(seen, in_full=fingerprints),
     )
@@ -226,22 +223,6 @@ def _group(seen: wire.Connection, *, in_full: bool) -> int | None:
     if is_tls13(answer.version):
         return answer.group
     return seen.server_key_exchange.group if in_full and seen.server_key_exchange is not None else None
-
-
-def _resumed(seen: wire.Connection) -> bool:
-    """Session resumption: a pre-shared key accepted (RFC 8446), or an abbreviated handshake (RFC 5246 section 7.3)."""
-    answer, hello = seen.server_hello, seen.client_hello
-    if answer is None or hello is None:
-        return False
-    if is_tls13(answer.version):
-        return answer.extension(_PRE_SHARED_KEY) is not None
-    server = seen.halves[Side.SERVER]
-    return bool(
-        seen.chain(Side.SERVER) is None
-        and server.change_cipher_spec
-        and seen.server_key_exchange is None
-        and seen.packet_of(Side.SERVER, HandshakeType.SERVER_HELLO_DONE) is None
-    )
 
 
 def _timeline(seen: wire.Connection, abort_packet: int | None) -> tuple[TimelineEntry, ...]:
