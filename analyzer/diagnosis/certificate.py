@@ -18,13 +18,14 @@ from analyzer.dataclass import dataclass
 from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS, SPECIFIC
 from analyzer.diagnosis.case import Case, seconds
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
+from analyzer.diagnosis.key_logs import key_log_fix
 from analyzer.diagnosis.progress import PROMPT_NS
 from analyzer.diagnosis.stacks import Library, library_of, validators_behind
 from analyzer.registry import AlertDescription, alert_name
 from analyzer.tls.connection import Side
 from analyzer.tls.messages import is_tls13
 from analyzer.trust.certificate import Certificate, printable
-from analyzer.trust.model import TrustProblem, TrustVerdict
+from analyzer.trust.model import Fix, TrustProblem, TrustVerdict
 
 __all__ = ["SERVER_CERTIFICATE_CODES", "Refusal", "certificate_cause", "refusal", "refused"]
 
@@ -201,7 +202,14 @@ def certificate_cause(code: str, title: str, *, covers: tuple[str, ...] = ()) ->
         match = refused(case).get(code)
         return None if match is None else replace(match, headline=_headline(case, code, title))
 
-    return Cause(code=code, title=title, look=look, covers=(*_GENERIC, *covers), fails_after_handshake=True)
+    return Cause(
+        code=code, title=title, look=look, fixes=_fixes, covers=(*_GENERIC, *covers), fails_after_handshake=True
+    )
+
+
+def _fixes(case: Case) -> tuple[Fix, ...]:
+    """What would make sure of a chain that is not certainly the one that was sent."""
+    return () if case.trust.chain.is_sure or not case.trust.chain.certificates else (key_log_fix(case),)
 
 
 def _left(case: Case) -> str:

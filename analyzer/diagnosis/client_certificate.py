@@ -331,9 +331,12 @@ def _inside(case: Case) -> Refusal | None:
     if close is None or close.time_ns - since.time_ns > PROMPT_NS:
         return None
     ending = ending_of(close)
-    # In TLS 1.3 session tickets lie between the server's flight, which looks like data, and its answer.
+    # In TLS 1.3 session tickets lie between the server's flight, which looks like data, and its answer. A stateless one
+    # may hold the client's certificate (OpenSSL).
+    done = case.progress.finished[Side.CLIENT] or 0
+    ticket = _TICKET + sum(record.length for record in client.application if record.packet <= done)
     between = [record for record in records[:-1] if record.packet > client.application[0].packet]
-    alone = all(record.length <= _TICKET for record in between) if thirteen else len(records) == 1
+    alone = all(record.length <= ticket for record in between) if thirteen else len(records) == 1
     page = _page(connection, last) if last is not None and alone else None
     if page is not None:  # it asks both sides to close, so either may be first
         reason = _NGINX_PAGES[page]

@@ -16,6 +16,7 @@ from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Match
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
 from analyzer.diagnosis.client_certificate import answered_request
+from analyzer.diagnosis.progress import Ending
 from analyzer.tls.connection import Side
 from analyzer.tls.detect import sslv2_answer_length
 from analyzer.trust.model import Fix, TrustVerdict
@@ -29,7 +30,10 @@ _SSLV2_ENDING: Final = 66
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a connection. `others` are causes that also fit, the likelier first."""
+    """What became of a connection. `others` are causes that also fit, the likelier first.
+
+    Of a completed one that carried no data, `aborted_by` and the act are given where the client may have refused.
+    """
 
     outcome: str
     aborted_by: str | None
@@ -76,6 +80,8 @@ def diagnose(case: Case) -> Outcome:
     asked = [cause for cause in catalogue().values() if cause.fails_in_data or not in_data]
     matches = [(cause, match) for cause in asked if (match := cause.look(case)) is not None]
     doubts = _ranked([pair for pair in matches if pair[0].fails_in_data]) if asked_client else []
+    if progress.handshake_done and not in_data:
+        doubts += [pair for pair in _ranked(matches) if pair[0].fails_after_handshake and pair not in doubts]
     if progress.handshake_done:
         # What only might be is no ground to call a connection failed whose handshake completed.
         matches = [
@@ -85,7 +91,15 @@ def diagnose(case: Case) -> Outcome:
     if not matches:
         outcome = "completed" if progress.handshake_done else "incomplete"
         others = tuple(doubts[:_MAX_OTHERS])
-        return Outcome(outcome=outcome, aborted_by=None, abort_packet=None, abort_act=None, cause=None, others=others)
+        left = _left_without_data(case, others)
+        return Outcome(
+            outcome=outcome,
+            aborted_by=None if left is None or left.side is None else left.side.value,
+            abort_packet=None if left is None else left.packet,
+            abort_act=None if left is None else left.act,
+            cause=None,
+            others=others,
+        )
     cause, match = matches[0]
     ending = match.ending or progress.ending
     failed = cause.code != "capture-incomplete"
@@ -103,6 +117,12 @@ def diagnose(case: Case) -> Outcome:
         fixes=cause.fixes(case),
         to_repair=_to_repair(case, cause),
     )
+
+
+def _left_without_data(case: Case, doubts: tuple[tuple[Cause, Match], ...]) -> Ending | None:
+    """The act by which the client left a completed handshake that carried nothing, when that may be a refusal."""
+    refused = any(cause.fails_after_handshake and not cause.fails_in_data for cause, _ in doubts)
+    return case.progress.ending if refused and case.ended_by(Side.CLIENT) else None
 
 
 def _ranked(matches: list[tuple[Cause, Match]]) -> list[tuple[Cause, Match]]:

@@ -14,6 +14,7 @@ from analyzer.dataclass import dataclass
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
 from analyzer.diagnosis.engine import catalogue, page
+from analyzer.diagnosis.key_logs import key_log_page
 
 __all__ = ["HEADINGS", "Facts", "facts", "page_markdown", "sections"]
 
@@ -29,6 +30,8 @@ _FACTS: Final = re.compile(r"^Aborted by: (?P<sides>[^.]+)\. Confidence: (?P<con
 _HEADING: Final = re.compile(r"^## (.+)\n", re.MULTILINE)
 _OWN_CONFIDENCE: Final = frozenset({"revoked"})
 """Causes of the server's certificate that the rules below do not cover."""
+_WANT_KEYS: Final = frozenset({"certificate-rejected", "client-cert-rejected"})
+"""Causes whose page has the table of key logs: TLS 1.3 may hide what would tell more."""
 _CONFIDENCE_OF_CERTIFICATE_CAUSES: Final = """\
 All causes of the server's certificate are weighed alike. It is certain when nothing speaks against it. Doubts are:
 - a validator that was asked accepts the chain, or names another cause first (name yours with `--profile`). After
@@ -37,7 +40,9 @@ All causes of the server's certificate are weighed alike. It is certain when not
 - the alert is by its definition for other faults, or is not about certificates;
 - no alert came, and no trust store was given; or a part of the store that matters could not be read;
 - the client finished the handshake first;
-- without an alert about certificates it left after more than 3 seconds, or after messages of its own.
+- without an alert about certificates it left after more than 3 seconds, or after messages of its own;
+- the chain is not from this connection, but supplied or inferred, and the lengths of what TLS 1.3 encrypts do not say
+  that it is the one that was sent. Where they say that it is not, the cause is possible at most.
 
 With one doubt it is likely. With more it is likely only when every validator that counts refuses and the client left
 in time, else possible. What else is wrong with the chain is listed beside it, as possible.
@@ -78,5 +83,7 @@ def page_markdown(code: str) -> str:
     for heading, text in sections(code).items():
         if heading == "How we know" and code in SERVER_CERTIFICATE_CODES - _OWN_CONFIDENCE:
             text = f"{text}\n\n{_CONFIDENCE_OF_CERTIFICATE_CAUSES.strip()}"
+        if heading == "What to do" and code in _WANT_KEYS:
+            text = f"{text}\n\n{key_log_page()}"
         parts.append(f"## {heading}\n\n{text}")
     return "\n\n".join(parts) + "\n"

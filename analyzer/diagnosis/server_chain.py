@@ -46,9 +46,14 @@ class ServerChain:
     evidence: tuple[tuple[int | None, str], ...] = ()
 
     @property
+    def is_read(self) -> bool:
+        """Whether it was read in the connection itself."""
+        return self.source in ("captured", "decrypted")
+
+    @property
     def is_sure(self) -> bool:
         """Whether it was read in the connection itself, or is exactly as long as what was sent there."""
-        return self.source in (None, "captured", "decrypted") or self.agrees is True
+        return self.is_read or self.agrees is True
 
 
 NO_CHAIN: Final = ServerChain()

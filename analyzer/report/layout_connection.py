@@ -45,7 +45,7 @@ SENT_BY: Mapping[str, str] = {
     "captured": "As sent by the server",
     "decrypted": "As sent by the server (decrypted)",
     "supplied": "As supplied with --server-chain",
-    "inferred": "As inferred, not seen",
+    "inferred": "As inferred from another connection",
 }
 
 FILTER_CELLS = 76
@@ -144,8 +144,8 @@ def _facts(connection: Connection, gateway: Gateway | None) -> Facts:
         rows.append(("Cause", (Strong(cause.code), f" ({cause.confidence}): {cause.title}")))
     if connection.fixes:
         fix = next((fix for fix in connection.fixes if fix.proven and not fix.caution), connection.fixes[0])
-        standing = "proven" if fix.proven else "not proven"
-        rows.append(("Repair", (fix.text.removesuffix("."), f" ({standing}; steps below)")))
+        standing = "" if fix.action == "supply" else "proven; " if fix.proven else "not proven; "
+        rows.append(("Repair", (fix.text.rstrip(".:"), f" ({standing}steps below)")))
     started = f", {clock(connection.started_at, date=True)}"
     rows.append(("Connection", (Code(connection.client), " -> ", Code(connection.server), started)))
     tls = _tls(connection)
@@ -259,7 +259,8 @@ def _ladder(connection: Connection) -> Ladder:
 
 
 def _rung(connection: Connection, entry: TimelineEntry) -> LadderRow:
-    ends = entry.packet == connection.abort_packet and connection.abort_act != "silence"
+    failed = connection.outcome != "completed" and connection.abort_act != "silence"
+    ends = failed and entry.packet == connection.abort_packet
     return LadderRow(packet=entry.packet, time=entry.time, from_=entry.from_, what=entry.what, ends=ends)
 
 

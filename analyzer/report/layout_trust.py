@@ -99,4 +99,6 @@ def _step(fix: Fix, standing: str | None) -> Step:
 
 
 def _standing(fix: Fix) -> str:
+    if fix.action == "supply":
+        return "tells more, and repairs nothing"
     return "proven: the check passes with it" if fix.proven else "not proven"

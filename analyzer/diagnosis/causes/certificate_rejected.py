@@ -19,17 +19,19 @@ input.
 - A contradiction is told: the alert is about certificates, and every validator asked accepts the chain with the
   store given. That is likely; it usually means that the client uses another store, or checks another name.
 - With a store given that would accept, and no such alert, the code is `client-closed` instead.
+- A client that finished the handshake, sent nothing and left at once may have refused too. That alone makes no
+  failure of a completed connection: this cause then stands beside it, as possible, and the report says who left.
 
 ## What to do
 Support engineer: run again with what is missing. The report names it.
 1. The client's trust store: `--truststore FILE_OR_DIRECTORY`
 2. The name that the client meant, when there is no SNI or it is not the one checked: `--host NAME`
-3. The chain, when TLS 1.3 hides it; take it from the server itself:
+3. The chain, when TLS 1.3 hides it and no other connection of the capture shows it; take it from the server itself:
 
        openssl s_client -connect HOST:443 -servername HOST -showcerts </dev/null >chain.txt
        hsanalyze capture.pcap --server-chain chain.txt --truststore store.pem
 
-   It is the chain of now, not that of the capture.
+   It is the chain of now, not that of the capture; the lengths of the encrypted records tell whether it is the same.
 4. The validator that the client uses: `--profile java`, `openssl`, `go` and so on.
 
 When all of that was given and the contradiction stays: look for a second store (a JVM option, a container
@@ -58,26 +60,31 @@ The client's log has the reason. Look there for:
 
 from __future__ import annotations
 
+from shlex import quote
+
 from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
-from analyzer.diagnosis.certificate import refusal
+from analyzer.diagnosis.certificate import Refusal, refusal
+from analyzer.diagnosis.key_logs import key_log_fix
 from analyzer.tls.connection import Side
+from analyzer.tls.messages import is_tls13
 from analyzer.trust.model import Fix
 
 
 def look(case: Case) -> Match | None:
     """The client left right after the server's certificate, and nothing at hand says why."""
     left = refusal(case)
-    if left is None or left.after_handshake:
+    if left is None:
         return None
+    if left.after_handshake:
+        return _after_handshake(case, left)
     about_certificates = left.alert in CERTIFICATE_ALERTS
     evidence = [Evidence(left.packet, f"the client {left.text}")]
-    chain = case.server_chain
-    readable = (chain is not None and bool(chain.chain)) or bool(case.trust.verdicts)
     if not about_certificates and not case.progress.certificate_came:
         return None
-    if readable and case.trust.store_given and case.trust.accepted_by_all:
+    evidence += _of_chain(case)
+    if _is_accepted(case):
         if not about_certificates:
             return None
         evidence.append(
@@ -100,19 +107,48 @@ def look(case: Case) -> Match | None:
     return Match(confidence=confidence, explanation=text, evidence=tuple(evidence), weight=1, headline=_headline(case))
 
 
-def _headline(case: Case) -> str:
+def _after_handshake(case: Case, left: Refusal) -> Match | None:
+    """A client that finished the handshake and left at once may have refused; who only looked in does the same."""
+    if left.unprompted or not case.progress.certificate_came or (_is_told(case) and case.trust.verdicts):
+        return None
+    text = (
+        f"The client {left.text}. Some validators refuse a certificate only then (nginx, Node, .NET, wget, libcurl); a "
+        f"health check, or a connection that was not needed, ends in the same way. To tell, supply {supply(case)}."
+    )
+    evidence = (Evidence(left.packet, f"the client {left.text}"), *_of_chain(case))
+    headline = _headline(case, refused="may have refused")
+    return Match(confidence=POSSIBLE, explanation=text, evidence=evidence, headline=headline)
+
+
+def _is_told(case: Case) -> bool:
+    """Whether store, host and chain are at hand, so that a verdict on them is the client's."""
+    trust = case.trust
+    return trust.store_given and trust.host_known and trust.chain.agrees is not False
+
+
+def _is_accepted(case: Case) -> bool:
+    trust = case.trust
+    return trust.store_given and trust.accepted_by_all and trust.chain.agrees is not False
+
+
+def _of_chain(case: Case) -> tuple[Evidence, ...]:
+    return tuple(Evidence(packet, text) for packet, text in case.trust.chain.evidence)
+
+
+def _headline(case: Case, *, refused: str = "refused") -> str:
     connection = case.connection
     name = f"{case.trust.host} ({connection.server})" if case.trust.host else str(connection.server)
     said = f" with the alert {case.alert_text()}" if case.fatal_alert is not None else ""
-    return f"The client {connection.client.address} refused the certificate of {name}{said}; why is not known yet."
+    return f"The client {connection.client.address} {refused} the certificate of {name}{said}; why is not known yet."
 
 
 def supply(case: Case) -> str:
     """What would tell the cause: the inputs that are not there."""
-    chain = case.server_chain
     wanted = []
-    if (chain is None or not chain.chain) and not case.trust.verdicts:
+    if not case.trust.verdicts:
         wanted.append("the server's chain (--server-chain)")
+    elif case.trust.chain.agrees is False:
+        wanted.append("the chain that the server sent then (--server-chain)")
     if not case.trust.store_given:
         wanted.append("the client's trust store (--truststore)")
     if not case.trust.host_known:
@@ -122,20 +158,20 @@ def supply(case: Case) -> str:
 
 def fixes(case: Case) -> tuple[Fix, ...]:
     """Say how to get what is missing."""
-    chain = case.server_chain
-    if (chain is not None and chain.chain) or case.trust.verdicts:
-        return (Fix(action="supply", text=f"Run again with {supply(case)}."),)
-    server = case.connection.server
-    hello = case.connection.client_hello
-    name = hello.server_name if hello is not None else None
-    servername = f" -servername {name}" if name else " -noservername"
-    return (
-        Fix(
+    if case.trust.verdicts:
+        asked = Fix(action="supply", text=f"Run again with {supply(case)}.")
+    else:
+        server = case.connection.server
+        hello = case.connection.client_hello
+        name = hello.server_name if hello is not None else None
+        named = f" -servername {quote(name)}" if name else " -noservername"
+        asked = Fix(
             action="supply",
             text=f"Run again with {supply(case)}. The chain can be taken from the server itself:",
-            commands=(f"openssl s_client -connect {server}{servername} -showcerts </dev/null >chain.txt",),
-        ),
-    )
+            commands=(f"openssl s_client -connect {server}{named} -showcerts </dev/null >chain.txt",),
+        )
+    hidden = is_tls13(case.connection.version) and not case.trust.chain.is_read
+    return (asked, key_log_fix(case)) if hidden else (asked,)
 
 
 CAUSE = Cause(
@@ -144,4 +180,5 @@ CAUSE = Cause(
     look=look,
     fixes=fixes,
     covers=("client-closed", "unexplained"),
+    fails_after_handshake=True,
 )

@@ -65,7 +65,10 @@ from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import LIKELY, POSSIBLE, Cause, Evidence, Match
 from analyzer.diagnosis.client_certificate import MISSING, UNFIT, Refusal, count, faults, senders, server_refusal
+from analyzer.diagnosis.key_logs import key_log_fix
 from analyzer.registry import AlertDescription as Alert
+from analyzer.tls.messages import is_tls13
+from analyzer.trust.model import Fix
 
 
 def look(case: Case) -> Match | None:
@@ -156,10 +159,17 @@ def _supply(case: Case) -> str:
     return " Supply the store by which the server checks clients (--client-ca) to see why."
 
 
+def fixes(case: Case) -> tuple[Fix, ...]:
+    """Say how to see what TLS 1.3 hides: the server's alert, and the client's certificate."""
+    hidden = is_tls13(case.connection.version) and case.client_chain is None
+    return (key_log_fix(case),) if hidden else ()
+
+
 CAUSE = Cause(
     code="client-cert-rejected",
     title="The server refused the client's certificate; why the wire does not show",
     look=look,
+    fixes=fixes,
     fails_after_handshake=True,
     fails_in_data=True,
     covers=("unexplained", "server-closed", "server-reset"),
