@@ -7,6 +7,7 @@ read; the facts are kept here, the judgement is the profile's. Results are inter
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import UTC, datetime, timedelta
@@ -53,6 +54,7 @@ __all__ = [
     "instant",
     "printable",
     "read_name",
+    "shortened",
     "subject_of",
 ]
 
@@ -77,6 +79,9 @@ CLIENT_AUTH: Final = "1.3.6.1.5.5.7.3.2"
 ANY_EKU: Final = "2.5.29.37.0"
 
 _CA_ISSUERS: Final = "1.3.6.1.5.5.7.48.2"
+
+_LONGEST_NAME: Final = 2048
+"""Characters of a name that are shown; the bounds of X.520 make an honest one of a few hundred the longest."""
 
 DIGITAL_SIGNATURE: Final = 1 << 0
 KEY_ENCIPHERMENT: Final = 1 << 2
@@ -149,7 +154,7 @@ class GeneralName:
             name = read_name(self.value)
             return str(name) if name is not None else self.value.hex()
         if self.kind in ("dns", "email", "uri"):
-            return self.value.decode("utf-8", "backslashreplace")
+            return shortened(self.value.decode("utf-8", "backslashreplace"))
         return self.value[:64].hex()
 
 
@@ -337,6 +342,12 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def shortened(text: str) -> str:
+    """The beginning of a name that is longer than anybody reads, and how much more there is."""
+    more = len(text) - _LONGEST_NAME
+    return f"{text[:_LONGEST_NAME]}... ({more:,} more characters)" if more > 0 else text
 
 
 # Reading
@@ -797,18 +808,20 @@ _ATTRIBUTE_NAMES: Final = {
 }  # fmt: skip
 
 
+_ESCAPED: Final = re.compile(r'([,+"\\<>;=])')
+
+
+@lru_cache(maxsize=4096)
 def _name_text(name: Name, separator: str = ",") -> str:
     """RFC 4514: the last RDN first, values escaped."""
     groups: dict[int, list[str]] = {}
     for index, oid, tag, content in name.attributes:
         groups.setdefault(index, []).append(f"{_ATTRIBUTE_NAMES.get(oid, oid)}={_escape(_string(tag, content))}")
-    return separator.join("+".join(groups[index]) for index in sorted(groups, reverse=True))
+    return shortened(separator.join("+".join(groups[index]) for index in sorted(groups, reverse=True)))
 
 
 def _escape(value: str) -> str:
-    if not any(c in ',+"\\<>;=' for c in value) and value[:1] not in (" ", "#") and value[-1:] != " ":
-        return value
-    text = "".join("\\" + c if c in ',+"\\<>;=' else c for c in value)
+    text = _ESCAPED.sub(r"\\\1", value)
     if text.startswith((" ", "#")):
         text = "\\" + text
     if text.endswith(" ") and not text.endswith("\\ "):

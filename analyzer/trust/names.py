@@ -15,7 +15,7 @@ from re import compile as compile_pattern
 from typing import Final, Literal
 
 from analyzer.dataclass import dataclass
-from analyzer.trust.certificate import Certificate, printable
+from analyzer.trust.certificate import Certificate, printable, shortened
 
 __all__ = ["HostMatch", "HostRules", "Reference", "match_host", "reference", "wildcard_match"]
 
@@ -88,7 +88,7 @@ def match_host(certificate: Certificate, wanted: Reference, rules: HostRules) ->
     use_cn = _looks_at_cn(certificate, rules)
     if wanted.address is not None:
         return _match_address(certificate, wanted, rules, common_names)
-    presented = tuple(printable(d) for d in dns) or tuple(printable(c) for c in common_names if use_cn)
+    presented = tuple(printable(shortened(n)) for n in dns or (common_names if use_cn else ()))
     if not rules.underscore and "_" in wanted.name:
         return HostMatch(reason="illegal-host", presented=presented)
     candidates = dns if dns or not use_cn else list(common_names)
@@ -168,11 +168,11 @@ def _matches_any_label(pattern: str, name: str) -> bool:
     """JSSE: label by label, a `*` anywhere; the last wildcard needs a dot after it, each label valid LDH."""
     if "*" in pattern and ("." not in pattern[pattern.rindex("*") :] or pattern in ("*", "*.")):
         return False
+    if pattern.count(".") != name.count("."):
+        return False
     pattern_labels = [_unicode_label(label) for label in pattern.split(".")]
     name_labels = [_unicode_label(label) for label in name.split(".")]
-    if len(pattern_labels) != len(name_labels) or not all(map(_std3, pattern_labels)):
-        return False
-    return all(_label_pattern(p).fullmatch(n) is not None for p, n in zip(pattern_labels, name_labels, strict=True))
+    return all(map(_std3, pattern_labels)) and all(map(_matches_label, pattern_labels, name_labels))
 
 
 def _unicode_label(label: str) -> str:
@@ -192,6 +192,12 @@ def _std3(label: str) -> bool:
     return (
         bool(text) and text[0] != "-" and text[-1] != "-" and all(c.isalnum() or c == "-" for c in text if c.isascii())
     )
+
+
+def _matches_label(pattern: str, label: str) -> bool:
+    if "*" not in pattern and pattern.isascii() and label.isascii():
+        return pattern == label
+    return _label_pattern(pattern).fullmatch(label) is not None
 
 
 @lru_cache(maxsize=1024)

@@ -17,6 +17,7 @@ from analyzer.trust.certificate import (
     describe,
     instant,
     printable,
+    read_name,
 )
 from tests.trust.pki import NOW, YEAR, root
 
@@ -121,3 +122,15 @@ def test_no_single_changed_byte_makes_the_reader_raise(position: int, value: int
     info = describe(Certificate.parse(bytes(der)), "leaf")
     assert info.subject.isprintable()
     assert all(name.isprintable() for name in info.names)
+
+
+def test_of_a_name_that_nobody_reads_to_its_end_the_beginning_is_shown() -> None:
+    value = b"a," * 500_000
+    attribute = b"\x06\x03\x55\x04\x03" + b"\x0c\x83" + len(value).to_bytes(3, "big") + value
+    for tag in (0x30, 0x31, 0x30):
+        attribute = bytes([tag, 0x83]) + len(attribute).to_bytes(3, "big") + attribute
+    name = read_name(attribute)
+    assert name is not None
+    assert len(name.common_names[0]) == len(value)
+    assert str(name).startswith("CN=a\\,a\\,")
+    assert str(name).endswith("... (1,497,955 more characters)")
