@@ -38,6 +38,9 @@ __all__ = [
 MOST_NODES: Final = 400_000
 """Values of one YAML document or elements of an XML one; what a gateway with a thousand routes writes has fewer."""
 
+MOST_YAML: Final = 16 << 20
+"""Characters of a YAML text."""
+
 MOST_DEPTH: Final = 100
 """Levels of nesting; no product's configuration has half as many."""
 
@@ -149,6 +152,8 @@ def read_yaml(text: str) -> tuple[Any, ...]:
     """
     import yaml
 
+    if len(text) > MOST_YAML:
+        raise StructureError(f"has more than {MOST_YAML >> 20} MiB, which is too much for YAML")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     reading = _YamlReading()
     try:

@@ -12,11 +12,12 @@ Codes of problems
     its password  wrong-password, password-needed, password-not-needed, integrity-not-checked, too-costly,
                   unsupported-encryption
     its contents  duplicate, unsupported-entry, secret-key, distrusted-certificate,
-                  not-trusted-by-java, more-problems
+                  not-trusted-by-java, metadata-only, not-embedded, more-problems
 """
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import os
 import re
@@ -27,10 +28,10 @@ from pathlib import Path
 from typing import Final
 
 from analyzer.dataclass import dataclass
-from analyzer.trust.stores import Contents, Kind, Purpose, Severity, Trouble, format_of, printable
+from analyzer.trust.stores import Contents, Kind, Named, Purpose, Severity, Trouble, format_of, printable
 from analyzer.trust.stores._unknown import by_first_bytes, describe
 
-__all__ = ["StoreEntry", "StoreProblem", "TrustStore", "read_stores"]
+__all__ = ["NamedEntry", "StoreEntry", "StoreProblem", "TrustStore", "read_stores", "store_of", "together"]
 
 MOST_BYTES: Final = 32 << 20
 """Of one file. The list of all public intermediates, the largest store in use, has about 20 MB."""
@@ -77,7 +78,8 @@ class StoreEntry:
     """A certificate of a store: DER, the path of its file, its alias where it has one.
 
     `kind`: `trusted-certificate` is marked as trusted by its format (JKS, Java's PKCS#12, OpenSSL's TRUSTED
-    CERTIFICATE), `private-key-entry` belongs to a private key in the store, `certificate` carries no mark.
+    CERTIFICATE), `private-key-entry` belongs to a private key in the store, `certificate` carries no mark,
+    `intermediate` may be used for a path and is no anchor.
     `chain_index`: place in the chain of a private-key entry, 0 for the key's own certificate (the only one of
     the chain that Java takes for an anchor); 0 for the other kinds. `source` and `alias` are safe to print.
     """
@@ -87,6 +89,13 @@ class StoreEntry:
     alias: str | None
     kind: Kind
     chain_index: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedEntry(Named):
+    """A certificate that a store holds and of which only words are known. `source` as in `StoreEntry`."""
+
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,21 +114,32 @@ class StoreProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustStore:
-    """All stores together: `sources` as the user gave them, `entries` as read, duplicates kept."""
+    """All stores together: `sources` as the user gave them, `entries` and `named` as read, duplicates kept."""
 
     sources: tuple[str, ...]
     entries: tuple[StoreEntry, ...]
     problems: tuple[StoreProblem, ...]
+    named: tuple[NamedEntry, ...] = ()
 
     @property
     def usable(self) -> bool:
-        """Whether there is any certificate at all."""
-        return bool(self.entries)
+        """Whether there is any certificate at all, if only by its name."""
+        return bool(self.entries or self.named)
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
         """The different certificates (DER), in order of first appearance."""
         return tuple(dict.fromkeys(entry.der for entry in self.entries))
+
+    @property
+    def anchors(self) -> tuple[bytes, ...]:
+        """Those of them that the product takes for trusted."""
+        return tuple(dict.fromkeys(entry.der for entry in self.entries if entry.kind != "intermediate"))
+
+    @property
+    def intermediates(self) -> tuple[bytes, ...]:
+        """Those that it uses for a path only."""
+        return tuple(dict.fromkeys(entry.der for entry in self.entries if entry.kind == "intermediate"))
 
 
 def read_stores(paths: Sequence[str | Path], password: str | None = None, *, purpose: Purpose = "server") -> TrustStore:
@@ -142,11 +162,26 @@ def read_stores(paths: Sequence[str | Path], password: str | None = None, *, pur
                 _read_mozilla(reading)
             case _:
                 _read_path(Path(path), reading)
-    entries = tuple(reading.entries)
+    return _store(reading, [_shown(path) for path in paths])
+
+
+def store_of(contents: Sequence[tuple[str, Contents]], *, purpose: Purpose = "server") -> TrustStore:
+    """What was read out of something else than a store, a configuration for one; each part with its source."""
+    reading = _Reading(password=None, purpose=purpose)
+    for source, part in contents:
+        _take(part, source, reading, alone=True)
+    return _store(reading, list(dict.fromkeys(_shown(source) for source, _ in contents)))
+
+
+def together(stores: Sequence[TrustStore]) -> TrustStore:
+    """Several stores as one."""
+    entries = tuple(entry for store in stores for entry in store.entries)
+    told = [problem for store in stores for problem in store.problems if problem.code != "duplicate"]
     return TrustStore(
-        sources=tuple(_shown(path) for path in paths),
+        sources=tuple(dict.fromkeys(source for store in stores for source in store.sources)),
         entries=entries,
-        problems=(*reading.problems, *duplicates(entries)),
+        problems=(*told, *duplicates(entries)),
+        named=tuple(entry for store in stores for entry in store.named),
     )
 
 
@@ -174,11 +209,22 @@ class _Reading:
     password: str | None
     purpose: Purpose
     entries: list[StoreEntry] = field(default_factory=list)
+    named: list[NamedEntry] = field(default_factory=list)
     problems: list[StoreProblem] = field(default_factory=list)
     seen: set[tuple[int, int]] = field(default_factory=set)
 
     def tell(self, source: str | Path, code: str, text: str, severity: Severity = "error") -> None:
         self.problems.append(StoreProblem(code=code, text=text, source=_shown(source), severity=severity))
+
+
+def _store(reading: _Reading, sources: Sequence[str]) -> TrustStore:
+    entries = tuple(reading.entries)
+    return TrustStore(
+        sources=tuple(sources),
+        entries=entries,
+        problems=(*reading.problems, *duplicates(entries)),
+        named=tuple(reading.named),
+    )
 
 
 def _read_system(reading: _Reading) -> None:
@@ -220,7 +266,7 @@ def _read_path(path: Path, reading: _Reading) -> None:
 
 
 def _read_directory(top: Path, reading: _Reading) -> None:
-    before, told = len(reading.entries), len(reading.problems)
+    before, told = len(reading.entries) + len(reading.named), len(reading.problems)
     skipped: list[str] = []
     files = repeated = 0
     for path, status in _walk(top, reading, skipped):
@@ -238,7 +284,7 @@ def _read_directory(top: Path, reading: _Reading) -> None:
         text = f"hidden, backup and special files were not read: {', '.join(skipped[:_EXAMPLES])}{more}"
         reading.tell(top, "files-skipped", text, "note")
     told_why = any(problem.severity != "note" for problem in reading.problems[told:])
-    if len(reading.entries) == before and not told_why and not repeated:
+    if len(reading.entries) + len(reading.named) == before and not told_why and not repeated:
         text = "no file in this directory holds a certificate" if files else "the directory is empty"
         reading.tell(top, "empty", text)
 
@@ -305,6 +351,10 @@ def _read_file(path: Path, status: os.stat_result, reading: _Reading, *, alone: 
     else:
         known = format_of(data)
         contents = known.read(data, reading.password) if known else Contents(problems=(describe(data),))
+    _take(contents, path, reading, alone=alone)
+
+
+def _take(contents: Contents, path: str | Path, reading: _Reading, *, alone: bool) -> None:
     source = _shown(path)
     for number, found in enumerate(contents.entries, 1):
         if reading.purpose not in found.purposes:
@@ -324,8 +374,12 @@ def _read_file(path: Path, status: os.stat_result, reading: _Reading, *, alone: 
                 chain_index=found.chain_index,
             )
         )
+    told = {item.name for item in dataclasses.fields(Named)}
+    reading.named += [
+        NamedEntry(source=source, **{name: getattr(named, name) for name in told}) for named in contents.named
+    ]
     for trouble in contents.problems[:_MOST_PROBLEMS]:
-        harmless = trouble.code in _NEIGHBOURS and (contents.entries or not alone)
+        harmless = trouble.code in _NEIGHBOURS and (contents.entries or contents.named or not alone)
         reading.tell(path, trouble.code, trouble.text, "note" if harmless else trouble.severity)
     if len(contents.problems) > _MOST_PROBLEMS:
         left = len(contents.problems) - _MOST_PROBLEMS

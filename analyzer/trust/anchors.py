@@ -1,0 +1,102 @@
+"""A trust store of which some certificates are known by words only, and what of them is at hand.
+
+A certificate that turns out to be one that the store names is an anchor like any other. It may be at hand for all
+connections (a candidate, a public root, another store) or be sent in one chain; so the checker depends on the chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from analyzer.dataclass import dataclass
+from analyzer.trust.certificate import Certificate
+from analyzer.trust.check import Checker
+from analyzer.trust.model import TrustVerdict
+from analyzer.trust.named import matches, same_name
+from analyzer.trust.store import NamedEntry, TrustStore
+
+__all__ = ["Anchors", "NameOnly"]
+
+_MOST_CHAINS: Final = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameOnly:
+    """An entry of a store that has the name of the issuer that is wanted, and perhaps not its key.
+
+    `another`: its fingerprint, serial number or dates are known and are not those of the certificate at hand.
+    """
+
+    entry: NamedEntry
+    another: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Set:
+    anchors: tuple[bytes, ...]
+    intermediates: tuple[bytes, ...]
+
+
+class Anchors:
+    """What a gateway trusts, as far as it is known; answers for one chain at a time."""
+
+    def __init__(self, store: TrustStore, at_hand: Iterable[bytes] = ()) -> None:
+        """`at_hand` are certificates (DER) among which those that the store only names are looked for."""
+        self.store = store
+        self.matched: dict[NamedEntry, tuple[str, str]] = {}
+        """Of the entries known by words: the digest (SHA-256) of the certificate that each is, and by what."""
+        self._known = _Set(anchors=store.anchors, intermediates=store.intermediates)
+        self._known = self._with(self._known, (*at_hand, *store.certificates) if store.named else ())
+        self._sets: dict[tuple[bytes, ...], _Set] = {}
+        self._checkers: dict[tuple[_Set, int | None], Checker] = {}
+
+    def anchors(self, chain: Sequence[bytes] = ()) -> tuple[bytes, ...]:
+        """The certificates that are trusted, those of the chain that the store names included."""
+        return self._set(chain).anchors
+
+    def intermediates(self, chain: Sequence[bytes] = ()) -> tuple[bytes, ...]:
+        """The certificates that the store holds for building paths only."""
+        return self._set(chain).intermediates
+
+    def checker(self, chain: Sequence[bytes] = (), verify_depth: int | None = None) -> Checker:
+        """The checker by which a chain is judged."""
+        known = self._set(chain)
+        key = (known, verify_depth)
+        if key not in self._checkers:
+            if len(self._checkers) > _MOST_CHAINS:
+                self._checkers.clear()
+            self._checkers[key] = Checker(
+                known.anchors, intermediates=known.intermediates, verify_depth=verify_depth
+            )
+        return self._checkers[key]
+
+    def name_only(self, chain: Sequence[bytes], verdict: TrustVerdict) -> NameOnly | None:
+        """The entry with the name of the issuer at which a verdict's path ends, where nothing tells more of it."""
+        waiting = [entry for entry in self.store.named if entry not in self.matched and entry.kind != "intermediate"]
+        if not waiting or verdict.accepted:
+            return None
+        top = next((c for c in map(Certificate.parse, chain) if verdict.path and c.sha256 == verdict.path[-1]), None)
+        if top is None:
+            return None
+        entry = next((item for item in waiting if item.subject and same_name(item.subject, top.issuer)), None)
+        if entry is None:
+            return None
+        return NameOnly(entry=entry, another=top.self_issued and bool(entry.sha1 or entry.sha256 or entry.serial))
+
+    def _set(self, chain: Sequence[bytes]) -> _Set:
+        if not self.store.named or not chain:
+            return self._known
+        key = tuple(chain)
+        if key not in self._sets:
+            if len(self._sets) > _MOST_CHAINS:
+                self._sets.clear()
+            self._sets[key] = self._with(self._known, key)
+        return self._sets[key]
+
+    def _with(self, known: _Set, certificates: Iterable[bytes]) -> _Set:
+        anchors, intermediates = list(known.anchors), list(known.intermediates)
+        for entry, certificate, how in matches(self.store.named, certificates):
+            self.matched.setdefault(entry, (certificate.sha256, how))
+            (intermediates if entry.kind == "intermediate" else anchors).append(certificate.der)
+        return _Set(anchors=tuple(dict.fromkeys(anchors)), intermediates=tuple(dict.fromkeys(intermediates)))
