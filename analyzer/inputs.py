@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from glob import glob
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from analyzer.errors import InputError
-from analyzer.report.model import InputProblem, StoreEntryInfo, Truststore
+from analyzer.report.model import InputProblem, NamedCertificate, StoreEntryInfo, Truststore
 
 if TYPE_CHECKING:
     from analyzer.gateways import Product
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from analyzer.tls.rsa import ServerKey
     from analyzer.tls.sealed import KeyRing
     from analyzer.trust.chain import SavedChain
-    from analyzer.trust.store import StoreProblem, TrustStore
+    from analyzer.trust.store import NamedEntry, StoreProblem, TrustStore
 
 __all__ = [
     "AUTO_PROFILES",
@@ -35,6 +35,7 @@ __all__ = [
     "gateway_named",
     "keys_of",
     "log_files",
+    "named_certificate",
     "profiles_asked",
     "public_roots",
     "read_logs",
@@ -249,8 +250,8 @@ def _bounded(name: str, file: BinaryIO) -> bytes:
     return data
 
 
-def truststore_info(store: TrustStore) -> Truststore:
-    """A store as reports show it."""
+def truststore_info(store: TrustStore, matched: Mapping[NamedEntry, tuple[str, str]] | None = None) -> Truststore:
+    """A store as reports show it; `matched` says which of the certificates known by words are at hand."""
     from analyzer.report.certificates import store_certificate
 
     return Truststore(
@@ -264,6 +265,26 @@ def truststore_info(store: TrustStore) -> Truststore:
             )
             for entry in store.entries
         ),
+        named=tuple(named_certificate(entry, (matched or {}).get(entry)) for entry in store.named),
+    )
+
+
+def named_certificate(entry: NamedEntry, match: tuple[str, str] | None = None) -> NamedCertificate:
+    """A certificate known by words, as reports show it; `match` is the digest of the one at hand, and by what."""
+    return NamedCertificate(
+        source=entry.source,
+        label=entry.label,
+        subject=entry.subject,
+        issuer=entry.issuer,
+        serial=entry.serial,
+        not_before=entry.not_before,
+        not_after=entry.not_after,
+        sha1=entry.sha1,
+        sha256=entry.sha256,
+        anchor=entry.kind != "intermediate",
+        export=entry.export,
+        matched=match[0] if match else None,
+        how=match[1] if match else None,
     )
 
 

@@ -14,6 +14,7 @@ from analyzer.inputs import (
     Paths,
     as_paths,
     chain_of,
+    named_certificate,
     profiles_asked,
     public_roots,
     require_zone,
@@ -55,8 +56,9 @@ def check_chain(
     time without zone. What can be used in part is used, and the rest is in the report's problems.
     """
     from analyzer.report.certificates import chain_infos
+    from analyzer.trust.anchors import Anchors
     from analyzer.trust.certificate import instant
-    from analyzer.trust.check import Checker, seconds_of
+    from analyzer.trust.check import seconds_of
     from analyzer.trust.repair import repairs
     from analyzer.trust.store import read_stores
 
@@ -70,17 +72,19 @@ def check_chain(
     host = host or None
     wanted = host or saved.host
     moment = at or datetime.now(UTC)
-    checker = Checker(store.certificates, verify_depth=verify_depth)
+    anchors = Anchors(store, (*candidates.certificates, *(public_roots() if store.named else ())))
+    checker = anchors.checker(saved.certificates, verify_depth)
     verdicts = tuple(checker.check(saved.certificates, host=wanted, at=moment, profile=asked) for asked in profiles)
 
     found = [
         repairs(
             saved.certificates,
-            store.certificates,
+            anchors.anchors(saved.certificates),
             verdict,
             host=wanted,
             at=moment,
             verify_depth=verify_depth,
+            intermediates=anchors.intermediates(saved.certificates),
             candidates=candidates.certificates,
             public_roots=public_roots(),
         )
@@ -93,7 +97,7 @@ def check_chain(
         host=wanted,
         host_source="option" if host else "input" if wanted else None,
         at=instant(seconds_of(moment)),
-        truststore=truststore_info(store),
+        truststore=truststore_info(store, anchors.matched),
         store_given=bool(paths),
         trust=verdicts,
         fixes=_joined(profiles, found),
@@ -142,6 +146,7 @@ def inspect_store(
             for entry in store.entries
         ),
         problems=store_problems((*store.problems, *lint_store(store, moment))),
+        named=tuple(map(named_certificate, store.named)),
     )
 
 

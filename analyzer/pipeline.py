@@ -28,6 +28,7 @@ from analyzer.inputs import (
     store_problems,
     truststore_info,
 )
+from analyzer.judging import Judging, Terms
 from analyzer.report.build import broken_connection, connection_report, summary
 from analyzer.report.model import Capture, Connection, InputProblem, Logs, Report
 from analyzer.tls import connection as wire
@@ -67,6 +68,7 @@ def analyze(
     verify_depth: int | None = None,
     server_chain: str | Path | None = None,
     candidate: Paths = None,
+    config: Paths = None,
     keylog: Paths = None,
     log: Paths = None,
     at: datetime | None = None,
@@ -77,7 +79,8 @@ def analyze(
     """Read captures and say of each TLS connection what became of it, and why.
 
     `captures`: a path, several, or an open binary file; `-` is standard input. `truststore`, `client_ca` and
-    `candidate` are paths of stores (or the words `system`, `mozilla`), `keylog` of NSS key logs or of a server's RSA
+    `candidate` are paths of stores (or the words `system`, `mozilla`), `config` of the gateway's own configuration or
+    listings of its management interface, `keylog` of NSS key logs or of a server's RSA
     private key (secrets that a pcapng holds itself are used without it), `at` an aware datetime to validate at
     instead of the time of the packet that carried the chain, `log` names logs and traces of products, `all` gives
     completed connections their timeline and fingerprints too, `progress` is called with (bytes read, bytes in all or
@@ -96,6 +99,7 @@ def analyze(
         verify_depth=verify_depth,
         server_chain=server_chain,
         candidate=candidate,
+        config=config,
         at=at,
     )
     sources: list[Source] = (
@@ -117,7 +121,7 @@ def analyze(
     if settings.product is not None:
         from analyzer.report.product import gateway_of, told_for
 
-        followed = settings.profiles[0] if settings.profile_named else None
+        followed = settings.profiles[0] if settings.profile_named else settings.product.profile
         about = gateway_of(settings.product, followed, settings.verify_depth)
         report = told_for(report, settings.product, about)
     if redact:
@@ -146,13 +150,11 @@ def _with_logs(
 class _Settings:
     """What the user said, read and ready."""
 
-    store: TrustStore | None
+    judging: Judging
     client_store: TrustStore | None
-    checker: Checker
     client_checker: Checker | None
     profiles: tuple[str, ...]
     profile_named: bool
-    host: str | None
     supplied: tuple[bytes, ...]
     candidates: tuple[bytes, ...]
     problems: tuple[InputProblem, ...]
@@ -169,7 +171,8 @@ class _Settings:
         from analyzer.trust.certificate import Certificate, subject_of
 
         if not self.subjects:
-            for der in (*(self.store.certificates if self.store is not None else ()), *self.candidates):
+            store = self.judging.all_stores
+            for der in (*(store.certificates if store is not None else ()), *self.candidates):
                 self.subjects.setdefault(subject_of(der), []).append(der)
         return self.subjects.get(Certificate.parse(certificate).issuer.canonical, ())
 
@@ -185,6 +188,7 @@ def _settings(
     verify_depth: int | None,
     server_chain: str | Path | None,
     candidate: Paths,
+    config: Paths,
     at: datetime | None,
 ) -> _Settings:
     from analyzer.trust.check import Checker
@@ -193,7 +197,6 @@ def _settings(
     product = gateway_named(gateway)
     if product is not None:
         profile = product.profile or profile if profile == "auto" else profile
-        verify_depth = product.verify_depth if verify_depth is None else verify_depth
     profiles = profiles_asked(profile)
     require_zone(at)
     store = read_stores(as_paths(truststore), password) if truststore is not None else None
@@ -207,14 +210,31 @@ def _settings(
         source, saved = chain_of(server_chain, password)
         supplied = saved.certificates
         problems += [InputProblem(code=p.code, text=p.text, source=source, severity=p.severity) for p in saved.problems]
-    return _Settings(
+    configured = None
+    if config is not None:
+        from analyzer.configured import read_configurations
+
+        configured = read_configurations(as_paths(config), password, stores_wanted=store is None)
+    judging = Judging(
         store=store,
+        configured=configured,
+        at_hand=(*candidates.certificates, *supplied, *(client_store.certificates if client_store is not None else ())),
+        host=host,
+        profiles=profiles,
+        profile_named=profile != "auto",
+        verify_depth=verify_depth,
+        usual_depth=product.verify_depth if product is not None else None,
+    )
+    if product is None and configured is not None:
+        product = gateway_named(configured.product)
+    if product is not None and verify_depth is None:
+        verify_depth = product.verify_depth
+    return _Settings(
+        judging=judging,
         client_store=client_store,
-        checker=Checker(store.certificates if store is not None else (), verify_depth=verify_depth),
         client_checker=Checker(client_store.certificates) if client_store is not None and client_store.usable else None,
         profiles=profiles,
         profile_named=profile != "auto",
-        host=host,
         supplied=supplied,
         candidates=candidates.certificates,
         problems=tuple(problems),
@@ -372,35 +392,41 @@ def _judge(
     in_full: bool,
 ) -> Connection:
     chain = server_chain(seen, progress, supplied=settings.supplied, seen=chains, issuers_of=settings.issuers_of)
+    terms = settings.judging.terms(seen)
+    trust = _server_trust(seen, settings, terms, chain)
     case = Case(
         connection=seen,
         progress=progress,
-        trust=_server_trust(seen, settings, chain),
+        trust=trust,
         client_trust=_client_trust(seen, settings),
         capture_end_ns=end_ns,
     )
     outcome = diagnose(case)
     if outcome.to_repair is not None:
-        found = _repairs(settings, chain, outcome.to_repair, case.trust.host, _checked_at(seen, settings))
+        found = _repairs(settings, terms, chain, outcome.to_repair, _checked_at(seen, settings))
         outcome = replace(outcome, fixes=(*outcome.fixes, *found) if outcome.fixes else found)
-    return connection_report(case, outcome, in_full=in_full)
+    outcome = terms.told(outcome, trust)
+    report = connection_report(case, outcome, in_full=in_full)
+    return replace(report, configuration=terms.expected) if terms.expected is not None else report
 
 
 def _repairs(
-    settings: _Settings, chain: ServerChain, verdict: TrustVerdict, host: str | None, at: datetime
+    settings: _Settings, terms: Terms, chain: ServerChain, verdict: TrustVerdict, at: datetime
 ) -> tuple[Fix, ...]:
     """What turns the verdict, worked out once for connections that were refused alike."""
     from analyzer.trust.repair import repairs
 
-    key = (chain.certificates, chain.unsent, verdict.profile, tuple(problem.code for problem in verdict.problems), host)
+    codes = tuple(problem.code for problem in verdict.problems)
+    key = (chain.certificates, chain.unsent, verdict.profile, codes, terms.key)
     if key not in settings.known_repairs:
         settings.known_repairs[key] = repairs(
             chain.certificates,
-            settings.store.certificates if settings.store is not None else (),
+            terms.anchors.anchors(chain.certificates),
             verdict,
-            host=host,
+            host=terms.checked_host,
             at=at,
-            verify_depth=settings.verify_depth,
+            intermediates=terms.anchors.intermediates(chain.certificates),
+            verify_depth=terms.verify_depth,
             candidates=(*settings.candidates, *chain.unsent),
             public_roots=public_roots(),
         )
@@ -413,42 +439,24 @@ def _checked_at(seen: wire.Connection, settings: _Settings) -> datetime:
     return settings.at or _moment(message.time_ns if message is not None and message.chain else seen.first_time_ns)
 
 
-def _server_trust(seen: wire.Connection, settings: _Settings, chain: ServerChain) -> Trust:
-    hello = seen.client_hello
-    host = settings.host or (hello.server_name if hello is not None else None)
-    store = settings.store
-    # A store of which nothing could be read says nothing of the chain.
-    usable = store is not None and store.usable
-    names = ", ".join(store.sources) if store is not None else ""
+def _server_trust(seen: wire.Connection, settings: _Settings, terms: Terms, chain: ServerChain) -> Trust:
     if not chain.certificates:
-        return Trust(store_given=usable, store_names=names, host=host, host_known=host is not None, chain=chain)
+        return replace(terms.trust(), chain=chain)
     at = _checked_at(seen, settings)
-    revoked, staple = _staple(seen, settings, chain.certificates, at)
-    verdicts = settings.checker.check_by(chain.certificates, settings.profiles, host=host, at=at)
-    return Trust(
-        verdicts=verdicts,
-        store_given=usable,
-        store_partial=store is not None and any(problem.severity == "error" for problem in store.problems),
-        store_names=names,
-        host=host,
-        host_known=host is not None,
-        profile_named=settings.profile_named,
-        chain=chain,
-        revoked=revoked,
-        staple=staple,
-    )
+    revoked, staple = _staple(seen, terms, chain.certificates, at)
+    checker = terms.anchors.checker(chain.certificates, terms.verify_depth)
+    verdicts = checker.check_by(chain.certificates, terms.profiles, host=terms.checked_host, at=at)
+    trust = replace(terms.trust(), verdicts=verdicts, chain=chain, revoked=revoked, staple=staple)
+    return terms.doubted(trust, chain.certificates)
 
 
-def _staple(
-    seen: wire.Connection, settings: _Settings, chain: Sequence[bytes], at: datetime
-) -> tuple[str | None, str | None]:
+def _staple(seen: wire.Connection, terms: Terms, chain: Sequence[bytes], at: datetime) -> tuple[str | None, str | None]:
     """What a stapled OCSP response says: that the leaf is revoked, or what is wrong with the response itself."""
     if not seen.ocsp_responses:
         return None, None
     from analyzer.trust.ocsp import read_staple
 
-    anchors = settings.store.certificates if settings.store is not None else ()
-    staple = read_staple(seen.ocsp_responses[0], chain, at=at, anchors=anchors)
+    staple = read_staple(seen.ocsp_responses[0], chain, at=at, anchors=terms.anchors.anchors(chain))
     if staple.problem is not None:
         return staple.problem.text, None
     return None, None if staple.status in ("good", "unverified") else staple.text
@@ -478,6 +486,7 @@ def _report(
     from analyzer.net.link import LINK_NAMES
     from analyzer.report.findings import findings
 
+    store, configured = settings.judging.all_stores, settings.judging.configured
     problems = [InputProblem(code=p.code, text=p.text, packet=p.packet, severity=p.severity) for p in reader.problems]
     dated = settings.at is None and any(connection.server_chain for connection in connections)
     if dated and reader.first_time_ns < _BEFORE_TLS_NS:
@@ -513,8 +522,9 @@ def _report(
             link_types=tuple(LINK_NAMES.get(link, f"link type {link}") for link in reader.links),
             problems=(*problems, *settings.problems, *of_keys),
         ),
-        truststore=truststore_info(settings.store) if settings.store is not None else None,
+        truststore=truststore_info(store, settings.judging.matched) if store is not None else None,
         connections=connections,
         findings=findings(connections),
         summary=summary(connections),
+        configuration=configured.info() if configured is not None else None,
     )

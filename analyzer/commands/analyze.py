@@ -25,7 +25,6 @@ _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 """Parameters of glibc's `mallopt` (malloc.h); the second takes 32 MB at most."""
 _LATER_OPTIONS: Final = {
-    "--config": "product configuration is not read in this version; give --truststore and --host",
     "--fix-dir": "repair kits are not in this version; the report names the repair",
 }
 
@@ -69,6 +68,7 @@ def run(words: list[str]) -> int:
             keylog=options.keylog,
             log=options.log,
             candidate=options.candidate,
+            config=options.config,
             at=moment(options.at),
             all=options.all or form in ("json", "ndjson"),
             redact=options.redact,
@@ -102,6 +102,8 @@ def parser() -> Parser:
     main.add_validation(host="the SNI", at="the time of the packet with the chain")
     text = "product that validates: picks its profile, its words, its error texts and its repair steps"
     add("--gateway", metavar="NAME", help=f"{text}; see --list-gateways")
+    text = "the gateway's own configuration, or what its management interface answers (repeatable)"
+    add("--config", action="append", metavar="FILE", help=text)
     text = "the server's chain from elsewhere, for captures in which it is encrypted"
     add("--server-chain", metavar="FILE", help=text)
     text = "key log that opens what is encrypted: SSLKEYLOGFILE, or the server's RSA private key (repeatable)"
@@ -168,7 +170,8 @@ def _status(report: Report) -> int:
     """Print what went wrong with the inputs, and find the exit status."""
     store = report.truststore.problems if report.truststore is not None else ()
     logs = report.logs.problems if report.logs is not None else ()
-    lost = tell((*report.capture.problems, *store, *logs))
+    configuration = report.configuration.problems if report.configuration is not None else ()
+    lost = tell((*report.capture.problems, *store, *logs, *configuration))
     faults = [connection for connection in report.connections if connection.fault is not None]
     for connection in faults:
         say(f"fault of hsanalyze in connection {connection.id}: {connection.fault}; please report it")

@@ -13,9 +13,22 @@ from analyzer.registry import alert_name
 from analyzer.tls.connection import CertificateMessage, Connection, Event, EventKind, Side
 from analyzer.trust.model import TrustVerdict
 
-__all__ = ["UNKNOWN", "Case", "Trust", "seconds", "when"]
+__all__ = ["UNKNOWN", "Case", "Doubt", "Trust", "seconds", "when"]
 
 _NANO: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """Why some causes may not be what the verdicts say, though the wire fits: a sentence for the report.
+
+    `unchecked`: by its configuration the client does not look at what these causes are about, so that any other
+    problem goes first.
+    """
+
+    codes: frozenset[str]
+    text: str
+    unchecked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +53,11 @@ class Trust:
     revoked: str | None = None
     staple: str | None = None
     """What is wrong with a stapled OCSP response that proves nothing (expired, not by the issuer, ...)."""
+    doubts: tuple[Doubt, ...] = ()
+
+    def doubt(self, code: str) -> Doubt | None:
+        """The first reason to doubt a cause."""
+        return next((doubt for doubt in self.doubts if code in doubt.codes), None)
 
     @property
     def accepted_by_all(self) -> bool:

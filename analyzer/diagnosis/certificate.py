@@ -27,7 +27,15 @@ from analyzer.tls.messages import is_tls13
 from analyzer.trust.certificate import Certificate, printable
 from analyzer.trust.model import Fix, TrustProblem, TrustVerdict
 
-__all__ = ["SERVER_CERTIFICATE_CODES", "Refusal", "certificate_cause", "refusal", "refused"]
+__all__ = [
+    "OF_THE_CHAIN",
+    "OF_THE_STORE",
+    "SERVER_CERTIFICATE_CODES",
+    "Refusal",
+    "certificate_cause",
+    "refusal",
+    "refused",
+]
 
 SERVER_CERTIFICATE_CODES: Final = frozenset(
     {
@@ -67,6 +75,10 @@ _NEED_STORE: Final = frozenset(
         "chain-too-long",
     }
 )
+OF_THE_STORE: Final = _NEED_STORE - {"chain-too-long"}
+"""The causes that depend on what the store holds."""
+OF_THE_CHAIN: Final = SERVER_CERTIFICATE_CODES - {"hostname-mismatch", "hostname-only-in-cn", "malformed-certificate"}
+"""The causes that a client does not see that takes any chain and compares the name alone."""
 """Causes that only the gateway's own store or settings decide."""
 _OF_THE_REST: Final = frozenset({"missing-root", "missing-intermediate", "root-key-mismatch", "anchor-not-self-signed"})
 """Causes that need the whole chain as it was sent: a certificate that the capture lacks may be the missing one."""
@@ -263,6 +275,14 @@ def _decisive(verdict: TrustVerdict, left: Refusal) -> TrustProblem:
 
 
 def _confidence(case: Case, left: Refusal, code: str, considered: list[TrustVerdict], asked: int) -> str:
+    """How sure: at most likely, by an alert that names it, where there is a reason to doubt it."""
+    found = _weighed(case, left, code, considered, asked)
+    if case.trust.doubt(code) is None or found == POSSIBLE:
+        return found
+    return LIKELY if code in (_named(left) or ()) else POSSIBLE
+
+
+def _weighed(case: Case, left: Refusal, code: str, considered: list[TrustVerdict], asked: int) -> str:
     """How sure: certain only when the verdicts agree, the inputs are the gateway's own, and the wire fits.
 
     `considered` are those of the `asked` profiles that refuse. A client that refuses by an alert about certificates is
@@ -297,11 +317,18 @@ def _confidence(case: Case, left: Refusal, code: str, considered: list[TrustVerd
 
 
 def _answerable(case: Case, left: Refusal) -> Callable[[TrustVerdict], TrustVerdict | None]:
-    """Verdicts that refuse, without what an unknown store cannot answer (unless the alert says it is the store)."""
+    """Verdicts that refuse, without what an unknown store cannot answer (unless the alert says it is the store).
+
+    What the client does not check, by its configuration, counts only where nothing else is wrong.
+    """
+    unchecked = {code for doubt in case.trust.doubts if doubt.unchecked for code in doubt.codes}
 
     def reduce(verdict: TrustVerdict) -> TrustVerdict | None:
         if verdict.accepted or not verdict.problems:
             return None
+        checked = tuple(problem for problem in verdict.problems if problem.code not in unchecked)
+        if checked and len(checked) < len(verdict.problems):
+            verdict = replace(verdict, problems=checked, error=None)
         if case.trust.store_given or left.alert == AlertDescription.UNKNOWN_CA:
             return verdict
         problems = tuple(problem for problem in verdict.problems if problem.code not in _NEED_STORE)
@@ -325,6 +352,9 @@ def _match(
     if verdict.error and problem is verdict.problems[0]:
         evidence.append(Evidence(None, f"the {verdict.profile} validator, run on this chain, says: {verdict.error}"))
     evidence += _alert_evidence(left, problem.code)
+    doubt = case.trust.doubt(problem.code)
+    if doubt is not None:
+        evidence.append(Evidence(None, doubt.text))
     if left.library is not None and not case.trust.profile_named and len(case.trust.verdicts) > 1:
         text = f"the ClientHello is written as {left.library.name} writes it"
         evidence.append(Evidence(case.connection.hellos[0].packet, text))
@@ -349,6 +379,9 @@ def _explanation(case: Case, left: Refusal, problem: TrustProblem) -> str:
         text += " No trust store was given, so this rests on the chain and the alert alone: name it with --truststore."
     elif problem.code in _NEED_STORE and case.trust.store_partial:
         text += " A part of the trust store could not be read, so what is missing may be in it: see the problems below."
+    doubt = case.trust.doubt(problem.code)
+    if doubt is not None:
+        text += f" But {doubt.text}."
     if left.after_handshake:
         text += (
             " On the wire this equals an idle connection that was closed; the verdict and the missing data speak for a"

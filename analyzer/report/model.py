@@ -24,9 +24,12 @@ __all__ = [
     "CheckFix",
     "CheckReport",
     "Chosen",
+    "Configuration",
+    "ConfiguredTarget",
     "Connection",
     "Diagnosis",
     "Evidence",
+    "Expected",
     "Finding",
     "Fix",
     "Gateway",
@@ -35,6 +38,7 @@ __all__ = [
     "LogLine",
     "Logs",
     "Missing",
+    "NamedCertificate",
     "Negotiation",
     "Offered",
     "Report",
@@ -91,6 +95,30 @@ class StoreEntryInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedCertificate:
+    """A certificate of the trust store of which only words are known; empty where the product does not tell.
+
+    `matched` is the digest of the certificate at hand that it is, `how` says by what that is known; both None where
+    there is none. `anchor` is false for what the product uses for building paths only, `export` is the command that
+    gives the certificate itself.
+    """
+
+    source: str
+    label: str
+    subject: str
+    issuer: str
+    serial: str
+    not_before: str
+    not_after: str
+    sha1: str
+    sha256: str
+    anchor: bool
+    export: str
+    matched: str | None = None
+    how: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Truststore:
     """The trust store that was given: its sources, how many certificates, what could not be read."""
 
@@ -98,6 +126,51 @@ class Truststore:
     certificates: int
     problems: tuple[InputProblem, ...] = ()
     entries: tuple[StoreEntryInfo, ...] = ()
+    named: tuple[NamedCertificate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfiguredTarget:
+    """A backend as the gateway's own configuration has it; None where that does not tell.
+
+    `endpoints` are `host:port`, `place` is `file:line` or a path in the file, `stores` the names of the trust stores.
+    """
+
+    name: str
+    product: str
+    place: str
+    endpoints: tuple[str, ...]
+    server_name: str | None
+    sends_server_name: bool | None
+    checked_name: str | None
+    verifies_chain: bool | None
+    verifies_name: bool | None
+    verify_depth: int | None
+    stores: tuple[str, ...]
+    client_certificate: bool | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """The configuration that was given (`--config`), and what of it could not be used."""
+
+    sources: tuple[str, ...]
+    targets: tuple[ConfiguredTarget, ...]
+    problems: tuple[InputProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """The target of the configuration that a connection goes to.
+
+    `matched` says by what it was found, `notes` what the configuration says against what the wire shows.
+    """
+
+    target: str
+    place: str
+    matched: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +386,8 @@ class Connection:
     """With a gateway: what it logs or answers for this cause."""
     log_lines: tuple[LogLine, ...] = ()
     """What the products' logs say of it."""
+    configuration: Expected | None = None
+    """What the gateway's own configuration says of this connection (`--config`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -381,6 +456,7 @@ class Report:
     summary: Summary
     gateway: Gateway | None = None
     logs: Logs | None = None
+    configuration: Configuration | None = None
     schema: str = SCHEMA
 
 
@@ -423,10 +499,11 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCertificate:
-    """A certificate of a store. `kind`: `trusted-certificate`, `private-key-entry` or `certificate` (no mark).
+    """A certificate of a store.
 
-    `chain_index` is the place in the chain of a private-key entry, 0 for the key's own certificate and for the
-    other kinds.
+    `kind`: `trusted-certificate`, `private-key-entry`, `intermediate` (used for building paths only) or `certificate`
+    (no mark). `chain_index` is the place in the chain of a private-key entry, 0 for the key's own certificate and for
+    the other kinds.
     """
 
     source: str
@@ -440,7 +517,7 @@ class StoredCertificate:
 class StoreReport:
     """What the stores hold, duplicates included, and what is wrong with it at the time `at`.
 
-    `certificates` counts the different ones.
+    `certificates` counts the different ones, without those in `named`, of which only words are known.
     """
 
     sources: tuple[str, ...]
@@ -448,4 +525,5 @@ class StoreReport:
     certificates: int
     entries: tuple[StoredCertificate, ...]
     problems: tuple[InputProblem, ...] = ()
+    named: tuple[NamedCertificate, ...] = ()
     schema: str = STORE_SCHEMA

@@ -15,7 +15,17 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
 
-from analyzer.report.model import Capture, CheckReport, Connection, InputProblem, Logs, Report, StoreReport, Truststore
+from analyzer.report.model import (
+    Capture,
+    CheckReport,
+    Configuration,
+    Connection,
+    InputProblem,
+    Logs,
+    Report,
+    StoreReport,
+    Truststore,
+)
 
 __all__ = ["json_parts", "json_schema", "to_json", "to_ndjson"]
 
@@ -47,7 +57,8 @@ def json_parts(report: Report) -> Iterator[str]:
     yield from _listed("findings", map(encode, report.findings))
     yield f'"summary": {encode(report.summary)},\n'
     yield f'"gateway": {encode(report.gateway)},\n'
-    yield f'"logs": {encode(_logs(report.logs))}\n' + "}\n"
+    yield f'"logs": {encode(_logs(report.logs))},\n'
+    yield f'"configuration": {encode(_configuration(report.configuration))}\n' + "}\n"
 
 
 def to_ndjson(report: Report) -> Iterator[str]:
@@ -120,6 +131,7 @@ def _store(report: StoreReport, encode: Callable[[Any], str]) -> str:
         certificates=encode(report.certificates),
         entries=_lines(map(encode, report.entries)),
         problems=_lines(encode(_problem(item, "source", "severity")) for item in report.problems),
+        named=_lines(map(encode, report.named)),
     )
 
 
@@ -157,6 +169,12 @@ def _logs(logs: Logs | None) -> dict[str, Any] | None:
     if logs is None:
         return None
     return {**_fields(logs), "problems": [_problem(item, "source") for item in logs.problems]}
+
+
+def _configuration(found: Configuration | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {**_fields(found), "problems": [_problem(item, "source", "severity") for item in found.problems]}
 
 
 def _problem(problem: InputProblem, *places: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ connections (a candidate, a public root, another store) or be sent in one chain;
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import field
 from typing import Final
 
 from analyzer.dataclass import dataclass
@@ -23,19 +24,20 @@ _MOST_CHAINS: Final = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameOnly:
-    """An entry of a store that has the name of the issuer that is wanted, and perhaps not its key.
+    """An entry of a store that may be the issuer that is wanted, and may not.
 
-    `another`: its fingerprint, serial number or dates are known and are not those of the certificate at hand.
+    `why` says of what too little is known, as the end of a sentence.
     """
 
     entry: NamedEntry
-    another: bool
+    why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Set:
     anchors: tuple[bytes, ...]
     intermediates: tuple[bytes, ...]
+    checkers: dict[int | None, Checker] = field(default_factory=dict)
 
 
 class Anchors:
@@ -49,7 +51,6 @@ class Anchors:
         self._known = _Set(anchors=store.anchors, intermediates=store.intermediates)
         self._known = self._with(self._known, (*at_hand, *store.certificates) if store.named else ())
         self._sets: dict[tuple[bytes, ...], _Set] = {}
-        self._checkers: dict[tuple[_Set, int | None], Checker] = {}
 
     def anchors(self, chain: Sequence[bytes] = ()) -> tuple[bytes, ...]:
         """The certificates that are trusted, those of the chain that the store names included."""
@@ -62,17 +63,14 @@ class Anchors:
     def checker(self, chain: Sequence[bytes] = (), verify_depth: int | None = None) -> Checker:
         """The checker by which a chain is judged."""
         known = self._set(chain)
-        key = (known, verify_depth)
-        if key not in self._checkers:
-            if len(self._checkers) > _MOST_CHAINS:
-                self._checkers.clear()
-            self._checkers[key] = Checker(
-                known.anchors, intermediates=known.intermediates, verify_depth=verify_depth
-            )
-        return self._checkers[key]
+        checker = known.checkers.get(verify_depth)
+        if checker is None:
+            checker = Checker(known.anchors, intermediates=known.intermediates, verify_depth=verify_depth)
+            known.checkers[verify_depth] = checker
+        return checker
 
     def name_only(self, chain: Sequence[bytes], verdict: TrustVerdict) -> NameOnly | None:
-        """The entry with the name of the issuer at which a verdict's path ends, where nothing tells more of it."""
+        """The entry that may be the issuer at which a verdict's path ends, where too little is known to tell."""
         waiting = [entry for entry in self.store.named if entry not in self.matched and entry.kind != "intermediate"]
         if not waiting or verdict.accepted:
             return None
@@ -80,9 +78,13 @@ class Anchors:
         if top is None:
             return None
         entry = next((item for item in waiting if item.subject and same_name(item.subject, top.issuer)), None)
-        if entry is None:
-            return None
-        return NameOnly(entry=entry, another=top.self_issued and bool(entry.sha1 or entry.sha256 or entry.serial))
+        if entry is not None:
+            told = entry.sha1 or entry.sha256 or entry.serial
+            what = "it is another than the one that was sent, and whether its key is the same"
+            return NameOnly(entry=entry, why=what if top.self_issued and told else "whether its key is the same")
+        described = {item.label for item in self.store.named if _described(item)}
+        entry = next((item for item in waiting if not _described(item) and item.label not in described), None)
+        return None if entry is None else NameOnly(entry=entry, why="which certificate that is")
 
     def _set(self, chain: Sequence[bytes]) -> _Set:
         if not self.store.named or not chain:
@@ -99,4 +101,10 @@ class Anchors:
         for entry, certificate, how in matches(self.store.named, certificates):
             self.matched.setdefault(entry, (certificate.sha256, how))
             (intermediates if entry.kind == "intermediate" else anchors).append(certificate.der)
+        if len(anchors) == len(known.anchors) and len(intermediates) == len(known.intermediates):
+            return known
         return _Set(anchors=tuple(dict.fromkeys(anchors)), intermediates=tuple(dict.fromkeys(intermediates)))
+
+
+def _described(entry: NamedEntry) -> bool:
+    return bool(entry.subject or entry.sha1 or entry.sha256 or entry.serial)

@@ -36,9 +36,6 @@ def _recognise(data: bytes) -> bool:
 def _read(data: bytes, password: str | None) -> Contents:
     parts = [Contents(problems=(Trouble(code="metadata-only", text=_HERE, severity="note"),))]
     for alias, certificates in _aliases(documents(data)):
-        if not certificates:
-            told = f"only lists aliases; ask for each of them: {_export('')}"
-            parts.append(Contents(problems=(Trouble(code="metadata-only", text=told, severity="warning"),)))
         for info in certificates:
             whole = next((info[key] for key in ("pem", "certificate", "cert") if isinstance(info.get(key), str)), None)
             parts.append(embedded(whole, alias, password) if whole else Contents(named=(_named(alias, info),)))
@@ -46,7 +43,7 @@ def _read(data: bytes, password: str | None) -> Contents:
 
 
 def _aliases(values: tuple[Any, ...]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Each alias with what is told of its certificates; with nothing where only the aliases are listed."""
+    """Each alias with what is told of its certificates; with nothing in it where a keystore only lists aliases."""
     for value in values:
         for path, found in walk(value):
             certificates = items(found.get("certsInfo") or found, "certInfo")
@@ -54,7 +51,8 @@ def _aliases(values: tuple[Any, ...]) -> Iterator[tuple[str, list[dict[str, Any]
             if told and not path.endswith(".certsInfo"):
                 yield text(found.get("alias") or found.get("certName") or ""), told
             elif isinstance(found.get("certs"), list) and isinstance(found.get("keys"), list) and "name" in found:
-                yield text(found["name"]), []
+                for listed in found["certs"]:
+                    yield text(listed), [{}]
 
 
 def _named(alias: str, info: dict[str, Any]) -> Named:
