@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from analyzer.trust.check import Checker
     from analyzer.trust.model import Fix, TrustVerdict
     from analyzer.trust.store import TrustStore
+    from analyzer.wireshark.model import Dissector
+    from analyzer.wireshark.reader import WiresharkReading
 
 __all__ = ["analyze"]
 
@@ -71,6 +73,7 @@ def analyze(
     config: Paths = None,
     keylog: Paths = None,
     log: Paths = None,
+    dissector: str = "native",
     at: datetime | None = None,
     all: bool = True,  # noqa: A002 - the option's name in the contract
     redact: bool = False,
@@ -82,7 +85,8 @@ def analyze(
     `candidate` are paths of stores (or the words `system`, `mozilla`), `config` of the gateway's own configuration or
     listings of its management interface, `keylog` of NSS key logs or of a server's RSA
     private key (secrets that a pcapng holds itself are used without it), `at` an aware datetime to validate at
-    instead of the time of the packet that carried the chain, `log` names logs and traces of products, `all` gives
+    instead of the time of the packet that carried the chain, `log` names logs and traces of products,
+    `dissector` who reads the handshakes (`native`, `wireshark`, or `both`, which tells where they differ), `all` gives
     completed connections their timeline and fingerprints too, `progress` is called with (bytes read, bytes in all or
     0). Raises `InputError` when there is nothing to work with: no readable capture, an unknown profile. What can be
     used in part is used, and the rest is in the report's problems.
@@ -105,19 +109,35 @@ def analyze(
     sources: list[Source] = (
         list(captures) if isinstance(captures, Sequence) and not isinstance(captures, str) else [captures]
     )
-    keys = _Keys(keys_of(keylog, truststore_password), named=keylog is not None)
+    by_wireshark = dissector == "wireshark"
+    keys = _Keys(None if by_wireshark else keys_of(keylog, truststore_password), named=keylog is not None)
     logs = log_files(log) if log is not None else None
-    reader, decoder, flows = _read(sources, keys, progress)
-    if keys.came_late(flows):
-        keys.complete = reader.can_be_read_again
-        if keys.complete:
-            reader, decoder, flows = _read(sources, keys, progress)
+    comparison = None
+    if dissector == "both":
+        from analyzer.wireshark.comparison import Comparison
+
+        comparison = Comparison(sources, as_paths(keylog))
+    reader: CaptureReader | WiresharkReading
+    undecoded: tuple[InputProblem, ...] = ()
+    read_by: Dissector | None = None
+    if by_wireshark:
+        reader, flows = _read_by_wireshark(sources, as_paths(keylog), progress)
+        read_by = reader.dissector
+    else:
+        reader, decoder, flows = _read_here(sources, keys, progress)
+        undecoded = _undecoded(decoder)
     in_full = all or logs is not None
-    connections = compared(tuple(_connections(flows, settings, keys, reader.last_time_ns or 0, in_full=in_full)))
+    end_ns = reader.last_time_ns or 0
+    watch = None if comparison is None else comparison.take
+    connections = compared(tuple(_connections(flows, settings, keys, end_ns, in_full=in_full, watch=watch)))
     told = None
     if logs is not None:
-        connections, told = _with_logs(connections, logs, reader.last_time_ns or 0)
-    report = replace(_report(reader, decoder, settings, connections, keys.problems()), logs=told)
+        connections, told = _with_logs(connections, logs, end_ns)
+    report = replace(
+        _report(reader, undecoded, settings, connections, keys.problems()),
+        logs=told,
+        dissector=read_by if comparison is None else comparison.told(),
+    )
     if settings.product is not None:
         from analyzer.report.product import gateway_of, told_for
 
@@ -295,6 +315,28 @@ class _Keys:
         return problems(self.ring, self._tally, named=self._named, complete=self.complete)
 
 
+def _read_by_wireshark(
+    sources: list[Source], keylogs: Sequence[str | Path], progress: Callable[[int, int], None] | None
+) -> tuple[WiresharkReading, Flows]:
+    """The same through Wireshark's dissectors, which take the keys themselves."""
+    from analyzer.wireshark.reader import WiresharkReading
+
+    reading = WiresharkReading(sources, keylogs)
+    return reading, reading.read(progress)
+
+
+def _read_here(
+    sources: list[Source], keys: _Keys, progress: Callable[[int, int], None] | None
+) -> tuple[CaptureReader, SegmentDecoder, Flows]:
+    """All packets, put in order; a second time when a file's own secrets stand behind the packets that they are for."""
+    reader, decoder, flows = _read(sources, keys, progress)
+    if keys.came_late(flows):
+        keys.complete = reader.can_be_read_again
+        if keys.complete:
+            return _read(sources, keys, progress)
+    return reader, decoder, flows
+
+
 def _read(
     sources: list[Source], keys: _Keys, progress: Callable[[int, int], None] | None
 ) -> tuple[CaptureReader, SegmentDecoder, Flows]:
@@ -339,10 +381,18 @@ def _flows(keys: _Keys) -> Flows:
     return flows
 
 
-def _connections(flows: Flows, settings: _Settings, keys: _Keys, end_ns: int, *, in_full: bool) -> list[Connection]:
+def _connections(
+    flows: Flows,
+    settings: _Settings,
+    keys: _Keys,
+    end_ns: int,
+    *,
+    in_full: bool,
+    watch: Callable[[wire.Connection], None] | None = None,
+) -> list[Connection]:
     """The report of each connection; a fault of ours in one is marked there and does not stop the others.
 
-    One whose server chain is hidden waits until all have been read: another may show it.
+    One whose server chain is hidden waits until all have been read: another may show it. `watch` sees each as read.
     """
     chains = ChainsSeen()
     reports: list[Connection | None] = []
@@ -358,6 +408,8 @@ def _connections(flows: Flows, settings: _Settings, keys: _Keys, end_ns: int, *,
                     continue
                 keys.take(seen)
                 chains.take(seen)
+                if watch is not None:
+                    watch(seen)
                 progress = trace(seen)
                 if is_hidden(seen, progress):
                     waiting.append((len(reports), row, seen, progress))
@@ -476,26 +528,11 @@ def _moment(time_ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=time_ns // 1000)
 
 
-def _report(
-    reader: Any,
-    decoder: Any,
-    settings: _Settings,
-    connections: tuple[Connection, ...],
-    of_keys: tuple[InputProblem, ...],
-) -> Report:
+def _undecoded(decoder: SegmentDecoder) -> tuple[InputProblem, ...]:
+    """Packets that could not be read, or not whole."""
     from analyzer.net.link import LINK_NAMES
-    from analyzer.report.findings import findings
 
-    store, configured = settings.judging.all_stores, settings.judging.configured
-    problems = [InputProblem(code=p.code, text=p.text, packet=p.packet, severity=p.severity) for p in reader.problems]
-    dated = settings.at is None and any(connection.server_chain for connection in connections)
-    if dated and reader.first_time_ns < _BEFORE_TLS_NS:
-        text = (
-            f"packets are dated {when(reader.first_time_ns)[:10]}, before there was TLS, and certificates were checked "
-            "for that time: if only the recorder's clock was wrong, give the true time with --at"
-        )
-        problems.append(InputProblem(code="no-clock", text=text, severity="warning"))
-    problems += [
+    problems = [
         InputProblem(
             code="unknown-link-type",
             text=f"{count} packets have the link type {LINK_NAMES.get(link, link)}, which cannot be read",
@@ -511,6 +548,28 @@ def _report(
                 severity="warning",
             )
         )
+    return tuple(problems)
+
+
+def _report(
+    reader: CaptureReader | WiresharkReading,
+    undecoded: tuple[InputProblem, ...],
+    settings: _Settings,
+    connections: tuple[Connection, ...],
+    of_keys: tuple[InputProblem, ...],
+) -> Report:
+    from analyzer.net.link import LINK_NAMES
+    from analyzer.report.findings import findings
+
+    store, configured = settings.judging.all_stores, settings.judging.configured
+    problems = [InputProblem(code=p.code, text=p.text, packet=p.packet, severity=p.severity) for p in reader.problems]
+    dated = settings.at is None and any(connection.server_chain for connection in connections)
+    if dated and reader.first_time_ns is not None and reader.first_time_ns < _BEFORE_TLS_NS:
+        text = (
+            f"packets are dated {when(reader.first_time_ns)[:10]}, before there was TLS, and certificates were checked "
+            "for that time: if only the recorder's clock was wrong, give the true time with --at"
+        )
+        problems.append(InputProblem(code="no-clock", text=text, severity="warning"))
     return Report(
         capture=Capture(
             files=tuple(reader.files),
@@ -520,7 +579,7 @@ def _report(
             first_time=None if reader.first_time_ns is None else when(reader.first_time_ns),
             last_time=None if reader.last_time_ns is None else when(reader.last_time_ns),
             link_types=tuple(LINK_NAMES.get(link, f"link type {link}") for link in reader.links),
-            problems=(*problems, *settings.problems, *of_keys),
+            problems=(*problems, *undecoded, *settings.problems, *of_keys),
         ),
         truststore=truststore_info(store, settings.judging.matched) if store is not None else None,
         connections=connections,

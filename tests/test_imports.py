@@ -17,6 +17,7 @@ STAGES = (
     "capture",
     "net",
     "tls",
+    "wireshark",
     "trust",
     "diagnosis",
     "gateways",

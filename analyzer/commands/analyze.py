@@ -67,6 +67,7 @@ def run(words: list[str]) -> int:
             server_chain=options.server_chain,
             keylog=options.keylog,
             log=options.log,
+            dissector=options.dissector,
             candidate=options.candidate,
             config=options.config,
             at=moment(options.at),
@@ -110,7 +111,8 @@ def parser() -> Parser:
     add("--keylog", action="append", metavar="FILE", help=text)
     text = "a product's log or trace, matched to the connections: a file, a directory or a pattern (repeatable)"
     add("--log", action="append", metavar="FILE", help=text)
-    add("--dissector", choices=("native",), default="native", help="who reads the handshakes")
+    text = "who reads the handshakes: native (default); wireshark, by tshark and pyshark; both, and where they differ"
+    add("--dissector", choices=("native", "wireshark", "both"), default="native", help=text)
     main.add_report(_FORMATS)
     add("--all", action="store_true", help="show completed connections in full too")
     main.add_redact()

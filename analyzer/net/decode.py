@@ -7,6 +7,7 @@ by `UncommonPackets`. IPv4: RFC 791; IPv6: RFC 8200; TCP: RFC 9293 section 3.1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from analyzer.net.link import DECODERS, ETHERTYPE_IPV4, ETHERTYPE_IPV6, be16, me
 from analyzer.net.segments import IPV4_HIGH, Segments
 from analyzer.net.uncommon import TUNNEL_UDP_PORTS, InnerSegment, UncommonPackets
 
-__all__ = ["SegmentDecoder"]
+__all__ = ["SegmentDecoder", "inner_segments"]
 
 _TCP: Final = 6
 _UDP: Final = 17
@@ -141,7 +142,11 @@ class SegmentDecoder:
             if not self.uncommon.knows(link):
                 self.link_types_unknown[link] = self.link_types_unknown.get(link, 0) + 1
             found += [(row, segment) for segment in inner]
-        return [_from_inner(batch, found)] if found else []
+        if not found:
+            return []
+        at = np.array([row for row, _ in found], dtype=np.int64)
+        frames = (at + batch.first_number, batch.time_ns[at], batch.original[at])
+        return [inner_segments(batch.data, [inner for _, inner in found], *frames)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,21 +330,26 @@ def _tcp(
     return Segments(data=batch.data, **columns)
 
 
-def _from_inner(batch: PacketBatch, found: list[tuple[int, InnerSegment]]) -> Segments:
-    """Segments that a dissector found; their bytes are put behind those of the batch."""
+def inner_segments(
+    data: NDArray[np.uint8], found: Sequence[InnerSegment], packet: Column, time_ns: Column, original: Column
+) -> Segments:
+    """Segments that a dissector found, as columns; their bytes are put behind `data`.
+
+    [M] each: frame numbers, nanoseconds since 1970, and the frames' lengths on the wire in bytes.
+    """
     extra = bytearray()
     starts: list[int] = []
     rows: list[int] = []
     numbers: list[tuple[int, ...]] = []
-    for row, inner in found:
+    for row, inner in enumerate(found):
         tcp = inner.tcp
         size = (tcp[12] >> 4) * 4
         if size < 20 or (inner.wire_length < size and not inner.quoted):
             continue
-        starts.append(len(batch.data) + len(extra) + size)
+        starts.append(len(data) + len(extra) + size)
         rows.append(row)
         # No segment is longer than its frame, unless it was put together from fragments.
-        wire_length = min(inner.wire_length, max(int(batch.original[row]), len(tcp)))
+        wire_length = min(inner.wire_length, max(int(original[row]), len(tcp)))
         length = 0 if inner.quoted else wire_length - size
         numbers.append(
             (
@@ -360,14 +370,14 @@ def _from_inner(batch: PacketBatch, found: list[tuple[int, InnerSegment]]) -> Se
         )
         extra += tcp
     if not rows:
-        return _empty(batch.data)
+        return _empty(data)
     at = np.array(rows, dtype=np.int64)
     addresses = [np.array([number[i] for number in numbers], dtype=np.uint64) for i in range(4)]
     rest = np.array([number[4:] for number in numbers], dtype=np.int64)
     return Segments(
-        data=np.concatenate([batch.data, np.frombuffer(bytes(extra) + bytes(PADDING), dtype=np.uint8)]),
-        packet=at + batch.first_number,
-        time_ns=batch.time_ns[at],
+        data=np.concatenate([data, np.frombuffer(bytes(extra) + bytes(PADDING), dtype=np.uint8)]),
+        packet=packet[at],
+        time_ns=time_ns[at],
         source_high=addresses[0],
         source_low=addresses[1],
         target_high=addresses[2],

@@ -28,7 +28,7 @@ from analyzer.report.document import (
     cleaned,
 )
 from analyzer.report.layout_inputs import problems
-from analyzer.report.model import Connection, Finding, Gateway, Report
+from analyzer.report.model import Connection, Dissector, Finding, Gateway, Report
 from analyzer.report.words import clock, count, listed, more, numbers
 
 __all__ = ["document"]
@@ -42,6 +42,7 @@ FIRST_AND_LAST = 2
 """Examples of a finding that differ from the one shown by their time alone."""
 PROBLEMS = 20
 REMARKS = 10
+DIFFERENCES = 100
 
 
 def document(report: Report, *, all_connections: bool = False, table_rows: int = 25) -> Document:
@@ -295,12 +296,15 @@ def _inputs(report: Report) -> list[Block]:
         rows.append(("Trust store", (*sources, f": {count(store.certificates, 'certificate')}")))
     else:
         rows.append(("Trust store", ("none given; --truststore PATH lets the chain be checked as the client would",)))
+    if report.dissector is not None:
+        rows.append(("Dissector", (_read_by(report.dissector),)))
     rows += _gateway_rows(report.gateway)
     if report.logs is not None:
         rows += layout_logs.sources(report.logs)
     blocks.append(Facts(rows=tuple(rows)))
     if report.gateway is not None and report.gateway.verifies and report.gateway.notes:
         blocks.append(Items(items=tuple((note,) for note in report.gateway.notes)))
+    blocks += _differences(report)
     blocks += problems("Problems in the capture", capture.problems)
     if report.logs is not None:
         blocks += layout_logs.troubles(report.logs)
@@ -325,6 +329,35 @@ def _gateway_rows(gateway: Gateway | None) -> list[tuple[str, Text]]:
         ("Validator", (f"{gateway.validator}{followed}{depth}",)),
         ("Store there", (gateway.store,)),
     ]
+
+
+def _read_by(dissector: Dissector) -> str:
+    if dissector.name == "wireshark":
+        return f"packets and handshakes were read by Wireshark's (tshark {dissector.version})"
+    number = len(dissector.differences)
+    found = "no difference" if not number else count(number, "difference")
+    among = count(dissector.compared, "connection")
+    both = f"read twice, here and by Wireshark's (tshark {dissector.version})"
+    return f"{both}: {found} in {among}; the report is of the first reading"
+
+
+def _differences(report: Report) -> list[Block]:
+    """Where the native reading and Wireshark's differ."""
+    found = report.dissector.differences if report.dissector is not None else ()
+    if not found:
+        return []
+    shown = tuple(
+        (str(each.connection), f"#{each.packet}", each.field, Code(each.native or "-"), Code(each.wireshark or "-"))
+        for each in found[:DIFFERENCES]
+    )
+    columns = (Column("stream"), Column("packet"), Column("field"), Column("here", 12), Column("Wireshark", 12))
+    blocks: list[Block] = [
+        Heading(level=2, text=("Where the two readings differ",)),
+        Table(columns=columns, rows=shown),
+    ]
+    if len(found) > DIFFERENCES:
+        blocks.append(Paragraph(text=(more(len(found) - DIFFERENCES, "difference"),)))
+    return blocks
 
 
 _COMMON_COLUMNS = (

@@ -12,6 +12,7 @@ from dataclasses import field
 from analyzer.dataclass import dataclass
 from analyzer.gateways import Words
 from analyzer.trust.model import CertificateInfo, Fix, TrustProblem, TrustVerdict
+from analyzer.wireshark.model import Difference, Dissector
 
 __all__ = [
     "CHECK_SCHEMA",
@@ -28,6 +29,8 @@ __all__ = [
     "ConfiguredTarget",
     "Connection",
     "Diagnosis",
+    "Difference",
+    "Dissector",
     "Evidence",
     "Expected",
     "Finding",
@@ -447,7 +450,7 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The whole answer."""
+    """The whole answer. `dissector` is None when only the native reading was asked for."""
 
     capture: Capture
     truststore: Truststore | None
@@ -457,6 +460,7 @@ class Report:
     gateway: Gateway | None = None
     logs: Logs | None = None
     configuration: Configuration | None = None
+    dissector: Dissector | None = None
     schema: str = SCHEMA
 
 

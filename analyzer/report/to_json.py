@@ -53,6 +53,8 @@ def json_parts(report: Report) -> Iterator[str]:
     yield "{\n" + f'"schema": {encode(report.schema)},\n'
     yield f'"capture": {encode(_capture(report.capture))},\n'
     yield f'"truststore": {encode(_truststore(report.truststore))},\n'
+    if report.dissector is not None:
+        yield f'"dissector": {encode(report.dissector)},\n'
     yield from _listed("connections", map(write, report.connections))
     yield from _listed("findings", map(encode, report.findings))
     yield f'"summary": {encode(report.summary)},\n'

@@ -1,0 +1,40 @@
+"""The two readings of a capture held side by side (`--dissector both`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from analyzer.capture.source import Source
+from analyzer.tls.connection import Connection
+from analyzer.wireshark.fields import Field, differences, native_fields
+from analyzer.wireshark.model import Dissector
+from analyzer.wireshark.reader import WiresharkReading
+
+__all__ = ["Comparison"]
+
+
+class Comparison:
+    """Wireshark's reading, and the fields of each connection that `take` is given. Raises what the reading raises."""
+
+    def __init__(self, sources: Sequence[Source], keylogs: Sequence[str | Path] = ()) -> None:
+        self._reading = WiresharkReading(sources, keylogs)
+        self._reading.read()
+        self._native: dict[int, tuple[Field, ...]] = {}
+
+    def take(self, connection: Connection) -> None:
+        """Remember the fields of a connection as read here."""
+        self._native[connection.id] = native_fields(connection)
+
+    def told(self) -> Dissector:
+        """Where the readings differ."""
+        theirs = self._reading.fields
+        flows = sorted(self._native.keys() | theirs.keys())
+        return Dissector(
+            name="both",
+            version=self._reading.version,
+            compared=len(self._native.keys() & theirs.keys()),
+            differences=tuple(
+                one for flow in flows for one in differences(flow, self._native.get(flow, ()), theirs.get(flow, ()))
+            ),
+        )
