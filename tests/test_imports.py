@@ -110,6 +110,8 @@ def test_a_cause_looks_at_its_case_and_touches_no_bytes(path: Path) -> None:
 
 OPENERS = {
     "analyzer.capture.source": "captures",
+    "analyzer.capture.foreign": "captures that were converted",
+    "analyzer.wireshark.reader": "captures and key logs for tshark",
     "analyzer.trust.store": "trust stores",
     "analyzer.inputs": "a saved chain, key logs",
     "analyzer.configured": "a gateway's configuration",

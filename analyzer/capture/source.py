@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, Secrets
+from analyzer.capture.foreign import converted
 from analyzer.capture.pcap import PcapParser
 from analyzer.capture.pcapng import PcapngParser
 from analyzer.errors import InputError
@@ -47,6 +48,10 @@ _COMPRESSIONS: Final = {
     b"\xfd7zXZ\x00": "xz",
     b"BZh": "bzip2",
 }
+_CONVERT: Final = (
+    "Wireshark's editcap, when installed, converts it unasked; elsewhere run `editcap -F pcapng IN OUT`. Or name "
+    "--dissector wireshark"
+)
 _OTHER_FORMATS: Final = {
     b"snoop\x00\x00\x00": "a Solaris snoop capture",
     b"RTSS": "a Microsoft Network Monitor 1 capture",
@@ -134,7 +139,13 @@ class CaptureReader:
         before = self.packets
         with _open(source, name) as opened:
             stream, head, compression = _decompressed(opened, name)
-            parser = _recognise(head, name)
+            try:
+                parser = _recognise(head, name)
+            except InputError as error:
+                if not head:
+                    raise
+                yield from self._read_converted(source, error)
+                return
             if isinstance(parser, PcapngParser):
                 parser.secrets = self.secrets  # they are here as soon as they were read
             self.files.append(name)
@@ -144,6 +155,23 @@ class CaptureReader:
                 done = yield from self._mapped(opened, size, parser, before)
                 stream = opened
             yield from self._chunks(stream, parser, name, before, done)
+        self.problems += [self._located(problem, name, before) for problem in parser.problems]
+
+    def _read_converted(self, source: Source, error: InputError) -> Iterator[PacketBatch]:
+        """The batches of a file in a format that only Wireshark reads. Raises `error` when it does not, either."""
+        name, before = source_name(source), self.packets
+        if not isinstance(source, (str, Path)) or not stat.S_ISREG(_mode(Path(source))):
+            raise error
+        with converted(Path(source)) as file:
+            if file is None:
+                raise error
+            parser = PcapngParser()
+            parser.secrets = self.secrets
+            yield from self._chunks(file, cast("_Parser", parser), name, before, 0)
+        if self.packets == before:
+            raise error
+        self.files.append(name)
+        self.formats.append("a format of Wireshark's (converted by editcap)")
         self.problems += [self._located(problem, name, before) for problem in parser.problems]
 
     def _located(self, problem: CaptureProblem, name: str, before: int) -> CaptureProblem:
@@ -453,9 +481,7 @@ def _recognise(head: bytes, name: str) -> _Parser:
             raise InputError(
                 name,
                 f"this is {what}, which cannot be read directly",
-                hint="Convert it with Wireshark's `editcap -F pcapng IN OUT`"
-                if "archive" not in what
-                else "Unpack it first",
+                hint=_CONVERT if "archive" not in what else "Unpack it first",
             )
     if all(32 <= byte < 127 or byte in b"\r\n\t" for byte in head):
         shown = head[:24].decode("ascii").split("\n")[0].strip()
@@ -469,7 +495,7 @@ def _recognise(head: bytes, name: str) -> _Parser:
         name,
         f"this is neither pcap nor pcapng (its first bytes are {head[:4].hex(' ')})",
         offset=0,
-        hint="If Wireshark opens it, convert it with `editcap -F pcapng IN OUT`",
+        hint=f"If it is a format that Wireshark opens: {_CONVERT}",
     )
 
 

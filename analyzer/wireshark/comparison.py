@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from analyzer.capture.source import Source
 from analyzer.tls.connection import Connection
@@ -13,21 +14,26 @@ from analyzer.wireshark.reader import WiresharkReading
 
 __all__ = ["Comparison"]
 
+_MOST_PORTS: Final = 200
+
 
 class Comparison:
-    """Wireshark's reading, and the fields of each connection that `take` is given. Raises what the reading raises."""
+    """Wireshark's reading, held against the connections that `take` is given. Raises what the reading raises."""
 
     def __init__(self, sources: Sequence[Source], keylogs: Sequence[str | Path] = ()) -> None:
         self._reading = WiresharkReading(sources, keylogs)
-        self._reading.read()
+        self._ports: set[int] = set()
         self._native: dict[int, tuple[Field, ...]] = {}
 
     def take(self, connection: Connection) -> None:
         """Remember the fields of a connection as read here."""
         self._native[connection.id] = native_fields(connection)
+        if connection.is_tls:
+            self._ports.add(connection.server.port)
 
     def told(self) -> Dissector:
-        """Where the readings differ."""
+        """Where the readings differ. Ports on which TLS was found are TLS for Wireshark too."""
+        self._reading.read(tls_ports=sorted(self._ports)[:_MOST_PORTS])
         theirs = self._reading.fields
         flows = sorted(self._native.keys() | theirs.keys())
         return Dissector(

@@ -6,7 +6,7 @@ a list of such; what occurs several times is a list.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from shutil import which
 from typing import Any, Final
@@ -64,8 +64,13 @@ def tshark_version() -> str:
         raise InputError("--dissector", "tshark does not run here", hint=_INSTALL) from None
 
 
-def dissected(path: Path, keylogs: tuple[str, ...] = ()) -> Iterator[Packet]:
-    """The packets of a file in any format that Wireshark reads. Raises `InputError` when it reads none."""
+def dissected(
+    path: Path, *, keylogs: Sequence[str] = (), tls_ports: Iterable[int] = (), problems: list[str]
+) -> Iterator[Packet]:
+    """The packets of a file in any format that Wireshark reads. Raises `InputError` when it reads none.
+
+    `tls_ports` are taken for TLS whatever Wireshark has them for. What stopped it early goes to `problems`.
+    """
     pyshark = _pyshark()
     preferences = [part for name in keylogs for part in ("-o", f"tls.keylog_file:{name}")]
     capture = pyshark.FileCapture(
@@ -73,15 +78,22 @@ def dissected(path: Path, keylogs: tuple[str, ...] = ()) -> Iterator[Packet]:
         keep_packets=False,
         use_json=True,
         include_raw=True,
+        decode_as={f"tcp.port=={port}": "tls" for port in tls_ports},
         custom_parameters=["-n", "-J", _LAYERS, *preferences],
     )
+    seen = 0
     try:
-        for packet in capture:
-            yield _packet(packet)
+        try:
+            for packet in capture:
+                seen += 1
+                yield _packet(packet)
+        finally:
+            capture.close()
     except pyshark.capture.capture.TSharkCrashException as error:
-        raise InputError(str(path), f"tshark cannot read it: {error}", hint="See `tshark -r FILE`") from None
-    finally:
-        capture.close()
+        reason = str(error).rpartition("Last error line: ")[2]
+        if not seen:
+            raise InputError(str(path), f"tshark cannot read it: {reason}", hint="See `tshark -r FILE`") from None
+        problems.append(f"tshark stopped: {reason}")
 
 
 def occurrences(fields: Any, name: str) -> Iterator[Any]:
