@@ -215,7 +215,7 @@ def secrets(data: bytes) -> bytes:
 
 def pcapng(*parts: bytes, frames: list[Frame]) -> bytes:
     """A capture with a frame for each of `frames`, and a block of `parts` behind them."""
-    return section() + interface(frames[0].link) + b"".join(enhanced(f.data) for f in frames) + b"".join(parts)
+    return section() + interface(frames[0].link) + b"".join(enhanced(f.data, f.time_ns // 1000) for f in frames) + b"".join(parts)
 
 
 def test_secrets_behind_the_packets_of_a_long_capture_have_it_read_again(tmp_path: Path) -> None:
