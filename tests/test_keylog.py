@@ -215,12 +215,14 @@ def secrets(data: bytes) -> bytes:
 
 def pcapng(*parts: bytes, frames: list[Frame]) -> bytes:
     """A capture with a frame for each of `frames`, and a block of `parts` behind them."""
-    return section() + interface(frames[0].link) + b"".join(enhanced(f.data, f.time_ns // 1000) for f in frames) + b"".join(parts)
+    packets = (enhanced(frame.data, frame.time_ns // 1000) for frame in frames)
+    return b"".join((section(), interface(frames[0].link), *packets, *parts))
 
 
 def test_secrets_behind_the_packets_of_a_long_capture_have_it_read_again(tmp_path: Path) -> None:
     frames = read(REFUSED)
-    long = pcapng(*[enhanced(_FILLER)] * 200, secrets(KEYS.read_bytes()), frames=frames)
+    filler = enhanced(_FILLER, frames[-1].time_ns // 1000)
+    long = pcapng(*[filler] * 200, secrets(KEYS.read_bytes()), frames=frames)
     capture = tmp_path / "late.pcapng"
     capture.write_bytes(long)
     report = analyze(capture, truststore=STORE)
