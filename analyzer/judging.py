@@ -135,7 +135,7 @@ class Judging:
         name = hello.server_name if hello is not None else None
         if self.configured is None:
             anchors = self._anchors_of((), self.store)
-            host = self.host or name
+            host = self.host or seen.expected_host
             return self._plain(anchors, self.store, host, host)
         return self._configured(self.configured, seen, name)
 
@@ -163,7 +163,7 @@ class Judging:
         if self.store is not None:
             key, store = (), together([self.store, *([configured.listed] if configured.listed is not None else [])])
         anchors = self._anchors_of(key, store)
-        host = self.host or (target.checked_name if target is not None else None) or name
+        host = self.host or (target.checked_name if target is not None else None) or seen.expected_host
         checked = None if target is not None and target.verifies_name is False else host
         terms = self._plain(anchors, store, host, checked)
         if wanted is None or target is None:

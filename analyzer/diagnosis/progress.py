@@ -55,12 +55,12 @@ _TICKET_BYTES: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The event that ended a connection. `act` is `alert`, `fin` or `rst`.
+    """The event that ended a connection. `act` is `alert`, `fin` or `rst`; None where TLS was refused and all went on.
 
     `encrypted` marks an alert of which only the record's length is known.
     """
 
-    act: str
+    act: str | None
     side: Side | None
     packet: int | None
     time_ns: int | None

@@ -17,7 +17,7 @@ capture begins; they do not wrap.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from analyzer.dataclass import dataclass
@@ -128,6 +128,15 @@ class Run:
         """Frame number and time in nanoseconds of the segment that holds the byte at `position`."""
         index = self._index(position)
         return self.rows.packet[index], self.rows.time_ns[index]
+
+    def segments(self, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+        """The segments that hold the bytes from `start` to `end`: start, end, frame number, time in nanoseconds."""
+        rows = self.rows
+        index = self._index(start)
+        while start < end:
+            stop = min(rows.total[index] + rows.length[index] - self.shift, end)
+            yield start, stop, rows.packet[index], rows.time_ns[index]
+            start, index = stop, index + 1
 
     def next_likely(self, position: int) -> int | None:
         """Position of the first segment at or after `position` that looks like a beginning, or None."""

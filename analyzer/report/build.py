@@ -27,6 +27,9 @@ from analyzer.report.model import (
     Connection,
     Diagnosis,
     Evidence,
+    Prelude,
+    PreludeRefusal,
+    PreludeStep,
     Summary,
     TimelineEntry,
     Tls,
@@ -76,6 +79,7 @@ def connection_report(case: Case, outcome: Outcome, *, in_full: bool = True) -> 
         fixes=outcome.fixes,
         host=case.trust.host,
         negotiation=negotiation_of(seen, outcome),
+        prelude=None if seen.prelude is None else _prelude(seen.prelude),
     )
 
 
@@ -140,6 +144,29 @@ def _evidence(outcome: Outcome) -> tuple[Evidence, ...]:
     if outcome.cause is None:
         return ()
     return tuple(Evidence(packet=item.packet, text=item.text) for item in outcome.cause[1].evidence)
+
+
+def _prelude(prelude: wire.Prelude) -> Prelude:
+    announced, refusal = prelude.announced, prelude.last.refusal
+    client, server = (None, None) if announced is None else (announced.client, announced.server)
+    return Prelude(
+        protocols=tuple(layer.protocol for layer in prelude.layers),
+        agreed=prelude.agreed,
+        target=_text(prelude.target),
+        client=_text(client),
+        server=_text(server),
+        authority=None if announced is None else announced.authority,
+        domain=prelude.domain,
+        refusal=None
+        if refusal is None
+        else PreludeRefusal(packet=refusal.packet, code=refusal.code, text=refusal.text),
+        in_clear=prelude.last.in_clear is not None,
+        steps=tuple(PreludeStep(packet=step.packet, from_=step.side.value, text=step.text) for step in prelude.steps),
+    )
+
+
+def _text(value: object | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _alert(alert: wire.SeenAlert) -> Alert:
@@ -280,8 +307,10 @@ def _words(seen: wire.Connection, event: wire.Event) -> str:
         return f"retransmission of {event.number} bytes"
     if kind is EventKind.LOST:
         return f"{event.number} bytes missing in the capture from here on"
+    if kind is EventKind.PRELUDE and seen.prelude is not None:
+        return seen.prelude.steps[event.number].text
     if kind is EventKind.PLAIN_TEXT:
-        plain = seen.halves[event.side].plain
+        plain = seen.plain_text(event.side)
         text = printable(plain.data.split(b"\n")[0].rstrip(b"\r")[:60]) if plain is not None else ""
         return f"not TLS: “{text}”"
     if kind is EventKind.DAMAGED:

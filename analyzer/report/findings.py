@@ -101,6 +101,8 @@ def _store_lacks(item: Connection, code: str) -> str:
 
 def _kind(item: Connection) -> Key:
     code = item.cause.code if item.cause is not None else ""
+    if item.prelude is not None and item.prelude.refusal is not None:
+        return code, item.prelude.refusal.code or ""
     return (code, _alert(item)) if code in _ALERT_MATTERS else (code,)
 
 

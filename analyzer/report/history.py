@@ -310,7 +310,12 @@ def started(item: Connection) -> tuple[str, int]:
 
 
 def name_of(item: Connection) -> str | None:
-    """The server name that the client sent, in lower case; empty when it sent none, None without a ClientHello."""
+    """The server name that the client sent, in lower case; empty when it sent none, None without a ClientHello.
+
+    Through a tunnel the target is what the client meant, whoever the server of the connection is.
+    """
+    if item.prelude is not None and item.prelude.target:
+        return item.prelude.target.rpartition(":")[0].strip("[]").lower().rstrip(".")
     return None if item.tls is None else (item.tls.sni or "").lower().rstrip(".")
 
 

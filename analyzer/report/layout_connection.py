@@ -148,6 +148,9 @@ def _facts(connection: Connection, gateway: Gateway | None) -> Facts:
         rows.append(("Repair", (fix.text.rstrip(".:"), f" ({standing}steps below)")))
     started = f", {clock(connection.started_at, date=True)}"
     rows.append(("Connection", (Code(connection.client), " -> ", Code(connection.server), started)))
+    before = _before_tls(connection)
+    if before:
+        rows.append(("Before TLS", before))
     tls = _tls(connection)
     if tls:
         rows.append(("TLS", tls))
@@ -174,6 +177,8 @@ def _ended(connection: Connection) -> str:
         act = act.removesuffix(" without an alert")
     packet = f"packet #{connection.abort_packet}" if connection.abort_packet is not None else ""
     stage = STAGES.get(connection.stage, connection.stage)
+    if connection.prelude is not None and connection.stage == "tcp":
+        stage = f"what goes before TLS ({connection.prelude.protocols[-1]})"
     parts = [who.get(connection.aborted_by or "", "unknown"), packet, act]
     return f"{', '.join(part for part in parts if part)}; it had come to {stage}"
 
@@ -187,6 +192,27 @@ def _alert_name(connection: Connection) -> str:
     if alert.description is None:
         return "encrypted alert" if alert.encrypted else f"alert {alert.number}"
     return f"{alert.level or ''} alert {alert.description}".strip() + (f" ({alert.number})" if alert.number else "")
+
+
+def _before_tls(connection: Connection) -> Text:
+    prelude = connection.prelude
+    if prelude is None:
+        return ()
+    pieces: list[Inline] = [", ".join(prelude.protocols)]
+    if prelude.target:
+        pieces += [", tunnel to ", Code(prelude.target)]
+    if prelude.client:
+        pieces += [", for the client ", Code(prelude.client)]
+        pieces += [" that came to ", Code(prelude.server)] if prelude.server else []
+    if prelude.authority:
+        pieces += [", authority ", Code(prelude.authority)]
+    if prelude.domain:
+        pieces += [", domain ", Code(prelude.domain)]
+    if prelude.refusal is not None:
+        pieces.append(f"; refused in packet #{prelude.refusal.packet}: {prelude.refusal.text}")
+    if prelude.in_clear:
+        pieces.append("; the client went on in clear text")
+    return tuple(pieces)
 
 
 def _tls(connection: Connection) -> Text:

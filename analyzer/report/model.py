@@ -44,6 +44,9 @@ __all__ = [
     "NamedCertificate",
     "Negotiation",
     "Offered",
+    "Prelude",
+    "PreludeRefusal",
+    "PreludeStep",
     "Report",
     "StoreEntryInfo",
     "StoreReport",
@@ -354,6 +357,47 @@ class Logs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreludeStep:
+    """Something that was said before TLS, fit to be shown: no proof of identity is in it."""
+
+    packet: int
+    from_: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreludeRefusal:
+    """How TLS, or the tunnel, was refused: the protocol's own code, where it has one, and the answer."""
+
+    packet: int
+    code: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prelude:
+    """What went before TLS: STARTTLS and its kin, tunnels through proxies, PROXY headers.
+
+    `protocols` are ordered from the outermost to the one that leads to TLS; `agreed` tells whether TLS may begin.
+    `target` is where a tunnel was to lead (`host:port`). Of a PROXY header: `client`, the address that really
+    connected, `server`, the one that it connected to, `authority`, the name that it sent. `domain` is the name that
+    XMPP has the certificate hold.
+    """
+
+    protocols: tuple[str, ...]
+    agreed: bool
+    target: str | None = None
+    client: str | None = None
+    server: str | None = None
+    authority: str | None = None
+    domain: str | None = None
+    refusal: PreludeRefusal | None = None
+    in_clear: bool = False
+    """Whether the client went on without TLS."""
+    steps: tuple[PreludeStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """One TCP connection and what became of its handshake."""
 
@@ -378,7 +422,7 @@ class Connection:
     trust: tuple[TrustVerdict, ...] = ()
     fixes: tuple[Fix, ...] = ()
     host: str | None = None
-    """The name that the trust check was made for (`--host`, else the SNI), None when it is unknown."""
+    """The name that the trust check was made for (`--host`, else a tunnel's host or the SNI), None when unknown."""
     fault: str | None = None
     """Our own fault, when the analysis of this connection broke; the rest of the report stands."""
     negotiation: Negotiation | None = None
@@ -391,6 +435,8 @@ class Connection:
     """What the products' logs say of it."""
     configuration: Expected | None = None
     """What the gateway's own configuration says of this connection (`--config`)."""
+    prelude: Prelude | None = None
+    """What went before TLS; None when the connection began with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

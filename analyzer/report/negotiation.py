@@ -56,7 +56,7 @@ def compared(connections: Sequence[Connection]) -> tuple[Connection, ...]:
     return tuple(
         connection
         if connection.negotiation is None
-        else _compared(connection, connection.negotiation, chosen.get(connection.server, ()))
+        else _compared(connection, connection.negotiation, chosen.get(_reached(connection), ()))
         for connection in connections
     )
 
@@ -105,16 +105,26 @@ def _schemes(values: Sequence[int]) -> tuple[str, ...]:
     return tuple(signature_scheme_name(value) for value in values if not is_grease(value))
 
 
-def _chosen_by_server(connections: Sequence[Connection]) -> dict[str, tuple[Chosen, ...]]:
+def _reached(connection: Connection) -> tuple[str, str | None]:
+    """The server that spoke TLS: behind one proxy there are many."""
+    return connection.server, connection.prelude.target if connection.prelude is not None else None
+
+
+def _chosen_by_server(connections: Sequence[Connection]) -> dict[tuple[str, str | None], tuple[Chosen, ...]]:
     """What each server chose, each different choice once, with the first connection that shows it."""
-    wanted = {connection.server for connection in connections if connection.negotiation is not None}
-    found: dict[str, dict[tuple[str | None, ...], Chosen]] = {}
+    wanted = {_reached(connection) for connection in connections if connection.negotiation is not None}
+    found: dict[tuple[str, str | None], dict[tuple[str | None, ...], Chosen]] = {}
     for connection in connections:
         tls = connection.tls
-        if connection.server not in wanted or tls is None or tls.version is None or connection.negotiation is not None:
+        if (
+            _reached(connection) not in wanted
+            or tls is None
+            or tls.version is None
+            or connection.negotiation is not None
+        ):
             continue
         key = (tls.sni, tls.version, tls.cipher, tls.group, tls.alpn)
-        found.setdefault(connection.server, {}).setdefault(
+        found.setdefault(_reached(connection), {}).setdefault(
             key,
             Chosen(
                 connection=connection.id,

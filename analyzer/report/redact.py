@@ -26,6 +26,7 @@ from analyzer.report.model import (
     Gateway,
     LogLine,
     Logs,
+    Prelude,
     Report,
     Truststore,
 )
@@ -57,7 +58,7 @@ _KEPT = """
     version offered_versions alpn alpn_offered ja3 ja3s ja4 role key signature profile action chain_source
     versions cipher_suites cipher_suite groups group signature_algorithms requested_signature_algorithms
     requested_certificate_types of started_at not_before not_after first_time last_time first_at last_at at severity
-    host_source profiles leg product words match
+    host_source profiles leg product words match protocols
 """
 KEPT = frozenset(_KEPT.split())
 """Fields whose values are words of the contract, registered names, times or fingerprints of software."""
@@ -178,6 +179,8 @@ class _Pseudonyms:
                 self._addresses.setdefault(_address(endpoint), kind)
             for host in (connection.host, connection.tls.sni if connection.tls else None):
                 self._note_name(host or "", "host")
+            if connection.prelude is not None:
+                self._note_prelude(connection.prelude)
             for certificate in (*connection.server_chain, *connection.client_chain):
                 self._note_certificate(certificate)
         if report.truststore is not None:
@@ -206,6 +209,11 @@ class _Pseudonyms:
         """`client-1:52214` for `10.1.2.3:52214`."""
         address, colon, port = endpoint.rpartition(":")
         return f"{self.address(address.strip('[]'))}{colon}{port}" if address else self.text(endpoint)
+
+    def target(self, target: str) -> str:
+        """`host-1.example:443` for `api.acme.example:443`; an address is an address."""
+        host, colon, port = target.rpartition(":")
+        return f"{self.host(host.strip('[]'))}{colon}{port}"
 
     def address(self, address: str) -> str:
         """`client-1`, `server-1` or `address-1`; loopback and unspecified addresses stay."""
@@ -293,6 +301,13 @@ class _Pseudonyms:
     def message(self, number: str) -> str:
         """`message-1` for a message id."""
         return self._pseudonym("name", number.lower(), "message")
+
+    def _note_prelude(self, prelude: Prelude) -> None:
+        for endpoint, kind in ((prelude.client, "client"), (prelude.server, "server")):
+            if endpoint:
+                self._addresses.setdefault(_address(endpoint), kind)
+        for name in (_address(prelude.target or ""), prelude.authority, prelude.domain):
+            self._note_name(name or "", "host")
 
     def _note_certificate(self, certificate: CertificateInfo) -> None:
         if certificate in self._noted:
@@ -448,7 +463,8 @@ class _Walk:
             **dict.fromkeys(("sha256", "certificate", "path"), digest),
             **dict.fromkeys(("client", "server", "servers"), endpoint),
             **dict.fromkeys(("subject", "issuer"), name),
-            **dict.fromkeys(("sni", "host", "hosts"), host),
+            **dict.fromkeys(("sni", "host", "hosts", "authority", "domain"), host),
+            "target": _once(names.target),
             **dict.fromkeys(("source", "sources"), file),
             **dict.fromkeys(KEPT, str),
             "names": _once(names.alternative_name),

@@ -31,7 +31,9 @@ from analyzer.tls.messages import (
     ServerKeyExchange,
     is_tls13,
 )
+from analyzer.tls.prelude.model import Prelude
 from analyzer.tls.records import Lost, PlainText, RawMessage, RecordSeen, Sealed, SideRecords
+from analyzer.tls.side import Side
 
 if TYPE_CHECKING:
     from analyzer.tls.decryption import Decrypted, Plain
@@ -45,25 +47,12 @@ __all__ = [
     "Half",
     "Hello",
     "Malformed",
+    "Prelude",
     "Reset",
     "SeenAlert",
     "Side",
     "build",
 ]
-
-
-class Side(Enum):
-    """The two ends of a connection."""
-
-    CLIENT = "client"
-    SERVER = "server"
-
-    __hash__ = object.__hash__  # Enum's own is a Python call for every look-up
-
-    @property
-    def peer(self) -> Side:
-        """The other end."""
-        return Side.SERVER if self is Side.CLIENT else Side.CLIENT
 
 
 class EventKind(Enum):
@@ -80,6 +69,7 @@ class EventKind(Enum):
     ENCRYPTED_ALERT = "encrypted alert"
     ENCRYPTED_HANDSHAKE = "encrypted handshake message"
     APPLICATION_DATA = "application data"
+    PRELUDE = "prelude"
     PLAIN_TEXT = "plain text"
     RETRANSMISSION = "retransmission"
     LOST = "lost"
@@ -92,7 +82,8 @@ class Event(NamedTuple):
     """Something that one side did, and the frame that shows it.
 
     `number` is the handshake type of a MESSAGE, the description of an ALERT (`level` its level), the TCP flags of a
-    FIN or RST, `Segments.quoted` of an ICMP error, the record length of what is encrypted, the bytes missing of LOST.
+    FIN or RST, `Segments.quoted` of an ICMP error, the record length of what is encrypted, the bytes missing of LOST,
+    the place of a PRELUDE event among `Prelude.steps`.
     `opened` marks messages and application data that were decrypted.
     """
 
@@ -348,6 +339,8 @@ class Connection:
     certificates: tuple[CertificateMessage, ...]
     decrypted: Decrypted | None = None
     """What the protected records hold; None where nothing was given that may open them."""
+    prelude: Prelude | None = None
+    """What was said before TLS, when that is a protocol that leads to it."""
     _details: _Details = field(repr=False, compare=False)
 
     @property
@@ -401,6 +394,20 @@ class Connection:
         return self.hellos[0].message if self.hellos else None
 
     @property
+    def expected_host(self) -> str | None:
+        """The host that the client meant, as far as it said: that of its tunnel, or the server name of its hello.
+
+        Who has a proxy connect it to an address has looked it up before, so then the server name counts for more.
+        """
+        name = self.client_hello.server_name if self.client_hello is not None else None
+        if self.prelude is None:
+            return name
+        target = self.prelude.target
+        if target is None:
+            return name or self.prelude.domain
+        return target.host if target.is_name or name is None else name
+
+    @property
     def version(self) -> int | None:
         """The negotiated version, None before the ServerHello."""
         return None if self.server_hello is None else self.server_hello.version
@@ -409,6 +416,22 @@ class Connection:
     def is_tls(self) -> bool:
         """Whether a TLS record was seen in either direction."""
         return any(half.seen.begins is not None for half in self.halves.values())
+
+    @property
+    def plain_answer(self) -> PlainText | None:
+        """What the server answered the ClientHello with, when that is not TLS.
+
+        A server that speaks first has answered too, unless both agreed on TLS: its greeting is what the client gets.
+        """
+        server, client = self.halves[Side.SERVER], self.halves[Side.CLIENT]
+        if server.plain is None or server.is_tls or not self.hellos:
+            return None
+        agreed = client.tls_begins > 0 if self.prelude is None else self.prelude.agreed
+        return server.plain.behind(self.hellos[0].packet) if agreed else server.plain
+
+    def plain_text(self, side: Side) -> PlainText | None:
+        """What a side said that is neither TLS nor told by the prelude."""
+        return self._details.plain_texts.get(side)
 
     def chain(self, side: Side) -> CertificateMessage | None:
         """The first Certificate message of a side that holds certificates; else its first one."""
@@ -457,12 +480,17 @@ def build(
     when it is asked for.
     """
     first, second = records
+    plain = (first is not None and first.plain is not None) or (second is not None and second.plain is not None)
+    tls = (first is not None and first.begins is not None) or (second is not None and second.begins is not None)
     if first is None and second is None:
         if not any(signal.flags & SYN for signal in log):
             return None
-    elif (first is None or first.begins is None) and (second is None or second.begins is None):
+    elif not tls and not plain:
         return None
     client, known_by = _client_side(row, log, records)
+    prelude = _prelude(records[client], records[1 - client]) if plain else None
+    if plain and not tls and (prelude is None or not _is_about_tls(prelude, client, log)):
+        return None
     sides = (Side.CLIENT, Side.SERVER) if client == 0 else (Side.SERVER, Side.CLIENT)
     decrypted = None
     if keys is not None:
@@ -495,8 +523,32 @@ def build(
         hello_retry=parsed.hello_retry,
         certificates=tuple(certificates.found),
         decrypted=decrypted,
-        _details=_Details(halves, sides, log, parsed, certificates),
+        prelude=prelude,
+        _details=_Details(halves, sides, log, parsed, certificates, prelude),
     )
+
+
+def _prelude(client: SideRecords | None, server: SideRecords | None) -> Prelude | None:
+    """What both sides said before TLS."""
+    from analyzer.tls.prelude import read
+
+    return read(None if client is None else client.plain, None if server is None else server.plain)
+
+
+def _is_about_tls(prelude: Prelude, client: int, log: Sequence[Signal]) -> bool:
+    """Whether a connection that carries no TLS was to do so.
+
+    Of a server that does not offer it only a client speaks that leaves. One that has not said a word may be a check of
+    the port; these reset, where a client that has read the greeting closes.
+    """
+    if not prelude.meant_for_tls:
+        return False
+    if prelude.offered:
+        return True
+    ends = [signal for signal in log if signal.flags & (FIN | RST)]
+    if prelude.client_spoke:
+        return bool(ends)
+    return bool(ends) and ends[0].side == client and not ends[0].flags & RST
 
 
 _HELLOS: Final = (HandshakeType.CLIENT_HELLO, HandshakeType.SERVER_HELLO, 6)
@@ -668,12 +720,24 @@ class _Details:
         log: Sequence[Signal],
         hellos: _Hellos,
         certificates: _Certificates,
+        prelude: Prelude | None,
     ) -> None:
         self._halves = halves
         self._sides = sides
         self._log = log
         self._hellos = hellos
         self._certificates = certificates
+        self._prelude = prelude
+
+    @cached_property
+    def plain_texts(self) -> dict[Side, PlainText]:
+        """What is not TLS; of a prelude that was read only the server's answer to a ClientHello."""
+        said = {side: half.seen.plain for side, half in self._halves.items()}
+        if self._prelude is not None:
+            server, hellos = said[Side.SERVER], self._hellos.hellos
+            answer = server.behind(hellos[0].packet) if server is not None and hellos else None
+            said = {Side.SERVER: None if self._halves[Side.SERVER].is_tls else answer}
+        return {side: plain for side, plain in said.items() if plain is not None}
 
     @cached_property
     def chains(self) -> dict[Side, CertificateMessage]:
@@ -731,6 +795,14 @@ class _Details:
             events += _record_events(half.seen, side, thirteen=thirteen)
         for half, side in sorted(((h, s) for s, h in self._halves.items()), key=lambda pair: pair[0].number):
             events += _stream_events(half, side)
+        events += [
+            Event(EventKind.PLAIN_TEXT, plain.packet, plain.time_ns, side) for side, plain in self.plain_texts.items()
+        ]
+        if self._prelude is not None:
+            events += [
+                Event(EventKind.PRELUDE, step.packet, step.time_ns, step.side, number)
+                for number, step in enumerate(self._prelude.steps)
+            ]
         # A segment's FIN takes effect after its payload.
         events.sort(key=lambda event: (event.packet, event.kind in (EventKind.FIN, EventKind.RST)))
         return tuple(events)
@@ -844,8 +916,6 @@ def _stream_events(half: Half, side: Side) -> list[Event]:
     ]
     part = half.seen
     events += [Event(EventKind.LOST, hole.packet, 0, side, hole.size) for hole in part.lost[:_MAX_SIGNALS]]
-    if part.plain is not None:
-        events.append(Event(EventKind.PLAIN_TEXT, part.plain.packet, part.plain.time_ns, side))
     if part.damaged is not None:
         events.append(Event(EventKind.DAMAGED, part.damaged.packet, part.damaged.time_ns, side, part.damaged.type))
     return events

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import numpy as np
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from analyzer.registry import ContentType
 
 __all__ = [
+    "HELLO_SIGNATURE",
     "MAX_RECORD",
     "MINORS",
     "begins_session",
+    "hello_inside",
     "likely_record",
     "may_begin_record",
     "record_header",
@@ -25,6 +28,15 @@ MAX_RECORD: Final = (1 << 14) + 2048
 _CONTENT_TYPES: Final = range(ContentType.CHANGE_CIPHER_SPEC, ContentType.HEARTBEAT + 1)
 MINORS: Final = 5
 """SSL 3.0 to TLS 1.3 are 3.0 to 3.4 on the wire."""
+
+HELLO_SIGNATURE: Final = 11
+"""Bytes by which a hello is known: record header, message header, version."""
+_HELLO: Final = re.compile(
+    rb"(?<!\x12[\0\1].{6})\x16\x03[\0-\x04](..)[\x01\x02]\0(..)\x03[\0-\x04]",
+    re.DOTALL,
+)
+"""Not behind the header of a TDS packet ([MS-TDS] 2.2.3.1): SQL Server cuts the records anew, and they do not join."""
+_SHORTEST_HELLO: Final = 38
 
 
 def likely_record(
@@ -67,6 +79,16 @@ def begins_session(head: bytes, *, midstream: bool) -> bool:
     if header[0] == ContentType.ALERT:
         return header[2] == 2 and head[5] in (1, 2)
     return midstream
+
+
+def hello_inside(data: bytes | bytearray, start: int) -> int | None:
+    """Where, from `start` on, a hello begins in bytes that begin with something else; None when none does."""
+    for found in _HELLO.finditer(data, start):
+        record, message = (int.from_bytes(length, "big") for length in found.groups())
+        # The record holds the message and perhaps others, or a part of it.
+        if _SHORTEST_HELLO <= record <= MAX_RECORD and message >= _SHORTEST_HELLO - 4:
+            return found.start()
+    return None
 
 
 def sslv2_hello_length(head: bytes) -> int | None:

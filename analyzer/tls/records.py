@@ -26,7 +26,16 @@ from analyzer.dataclass import dataclass
 from analyzer.net.flows import Flows
 from analyzer.net.reassembly import Run
 from analyzer.registry import ContentType, HandshakeType
-from analyzer.tls.detect import MAX_RECORD, MINORS, begins_session, may_begin_record, record_header, sslv2_hello_length
+from analyzer.tls.detect import (
+    HELLO_SIGNATURE,
+    MAX_RECORD,
+    MINORS,
+    begins_session,
+    hello_inside,
+    may_begin_record,
+    record_header,
+    sslv2_hello_length,
+)
 
 __all__ = [
     "AlertRecord",
@@ -54,6 +63,9 @@ _MAX_SHARED: Final = 1 << 15
 _MAX_ALERTS: Final = 64
 _APPLICATION_DATA: Final = ContentType.APPLICATION_DATA
 _MAX_PLAIN: Final = 512
+"""Bytes kept of a direction that is not TLS."""
+_MAX_PRELUDE: Final = 1 << 14
+"""The same where they may be a dialogue that leads to TLS: an error page of a proxy may be among it."""
 _NEVER: Final = Flows.NEVER
 _RECORD_HEADER: Final = Struct(">BBBH")
 _KEPT: Final = (ContentType.HANDSHAKE, ContentType.CHANGE_CIPHER_SPEC)
@@ -107,11 +119,24 @@ class RecordSeen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PlainText:
-    """The first bytes of a direction that are not TLS, and the packet they came in."""
+    """The first bytes of a direction that are not TLS, and the packet they came in.
+
+    `pieces` are offset, packet and time of what each segment brought; `whole` is false when more was said before TLS,
+    or before the end, than was kept.
+    """
 
     data: bytes
     packet: int
     time_ns: int
+    pieces: tuple[tuple[int, int, int], ...] = ()
+    whole: bool = True
+
+    def behind(self, packet: int) -> PlainText | None:
+        """What came in later packets than `packet`; None when nothing did."""
+        for number, (offset, later, time_ns) in enumerate(self.pieces):
+            if later > packet:
+                return PlainText(self.data[offset:], later, time_ns, self.pieces[number:], self.whole)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +211,7 @@ class RecordReader:
     __slots__ = (
         "_body",
         "_body_left",
+        "_early",
         "_encrypted",
         "_head",
         "_join",
@@ -194,6 +220,7 @@ class RecordReader:
         "_latest_time",
         "_midstream",
         "_mode",
+        "_plain",
         "_record",
         "_starts",
         "seen",
@@ -215,6 +242,8 @@ class RecordReader:
         self._join_first: tuple[int, int] = (0, 0)  # packet and position of their first byte
         self._latest = 0
         self._latest_time = 0
+        self._plain: _Plain | None = None
+        self._early: Sequence[tuple[int, int, int, int]] = ()  # segments of a `_head` that begins the stream
 
     def feed(self, run: Run) -> None:
         """Take the next run of bytes."""
@@ -225,6 +254,8 @@ class RecordReader:
     def gap(self, start: int, size: int) -> None:
         """Bytes are missing. Inside a body that is stepped over they do not matter."""
         if start + size <= self.wanted or self._mode is _Mode.PLAIN:
+            if self._plain is not None and self._mode is _Mode.PLAIN:
+                self._plain.cut()
             return
         self.seen.lost.append(Lost(start, size, self._latest))
         if self._mode is _Mode.LOST:
@@ -249,8 +280,10 @@ class RecordReader:
         elif self._join:
             self._handshake_cut(ContentType.HANDSHAKE, self._record[1])
         if self._head and self.seen.begins is None and not may_begin_record(self._head):
-            self.seen.plain = PlainText(self._head, self._latest, self._latest_time)
-            self._head = b""
+            self._plain = _Plain()
+            self._add_head(self._plain)
+        if self._plain is not None:
+            self.seen.plain = self._plain.text()
         return self.seen
 
     def _records(self, run: Run) -> int | None:
@@ -385,6 +418,8 @@ class RecordReader:
             self._head = head
             self.wanted = position + take
             self._reach(run, position)
+            if self.seen.begins is None:
+                self._early = (*self._early, *run.segments(position, position + take))
             return False
         self._head = b""
         start = position + take - 5
@@ -582,10 +617,15 @@ class RecordReader:
             self._reach(run, min(max(start, run.start), run.end - 1))
 
     def _search(self, run: Run, start: int) -> int | None:
-        """Look for a record at the beginning of each segment from `start` on; None when there is none."""
+        """Look for a record at the beginning of each segment from `start` on; None when there is none.
+
+        Among the first bytes a hello may also follow in the same segment: a PROXY header has no answer to wait for.
+        """
         found = self._beginning(run, start)
         if self._mode is _Mode.PLAIN:
-            self._keep_plain(run, run.end if found is None else found)
+            inside = self._keep_plain(run, run.end if found is None else found)
+            if inside is not None:
+                return self._begin_inside(run, inside)
         if found is None:
             self.wanted = _NEVER if self._mode is _Mode.LOST or self._plain_is_full() else run.end
             return None
@@ -607,21 +647,54 @@ class RecordReader:
             at = found + 1
         return None
 
-    def _keep_plain(self, run: Run, end: int) -> None:
-        """Keep the first bytes of what is not TLS, up to `end`."""
-        plain = self.seen.plain
-        room = _MAX_PLAIN - (len(plain.data) if plain is not None else 0)
-        data = self._head + run.read(run.start, min(room, end - run.start)) if end > run.start else self._head
-        if plain is not None:
-            self.seen.plain = PlainText(plain.data + data, plain.packet, plain.time_ns)
-        elif self._head:  # its first bytes came in an earlier packet
-            self.seen.plain = PlainText(data, self._latest, self._latest_time)
-        elif data:
-            self.seen.plain = PlainText(data, *run.seen_at(run.start))
+    def _keep_plain(self, run: Run, end: int) -> int | None:
+        """Keep the first bytes of what is not TLS, up to `end`; the position of a hello among them, or None."""
+        plain = self._plain
+        if plain is None:
+            plain = self._plain = _Plain()
+        searched = len(plain.data)
+        self._add_head(plain)
+        for start, stop, packet, time_ns in run.segments(run.start, end):
+            room = plain.room
+            if room <= 0:
+                plain.cut()
+                break
+            plain.add(run.read(start, min(room, stop - start)), packet, time_ns)
+            if room < stop - start:
+                plain.cut()
+        inside = hello_inside(plain.data, max(searched - HELLO_SIGNATURE + 1, 0))
+        return inside if inside is not None and plain.leads_to_tls else None
+
+    def _add_head(self, plain: _Plain) -> None:
+        """Add the first bytes, that came in earlier runs and were too few to tell what they are."""
+        for start, stop, packet, time_ns in self._early:
+            plain.add(self._head[start:stop], packet, time_ns)
+        self._early = ()
         self._head = b""
 
+    def _begin_inside(self, run: Run, found: int) -> int:
+        """Take up the records at `found`, though they stand behind other bytes, perhaps in an earlier run."""
+        plain = self._plain
+        packet, time_ns, before = (0, 0, b"") if plain is None else plain.end_at(found, run.start)
+        self._mode = _Mode.RECORDS
+        self._join.clear()
+        self.seen.begins = found
+        self.wanted = max(found, run.start)
+        self._head = before[:4]
+        if before:
+            self._latest, self._latest_time = max((self._latest, self._latest_time), (packet, time_ns))
+        header = record_header(before[:5]) if len(before) >= 5 else None
+        if header is not None:
+            kind, version, length = header
+            self._head = b""
+            self._record = (kind, version, length, found + 5)
+            self._body[:] = before[5:]
+            self._body_left = length - len(self._body)
+            self._starts[:] = [(found + 5, packet)]
+        return self.wanted
+
     def _plain_is_full(self) -> bool:
-        return self.seen.plain is not None and len(self.seen.plain.data) >= _MAX_PLAIN
+        return self._plain is not None and self._plain.room <= 0
 
     def _lose_place(self) -> None:
         self._mode = _Mode.LOST
@@ -644,6 +717,66 @@ class RecordReader:
             return run.packet_at(min(position, run.end - 1))
         before = [packet for at, packet in self._starts if at <= position]
         return before[-1] if before else self._latest
+
+
+class _Plain:
+    """Bytes that are not TLS, as they are kept: few, unless they may lead to TLS."""
+
+    __slots__ = ("_leads_to_tls", "_pieces", "_whole", "data")
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self._pieces: list[tuple[int, int, int]] = []
+        self._leads_to_tls: bool | None = None
+        self._whole = True
+
+    @property
+    def room(self) -> int:
+        """Bytes that may be added."""
+        if not self._whole:
+            return 0
+        if len(self.data) < _MAX_PLAIN:
+            return _MAX_PLAIN - len(self.data)
+        return (_MAX_PRELUDE if self.leads_to_tls else _MAX_PLAIN) - len(self.data)
+
+    @property
+    def leads_to_tls(self) -> bool:
+        """Whether it begins like a protocol that may lead to TLS."""
+        if self._leads_to_tls is None:
+            from analyzer.tls.prelude import may_begin
+
+            self._leads_to_tls = may_begin(bytes(self.data[:_MAX_PLAIN]))
+        return self._leads_to_tls
+
+    def add(self, data: bytes, packet: int, time_ns: int) -> None:
+        """Keep the bytes that a packet brought."""
+        if not self._pieces or self._pieces[-1][1] != packet:
+            self._pieces.append((len(self.data), packet, time_ns))
+        self.data += data
+
+    def cut(self) -> None:
+        """What follows is not kept, or not there."""
+        self._whole = False
+
+    def end_at(self, position: int, start: int) -> tuple[int, int, bytes]:
+        """Let go what stands at and behind `position`, which is TLS.
+
+        Gives packet and time of the byte there, and what of it was brought before the position `start`.
+        """
+        at = bisect_right(self._pieces, (position, _NEVER, 0)) - 1
+        begin, packet, time_ns = self._pieces[at]
+        before = bytes(self.data[position:start])
+        del self.data[position:]
+        del self._pieces[at + (begin < position) :]
+        self._whole = True
+        return packet, time_ns, before
+
+    def text(self) -> PlainText | None:
+        """All that was kept; None when it is nothing."""
+        if not self.data:
+            return None
+        _, packet, time_ns = self._pieces[0]
+        return PlainText(bytes(self.data), packet, time_ns, tuple(self._pieces), self._whole)
 
 
 def is_hello(body: bytes | bytearray) -> bool:

@@ -67,6 +67,7 @@ from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
 from analyzer.diagnosis.certificate import Refusal, refusal
 from analyzer.diagnosis.key_logs import key_log_fix
+from analyzer.diagnosis.prelude import s_client
 from analyzer.tls.connection import Side
 from analyzer.tls.messages import is_tls13
 from analyzer.trust.model import Fix
@@ -161,14 +162,13 @@ def fixes(case: Case) -> tuple[Fix, ...]:
     if case.trust.verdicts:
         asked = Fix(action="supply", text=f"Run again with {supply(case)}.")
     else:
-        server = case.connection.server
         hello = case.connection.client_hello
         name = hello.server_name if hello is not None else None
         named = f" -servername {quote(name)}" if name else " -noservername"
         asked = Fix(
             action="supply",
             text=f"Run again with {supply(case)}. The chain can be taken from the server itself:",
-            commands=(f"openssl s_client -connect {server}{named} -showcerts </dev/null >chain.txt",),
+            commands=(f"{s_client(case.connection)}{named} -showcerts </dev/null >chain.txt",),
         )
     hidden = is_tls13(case.connection.version) and not case.trust.chain.is_read
     return (asked, key_log_fix(case)) if hidden else (asked,)

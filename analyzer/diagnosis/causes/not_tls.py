@@ -39,6 +39,7 @@ TLS was switched off there, or a proxy in between answered with an error page in
 ## Not to be confused with
 - `protocol-version-mismatch`: both speak TLS. OpenSSL's words `wrong version number` mislead.
 - `server-closed`: the server sent no byte at all.
+- `proxy-refused`, `starttls-refused`: the client asked for TLS first, and was refused in plain text.
 - `handshake-integrity`: TLS that began, and broke.
 
 ## References
@@ -54,7 +55,6 @@ from typing import Final
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, Cause, Evidence, Match
 from analyzer.registry import printable
-from analyzer.tls.connection import Side
 
 _SHOWN: Final = 60
 
@@ -62,16 +62,16 @@ _SHOWN: Final = 60
 def look(case: Case) -> Match | None:
     """The bytes after the ClientHello do not begin a TLS record."""
     connection = case.connection
-    server = connection.halves[Side.SERVER]
-    if not connection.hellos or server.is_tls or server.plain is None:
+    answer = connection.plain_answer
+    if answer is None:
         return None
-    text = printable(server.plain.data.split(b"\n")[0].rstrip(b"\r")[:_SHOWN])
-    kind = protocol_of(server.plain.data)
+    text = printable(answer.data.split(b"\n")[0].rstrip(b"\r")[:_SHOWN])
+    kind = protocol_of(answer.data)
     return Match(
         confidence=CERTAIN,
         explanation=f"{connection.server} answered the ClientHello with {kind}: it begins “{text}”. The port is not "
         "meant for TLS, or TLS is switched off there; or the client speaks TLS where plain text is expected.",
-        evidence=(Evidence(server.plain.packet, f"the server's first bytes are “{text}”"),),
+        evidence=(Evidence(answer.packet, f"the server's first bytes are “{text}”"),),
         weight=3,
     )
 

@@ -66,7 +66,8 @@ def look(case: Case) -> Match | None:
     """The ClientHello was sent, nothing came back, and the client gave up or the capture ended."""
     connection = case.connection
     server = connection.halves[Side.SERVER]
-    if not connection.hellos or server.is_tls or server.bytes or not server.packets:
+    said = connection.plain_answer is not None if connection.prelude is not None else server.bytes
+    if not connection.hellos or server.is_tls or said or not server.packets:
         return None
     ending = case.ending
     if ending is not None and ending.side is Side.SERVER:
@@ -77,7 +78,8 @@ def look(case: Case) -> Match | None:
     repeats = [again.packet for again in connection.halves[Side.CLIENT].retransmissions]
     if waited < (_REPEATED_NS if repeats else _WATCHED_NS):
         return None
-    acknowledged = bool(server.last_ack >= 0 and (connection.halves[Side.CLIENT].acknowledged or 0) > 0)
+    client = connection.halves[Side.CLIENT]
+    acknowledged = bool(server.last_ack >= 0 and (client.acknowledged or 0) > client.tls_begins)
     evidence = [Evidence(hello.packet, "the ClientHello")]
     if acknowledged:
         evidence.append(Evidence(server.last_packet, "the server's TCP acknowledged it, and nothing more came"))
