@@ -2,7 +2,8 @@
 
 The standard library compiles six methods of every frozen dataclass when its module is imported. With the hundred and
 more classes that an analysis of the smallest capture needs, that was a quarter of its time. Here `__init__` alone is
-compiled; the other methods are shared by all classes, or close over the names of the fields. `fields`, `replace`,
+compiled, when the first object is made; the other methods are shared by all classes, or close over the names of the
+fields. `fields`, `replace`,
 `is_dataclass`, matching, copying and pickling work as with the original, which is also what a type checker sees.
 """
 
@@ -35,7 +36,7 @@ else:
 def _made(cls: type[_T], *, kw_only: bool, eq: bool) -> type[_T]:
     made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=kw_only, slots=True)(cls)
     own = fields(made)
-    made.__init__ = _initialiser(made, own)
+    made.__init__ = _deferred(made, own)
     for name, method in _SHARED.items():
         if name not in cls.__dict__:
             setattr(made, name, method)
@@ -43,6 +44,16 @@ def _made(cls: type[_T], *, kw_only: bool, eq: bool) -> type[_T]:
         made.__eq__, made.__hash__ = _comparison(tuple(item.name for item in own if item.compare))
     result: type[_T] = made
     return result
+
+
+def _deferred(cls: Any, own: tuple[Field[Any], ...]) -> Callable[..., None]:
+    """An `__init__` that puts the compiled one in its place: of many classes no object is ever made."""
+
+    def __init__(self: Any, *arguments: Any, **named: Any) -> None:  # noqa: N807
+        cls.__init__ = _initialiser(cls, own)
+        cls.__init__(self, *arguments, **named)
+
+    return __init__
 
 
 def _initialiser(cls: type, own: tuple[Field[Any], ...]) -> Callable[..., None]:

@@ -210,7 +210,7 @@ UNUSED = {
     "analyzer.inspection": "is behind `check` and `store`",
 }
 """What a run on a small capture must not import, since a user waits for it; and why it need not."""
-RENDERING = {"analyzer.report.layout", "analyzer.report.document", "analyzer.report.to_text", "tabulate"}
+RENDERING = {"analyzer.report.layout", "analyzer.report.document", "analyzer.report.to_text"}
 
 
 def modules_of_a_run(captures: Path, form: str) -> set[str]:

@@ -7,7 +7,6 @@ counts only when the one before it ends exactly where it began. So guesses save 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container
 from struct import Struct
 from typing import Final
@@ -122,11 +121,11 @@ class _Walk:
         shape = self._shape
         count = min(_WALKERS, (self.end - start) // _APART)
         apart = (self.end - start) // count
-        search = re.compile(re.escape(shape.mark)).search
+        places = range(start + apart, self.end - _SEARCHED, apart)
         view = self._data.data
-        marks = [search(view, place, place + _SEARCHED) for place in range(start + apart, self.end - _SEARCHED, apart)]
-        likely = np.array([mark.start() - shape.mark_at for mark in marks if mark is not None], dtype=np.int64)
-        likely = likely[likely > start]
+        found = [view[place : place + _SEARCHED].tobytes().find(shape.mark, shape.mark_at) for place in places]
+        likely = np.array([place + at for place, at in zip(places, found, strict=True) if at >= 0], dtype=np.int64)
+        likely -= shape.mark_at
         at = likely
         good = np.ones(len(at), dtype=np.bool_)
         for _ in range(3):

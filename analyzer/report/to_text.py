@@ -7,10 +7,9 @@ SGR sequences; without it no control character but the newline occurs.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from functools import singledispatch
-from itertools import groupby
+from itertools import groupby, zip_longest
 from operator import itemgetter
 
 from analyzer.report import layout
@@ -62,8 +61,6 @@ STYLES = {
 
 Line = tuple[tuple[str, str], ...]
 """Pieces of a line, each with the name of its style; the empty name is plain."""
-
-_STAND_IN = re.compile("[\U000f0000-\U0010ffff]\ue000*")
 
 
 def to_text(report: Report, *, all_connections: bool = False, width: int = 100, colour: bool = False) -> str:
@@ -213,23 +210,21 @@ def _step(number: int, step: Step, width: int) -> list[Line]:
 
 @_lines.register
 def _table(block: Table, width: int) -> list[Line]:
-    import tabulate
-
-    # tabulate sets two cells beside each heading.
     least = [cells(column.name) + 2 for column in block.columns]
     texts = [[plain((cell,)) for cell in row] for row in block.rows]
     widths = [max([least[index], *(cells(row[index]) for row in texts)]) for index, _ in enumerate(block.columns)]
     floors = [max(least[index], column.floor or widths[index]) for index, column in enumerate(block.columns)]
     _shrink(widths, floors, width - 2 - 2 * (len(widths) - 1))
-    stand_ins = _StandIns()
-    body = [
-        ["\n".join(map(stand_ins.of, _folded(cell, widths[index]))) for index, cell in enumerate(row)] for row in texts
-    ]
-    text = tabulate.tabulate(
-        body, headers=[column.name for column in block.columns], tablefmt="simple", disable_numparse=True
-    )
-    drawn = [f"  {stand_ins.resolved(line)}" for line in text.split("\n")]
-    return [((line, "label" if index < 2 else ""),) for index, line in enumerate(drawn)]
+    body = [[_folded(cell.strip(), widths[index]) for index, cell in enumerate(row)] for row in texts]
+    widths = [max([own, *(cells(line) for row in body for line in row[index])]) for index, own in enumerate(least)]
+    rows = [line for row in body for line in zip_longest(*row, fillvalue="")]
+    drawn = [tuple(column.name for column in block.columns), tuple("-" * width for width in widths), *rows]
+    return [((_row(line, widths), "label" if index < 2 else ""),) for index, line in enumerate(drawn)]
+
+
+def _row(texts: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [text + " " * (width - cells(text)) for text, width in zip(texts, widths, strict=True)]
+    return f"  {'  '.join(padded).rstrip()}"
 
 
 def _folded(text: str, width: int) -> list[str]:
@@ -250,29 +245,6 @@ def _shrink(widths: list[int], floors: Sequence[int], room: int) -> None:
             return
         widest = max(giving, key=lambda index: widths[index])
         widths[widest] -= 1
-
-
-class _StandIns:
-    """Text of one character per cell for tabulate, which counts characters.
-
-    A line of a cell with other than ASCII characters is stood in for by private-use characters, as many as it has
-    cells; `clean` lets none of these through from outside.
-    """
-
-    def __init__(self) -> None:
-        self._texts: list[str] = []
-
-    def of(self, text: str) -> str:
-        width = cells(text)
-        if text.isascii() or len(self._texts) > 0x1FFFF:
-            return text
-        if not width:
-            return ""  # combining marks with nothing to combine with
-        self._texts.append(text)
-        return chr(0xF0000 + len(self._texts) - 1) + "\ue000" * (width - 1)
-
-    def resolved(self, line: str) -> str:
-        return line if line.isascii() else _STAND_IN.sub(lambda match: self._texts[ord(match[0][0]) - 0xF0000], line)
 
 
 def _wrapped(text: Text, width: int, *, first: Line = (), indent: str = "", style: str = "") -> list[Line]:
