@@ -30,7 +30,7 @@ from analyzer.inputs import (
 )
 from analyzer.judging import Judging, Terms
 from analyzer.report.build import broken_connection, connection_report, summary
-from analyzer.report.model import Capture, Connection, InputProblem, Logs, Report
+from analyzer.report.model import EMBEDDED_SECRETS, Capture, Connection, InputProblem, Logs, Report
 from analyzer.tls import connection as wire
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ Source = str | Path | BinaryIO
 _BLOCK: Final = 1024
 """Rows of the flow table turned into plain data at a time."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_BEFORE_TLS_NS: Final = 788_918_400 * 10**9
-"""1995-01-01, the year of SSL 2.0."""
+_BEFORE_TLS: Final = "1995"
+"""The year of SSL 2.0."""
 
 
 def analyze(
@@ -284,7 +284,7 @@ class _Keys:
         found = [block.data for block in secrets if block.kind == TLS_KEY_LOG]
         if found and not self._closed:
             self.ring = self.ring or KeyRing(KeyLog())
-            self.ring.log.add(b"\n".join(found), "the capture's decryption secrets")
+            self.ring.log.add(b"\n".join(found), EMBEDDED_SECRETS)
             self._embedded = True
 
     def came_late(self, flows: Flows) -> bool:
@@ -563,11 +563,11 @@ def _report(
 
     store, configured = settings.judging.all_stores, settings.judging.configured
     problems = [InputProblem(code=p.code, text=p.text, packet=p.packet, severity=p.severity) for p in reader.problems]
-    dated = settings.at is None and any(connection.server_chain for connection in connections)
-    if dated and reader.first_time_ns is not None and reader.first_time_ns < _BEFORE_TLS_NS:
+    undated = [c.started_at for c in connections if c.server_chain and c.started_at < _BEFORE_TLS]
+    if undated and settings.at is None:
         text = (
-            f"packets are dated {when(reader.first_time_ns)[:10]}, before there was TLS, and certificates were checked "
-            "for that time: if only the recorder's clock was wrong, give the true time with --at"
+            f"packets are dated {undated[0][:10]}, before there was TLS, and certificates were checked for that "
+            "time: if only the recorder's clock was wrong, give the true time with --at"
         )
         problems.append(InputProblem(code="no-clock", text=text, severity="warning"))
     return Report(
