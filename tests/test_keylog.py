@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from analyzer import InputError, analyze
 from analyzer.cli import main
 from analyzer.registry import ContentType, HandshakeType
-from analyzer.report.model import Connection, Report
+from analyzer.report.model import EMBEDDED_SECRETS, Connection, Report
 from analyzer.tls.keylog import TLS_KEY_LOG, KeyLog
 from analyzer.tls.keys import traffic_keys
 from analyzer.tls.suites import suite_of
@@ -190,6 +191,21 @@ def test_lines_that_are_none_and_logs_without_a_secret_are_told(tmp_path: Path) 
     report = analyze(REFUSED, keylog=[damaged, empty])
     assert codes(report) == [("damaged-key-log", "warning"), ("empty-key-log", "warning")]
     assert report.connections[0].chain_source == "decrypted"
+
+
+def test_redaction_calls_a_key_log_one(tmp_path: Path) -> None:
+    damaged, empty = tmp_path / "acme-payments.keys", tmp_path / "acme-ledger"
+    damaged.write_bytes(b"rubbish\n" + KEYS.read_bytes())
+    empty.write_bytes(b"")
+    report = analyze(REFUSED, keylog=[damaged, empty], redact=True)
+    assert [problem.source for problem in report.capture.problems] == ["keylog-1.keys", "keylog-2"]
+    assert "acme" not in "".join(problem.text for problem in report.capture.problems)
+
+
+def test_redaction_leaves_the_capture_s_own_secrets_their_name() -> None:
+    secrets = block(10, struct.pack("<II", TLS_KEY_LOG, 8) + b"rubbish\n")
+    report = analyze(io.BytesIO(section() + interface() + secrets + enhanced(_FILLER)), redact=True)
+    assert [problem.source for problem in report.capture.problems] == [EMBEDDED_SECRETS]
 
 
 def test_an_empty_log_changes_nothing() -> None:

@@ -15,6 +15,7 @@ from analyzer.trust.model import TrustVerdict
 
 __all__ = ["UNKNOWN", "Case", "Doubt", "Trust", "seconds", "when"]
 
+_LONG_UNITS: Final = (("days", 86_400), ("hours", 3600), ("minutes", 60))
 _NANO: Final = 1_000_000_000
 
 
@@ -147,11 +148,16 @@ class Case:
 
 
 def seconds(ns: int) -> str:
-    """A duration for people: `0.8 ms`, `3.0 s`."""
+    """A duration for people: `0.8 ms`, `3.0 s`, `5.0 minutes`, `2.0 days`."""
     value = ns / _NANO
     if abs(value) < 0.001:
         return f"{ns / 1000:.0f} µs"
-    return f"{value * 1000:.1f} ms" if abs(value) < 1 else f"{value:.1f} s"
+    if abs(value) < 1:
+        return f"{value * 1000:.1f} ms"
+    for unit, size in _LONG_UNITS:
+        if abs(value) >= 2 * size:
+            return f"{value / size:.1f} {unit}"
+    return f"{value:.1f} s"
 
 
 def when(ns: int) -> str:

@@ -5,7 +5,7 @@ client's flight (RFC 5246 section 7.4.6, RFC 8446 section 4.4.2.4). After it, wi
 client has sent a request. Or in words: nginx answers HTTP 400 with a page of its own, whose length shows.
 
 Up to TLS 1.2 the certificate is in clear, and so are its dates, its purpose, its issuer and the CAs that the request
-names. What is at fault there and what the server's act says are weighed together; `SERVER_ALERTS` tells who is known
+names. What is at fault there and what the server's act says are weighed together; `_SERVER_ALERTS` tells who is known
 to send what. It is a likelihood and never the only proof.
 """
 
@@ -39,7 +39,6 @@ from analyzer.trust.certificate import (
 __all__ = [
     "EXPIRED",
     "MISSING",
-    "SERVER_ALERTS",
     "UNFIT",
     "UNTRUSTED",
     "Fault",
@@ -57,7 +56,7 @@ UNTRUSTED: Final = "no CA of the server's"
 EXPIRED: Final = "outside its dates"
 UNFIT: Final = "not for TLS clients"
 
-SERVER_ALERTS: Final[Mapping[str, Mapping[str, tuple[int | None, ...]]]] = MappingProxyType(
+_SERVER_ALERTS: Final[Mapping[str, Mapping[str, tuple[int | None, ...]]]] = MappingProxyType(
     {
         "OpenSSL, HAProxy, Apache, stunnel, Python": {
             MISSING: (Alert.HANDSHAKE_FAILURE, Alert.CERTIFICATE_REQUIRED),
@@ -227,7 +226,7 @@ def client_refused(case: Case, kind: str) -> Match | None:
 
 def senders(alert: int | None, kind: str) -> str:
     """The servers that are known to answer a fault of this kind so, for a sentence."""
-    return " or ".join(stack for stack, alerts in SERVER_ALERTS.items() if alert in alerts.get(kind, ()))
+    return " or ".join(stack for stack, alerts in _SERVER_ALERTS.items() if alert in alerts.get(kind, ()))
 
 
 def count(number: int) -> str:

@@ -41,7 +41,7 @@ from analyzer.tls.records import RawMessage
 from analyzer.trust.certificate import Certificate
 from analyzer.trust.signatures import key_family
 
-__all__ = ["INTEGRITY_ALERTS", "SMALLEST_GROUP", "Breach", "breaches", "confidence", "key_exchange_name"]
+__all__ = ["INTEGRITY_ALERTS", "Breach", "breaches", "confidence"]
 
 INTEGRITY_ALERTS: Final = frozenset(
     {
@@ -59,7 +59,7 @@ INTEGRITY_ALERTS: Final = frozenset(
 )
 """Alerts by which one side says that what it got breaks the protocol (RFC 8446 section 6.2, RFC 5246 section 7.2.2)."""
 
-SMALLEST_GROUP: Final = 2048
+_SMALLEST_GROUP: Final = 2048
 """Bits of a Diffie-Hellman prime below which clients refuse it (RFC 8270 section 4, RFC 9325 section 4.1)."""
 
 
@@ -117,7 +117,7 @@ def confidence(case: Case, breach: Breach) -> str:
     return LIKELY if alert is not None or case.progress.stage == "client-hello" else POSSIBLE
 
 
-def key_exchange_name(suite: int | None) -> str:
+def _key_exchange_name(suite: int | None) -> str:
     """`ECDHE_RSA` of TLS_ECDHE_RSA_WITH_...: the key exchange of a suite before TLS 1.3; empty for any other."""
     exchange, found, _ = cipher_suite_name(suite or 0).removeprefix("TLS_").partition("_WITH_")
     return exchange if found else ""
@@ -339,8 +339,8 @@ def _key_exchange(connection: Connection) -> Iterator[Breach]:
         fault = share_fault(group, exchange.public)
         if fault is not None:
             yield _server(packet, f"the point in the ServerKeyExchange {fault}", "RFC 8422 section 5.11")
-    if bits is not None and bits < SMALLEST_GROUP:
-        text = f"the prime in the ServerKeyExchange has {bits} bits, and clients ask for {SMALLEST_GROUP} at least"
+    if bits is not None and bits < _SMALLEST_GROUP:
+        text = f"the prime in the ServerKeyExchange has {bits} bits, and clients ask for {_SMALLEST_GROUP} at least"
         rfc = "RFC 8270 section 4"
         yield Breach(code=_PARAMETERS, side=Side.SERVER, packet=packet, text=text, rfc=rfc, fatal=False)
     offered = hello.signature_algorithms
@@ -364,7 +364,7 @@ def _certificate(connection: Connection) -> Iterator[Breach]:
     chain, answer = connection.chain(Side.SERVER), connection.server_hello
     if chain is None or not chain.chain or answer is None:
         return
-    families = _KEYS.get(key_exchange_name(answer.cipher_suite))
+    families = _KEYS.get(_key_exchange_name(answer.cipher_suite))
     family = key_family(Certificate.parse(chain.chain[0]))
     if families is not None and family is not None and family not in families:
         text = f"the certificate's key ({family}) is none for {cipher_suite_name(answer.cipher_suite or 0)}"
@@ -428,7 +428,7 @@ def _incomplete_flight(connection: Connection) -> Iterator[Breach]:
     done = next((m for m in messages if m.type == HandshakeType.SERVER_HELLO_DONE), None)
     if answer is None or done is None or is_tls13(answer.version):
         return
-    exchange = key_exchange_name(answer.cipher_suite)
+    exchange = _key_exchange_name(answer.cipher_suite)
     types = {message.type for message in messages}
     suite = cipher_suite_name(answer.cipher_suite or 0)
     if exchange in _KEYS and HandshakeType.CERTIFICATE not in types:
@@ -560,7 +560,7 @@ def _is_final_tls13(answer: ServerHello) -> bool:
 def _of_another_version(suite: int, answer: ServerHello) -> bool:
     """The suites of TLS 1.3 name no key exchange; those of before do (RFC 8446 appendix B.4)."""
     if _is_final_tls13(answer):
-        return key_exchange_name(suite) in _KEYS
+        return _key_exchange_name(suite) in _KEYS
     return answer.version <= ProtocolVersion.TLS_1_2 and _TLS_13_SUITES[0] <= suite <= _TLS_13_SUITES[1]
 
 

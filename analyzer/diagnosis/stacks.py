@@ -104,7 +104,6 @@ class Library:
     profiles: tuple[str, ...]
     alerts: Mapping[int, frozenset[str]]
     for_anything: Mapping[int, frozenset[str]]
-    source: str
 
     def wrote(self, hello: ClientHello) -> bool:
         """Whether a ClientHello is written as this library writes it."""
@@ -161,6 +160,8 @@ _OF_OPENSSL: Final = {
 }
 
 LIBRARIES: Final = (
+    # Source: OpenSSL 1.1.1, 3.0, 3.5: ssl/statem/extensions.c (ext_defs) and ssl_x509err2alert of statem_lib.c;
+    # measured
     Library(
         name="OpenSSL",
         shapes=(
@@ -185,10 +186,9 @@ LIBRARIES: Final = (
             Alert.INTERNAL_ERROR: frozenset({"hostname-mismatch", "chain-too-long"}),
         },
         for_anything={},
-        source=(
-            "OpenSSL 1.1.1, 3.0, 3.5: ssl/statem/extensions.c (ext_defs) and statem_lib.c (ssl_x509err2alert); measured"
-        ),
     ),
+    # Source: BoringSSL: SSL_alert_from_verify_result and ssl_verify_peer_cert, whose alert is certificate_unknown
+    # unless a validator names one; ClientHellos and Chromium's alert measured, alerts of its own validator not
     Library(
         name="BoringSSL",
         shapes=(
@@ -211,11 +211,8 @@ LIBRARIES: Final = (
         alerts=_OF_OPENSSL,
         # What its interface for validators other than its own sends, unless they name an alert: Chromium's do not.
         for_anything={Alert.CERTIFICATE_UNKNOWN: frozenset()},
-        source=(
-            "BoringSSL: SSL_alert_from_verify_result and ssl_verify_peer_cert, whose alert is certificate_unknown "
-            "unless a validator names one; ClientHellos and Chromium's alert measured, alerts of its own validator not"
-        ),
     ),
+    # Source: GnuTLS 3.7; measured. Not measured: that 3.8 permutes, by its priority string %NO_SHUFFLE_EXTENSIONS
     Library(
         name="GnuTLS",
         # Since 3.8 the extensions are permuted.
@@ -229,8 +226,8 @@ LIBRARIES: Final = (
         profiles=("gnutls",),
         alerts={},
         for_anything={Alert.BAD_CERTIFICATE: frozenset()},
-        source="GnuTLS 3.7; measured. Not measured: that 3.8 permutes, by its priority string %NO_SHUFFLE_EXTENSIONS",
     ),
+    # Source: Go 1.19, 1.22, 1.25, 1.27: crypto/tls/handshake_messages.go and handshake_client.go; measured
     Library(
         name="Go crypto/tls",
         shapes=(
@@ -247,8 +244,8 @@ LIBRARIES: Final = (
         profiles=("go",),
         alerts={},
         for_anything={Alert.BAD_CERTIFICATE: frozenset()},
-        source="Go 1.19, 1.22, 1.25, 1.27: crypto/tls/handshake_messages.go and handshake_client.go; measured",
     ),
+    # Source: OpenJDK 11, 17, 21, 25: sun.security.ssl.SSLExtension and CertificateMessage; measured
     Library(
         name="Java JSSE",
         shapes=tuple(
@@ -269,8 +266,8 @@ LIBRARIES: Final = (
         },
         # In TLS 1.3 versions before 25 send it for these too.
         for_anything={Alert.CERTIFICATE_UNKNOWN: EXPIRY | {"not-yet-valid"}},
-        source="OpenJDK 11, 17, 21, 25: sun.security.ssl.SSLExtension and CertificateMessage; measured",
     ),
+    # Source: rustls 0.23; measured
     Library(
         name="rustls",
         # The extensions are permuted.
@@ -297,8 +294,9 @@ LIBRARIES: Final = (
             ),
         },
         for_anything={},
-        source="rustls 0.23; measured",
     ),
+    # Source: NSS 3.87, lib/ssl/ssl3ext.c (clientHelloSendersTLS); measured on its test client, which sends no
+    # alert
     Library(
         name="NSS",
         shapes=(
@@ -319,8 +317,8 @@ LIBRARIES: Final = (
         profiles=(),
         alerts={},
         for_anything={},
-        source="NSS 3.87, lib/ssl/ssl3ext.c (clientHelloSendersTLS); measured on its test client, which sends no alert",
     ),
+    # Source: s2n-tls of awscrt 0.38: it sends no alert; measured
     Library(
         name="s2n-tls",
         shapes=(
@@ -334,8 +332,8 @@ LIBRARIES: Final = (
         profiles=("openssl-partial",),
         alerts={},
         for_anything={},
-        source="s2n-tls of awscrt 0.38: it sends no alert; measured",
     ),
+    # Source: Mbed TLS 2.28; measured
     Library(
         name="Mbed TLS",
         shapes=(
@@ -362,8 +360,8 @@ LIBRARIES: Final = (
             Alert.CERTIFICATE_UNKNOWN: frozenset({"not-yet-valid", "weak-signature"}),
         },
         for_anything={},
-        source="Mbed TLS 2.28; measured",
     ),
+    # Source: wolfSSL 5.5; measured
     Library(
         name="wolfSSL",
         shapes=(
@@ -385,8 +383,8 @@ LIBRARIES: Final = (
             Alert.BAD_CERTIFICATE: EXPIRY
             | {"not-yet-valid", "missing-root", "missing-intermediate", "root-key-mismatch", "issuer-not-ca"}
         },
-        source="wolfSSL 5.5; measured",
     ),
+    # Source: Erlang/OTP 25, ssl 10.8; measured
     Library(
         name="Erlang ssl",
         shapes=(
@@ -410,6 +408,5 @@ LIBRARIES: Final = (
             ),
         },
         for_anything={},
-        source="Erlang/OTP 25, ssl 10.8; measured",
     ),
 )

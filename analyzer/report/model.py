@@ -64,6 +64,10 @@ CHECK_SCHEMA = "hsanalyze-check/1"
 STORE_SCHEMA = "hsanalyze-store/1"
 
 
+EMBEDDED_SECRETS = "the capture's decryption secrets"
+"""The source of problems with the secrets that a pcapng holds itself."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputProblem:
     """Something in an input that could not be used. `packet` for captures, `source` for stores.

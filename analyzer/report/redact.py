@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from analyzer.report.characters import unescaped
 from analyzer.report.model import (
+    EMBEDDED_SECRETS,
     Capture,
     CertificateInfo,
     CheckReport,
@@ -63,9 +64,9 @@ _KEPT = """
 KEPT = frozenset(_KEPT.split())
 """Fields whose values are words of the contract, registered names, times or fingerprints of software."""
 
-WELL_KNOWN_SOURCES = frozenset({"system", "mozilla", "-"})
+WELL_KNOWN_SOURCES = frozenset({"system", "mozilla", "-", EMBEDDED_SECRETS})
 _SUFFIXES = """
-    .pcap .pcapng .cap .gz .zst .xz .bz2 .pem .crt .cer .der .p7b .p7c .p12 .pfx .jks .jceks .ks
+    .pcap .pcapng .cap .gz .zst .xz .bz2 .pem .crt .cer .der .p7b .p7c .p12 .pfx .jks .jceks .ks .keys .log .txt
 """
 SUFFIXES = frozenset(_SUFFIXES.split())
 HOST_LIMIT = 253
@@ -188,7 +189,7 @@ class _Pseudonyms:
             for line in connection.log_lines:
                 self._note_line(line)
         for problem in report.capture.problems:
-            self._files.setdefault(problem.source or "", "capture")
+            self._files.setdefault(problem.source or "", "keylog" if problem.code.endswith("-key-log") else "file")
         if report.logs is not None:
             self._note_logs(report.logs)
 

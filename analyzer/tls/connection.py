@@ -323,8 +323,6 @@ class Connection:
     id: int
     client: Endpoint
     server: Endpoint
-    client_known_by: str
-    """`hello`, `syn`, `message` or `port`."""
     first_packet: int
     first_time_ns: int
     last_packet: int
@@ -487,7 +485,7 @@ def build(
             return None
     elif not tls and not plain:
         return None
-    client, known_by = _client_side(row, log, records)
+    client = _client_side(row, log, records)
     prelude = _prelude(records[client], records[1 - client]) if plain else None
     if plain and not tls and (prelude is None or not _is_about_tls(prelude, client, log)):
         return None
@@ -510,7 +508,6 @@ def build(
         id=flow,
         client=row.endpoint(client),
         server=row.endpoint(1 - client),
-        client_known_by=known_by,
         first_packet=row.first_packet,
         first_time_ns=row.first_time,
         last_packet=row.last_packet,
@@ -863,10 +860,8 @@ def _certificate(body: bytes, version: int | None) -> object:
     return messages.parse(HandshakeType.CERTIFICATE, body, version=version)
 
 
-def _client_side(
-    row: FlowRow, log: Sequence[Signal], records: tuple[SideRecords | None, SideRecords | None]
-) -> tuple[int, str]:
-    """Which side number is the client, and how that is known."""
+def _client_side(row: FlowRow, log: Sequence[Signal], records: tuple[SideRecords | None, SideRecords | None]) -> int:
+    """Which side number is the client: by a ClientHello, else by another message, the SYN, and at last the port."""
     for wanted in ((HandshakeType.CLIENT_HELLO,), _CLIENT_MESSAGES):
         senders = [
             (message.packet, number)
@@ -876,14 +871,14 @@ def _client_side(
             if message.type in wanted
         ]
         if senders:
-            return min(senders)[1], "hello" if wanted == (HandshakeType.CLIENT_HELLO,) else "message"
+            return min(senders)[1]
     first = next((signal for signal in log if signal.flags & SYN), None)
     if first is not None:
-        return (1 - first.side if first.flags & ACK else first.side), "syn"
+        return 1 - first.side if first.flags & ACK else first.side
     for number, part in enumerate(records):
         if part is not None and any(message.type in _SERVER_MESSAGES for message in part.messages):
-            return 1 - number, "message"
-    return (0 if row.port[0] > row.port[1] else 1), "port"
+            return 1 - number
+    return 0 if row.port[0] > row.port[1] else 1
 
 
 def _signal_events(log: Sequence[Signal], sides: tuple[Side, Side]) -> list[Event]:

@@ -179,13 +179,13 @@ class _OddLines:
         """What there is to say of the log; `empty`: it has not one secret."""
         if empty:
             hint = "a line reads `CLIENT_RANDOM <64 hexadecimal digits> <96 hexadecimal digits>`, or the like"
-            text = f"the key log {source} holds no secret: {hint}"
+            text = f"the key log holds no secret: {hint}"
             return [KeyLogProblem(code="empty-key-log", text=text, source=source)]
         if not self._count:
             return []
         numbers = ", ".join(map(str, self._first)) + (", ..." if self._count > len(self._first) else "")
         lines = f"line {numbers} is" if self._count == 1 else f"{self._count} lines (numbers {numbers}) are"
-        text = f"{lines} no line of a key log in {source}; the others were used"
+        text = f"{lines} no line of a key log; the others were used"
         return [KeyLogProblem(code="damaged-key-log", text=text, source=source)]
 
 

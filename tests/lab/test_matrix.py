@@ -75,5 +75,7 @@ def test_nothing_that_was_accepted_is_called_failed_and_nothing_wrong_is_certain
     scores: dict[str, list[Score]],
 ) -> None:
     every = [one for members in scores.values() for one in members]
+    if not every:
+        pytest.skip("no stack of the cases is installed")
     assert not [one for one in every if one.called_failed or one.rash]
     assert reached(every)

@@ -219,7 +219,9 @@ def test_an_impossible_path_is_a_problem(name: str) -> None:
 def test_names_of_files_cannot_drive_a_terminal(tmp_path: Path) -> None:
     (tmp_path / "a\x1b[2Jb.pem").write_bytes(b"")
     (tmp_path / "c\udcff.pem").write_bytes(b"")
-    for problem in read_stores([tmp_path]).problems:
+    problems = read_stores([tmp_path]).problems
+    assert len({problem.source for problem in problems}) == 3
+    for problem in problems:
         assert problem.source.isprintable()
         assert problem.text.isprintable()
 

@@ -85,15 +85,14 @@ def look(case: Case) -> Match | None:
         evidence.append(Evidence(server.last_packet, "the server's TCP acknowledged it, and nothing more came"))
     if repeats:
         evidence.append(Evidence(repeats[0], f"the ClientHello was sent again {len(repeats)} times"))
-    gave_up = ""
+    silence = f"until the capture ends, {seconds(waited)} later."
     if ending is not None:
         evidence.append(Evidence(ending.packet, f"the client gave up after {seconds(waited)}"))
-        gave_up = f" The client gave up after {seconds(waited)}."
+        silence = f"in {seconds(waited)}. The client gave up then."
     state = "acknowledged by the server's TCP" if acknowledged else "not even acknowledged"
     return Match(
         confidence=CERTAIN if acknowledged else LIKELY,
-        explanation=f"The ClientHello to {connection.server} was {state}, and no byte came back in {seconds(waited)}."
-        f"{gave_up} The process "
+        explanation=f"The ClientHello to {connection.server} was {state}, and no byte came back {silence} The process "
         "behind the port hangs or is overloaded, or a box in between accepts connections that nobody serves.",
         evidence=tuple(evidence),
         weight=2,
