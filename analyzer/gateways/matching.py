@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
@@ -37,7 +38,7 @@ _EXACT: Final = 600 * _SECOND
 """A pair of addresses and ports is used again after this, so that an older line is another connection's."""
 _SAMPLE: Final = 200
 _NEAREST: Final = 8
-_WINDOW: Final = 64
+_WINDOW: Final = 24
 MOST_ENTRIES: Final = 150_000
 MOST_UNMATCHED: Final = 50
 MOST_LINES: Final = 20
@@ -69,6 +70,8 @@ class Seen:
 class Placed:
     """A line beside its connection. `how` is the rule by which, `alone` whether no other connection fits as well.
 
+    Where several fit (`rivals`, their ids) and each has a line with the same words, it does not matter which is whose.
+
     `side` is the part that the writer plays in this connection, None when that is not known. `time_ns` is UTC by the
     writer's clock, None without a time.
     """
@@ -78,6 +81,7 @@ class Placed:
     alone: bool
     side: str | None
     time_ns: int | None
+    rivals: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +111,10 @@ class Matched:
     clocks: tuple[Clock, ...]
     outside: int
     let_go: int
+
+
+Used = Counter[tuple[int, str, tuple[str, ...]]]
+"""How many lines of a log, with certain words, a connection has."""
 
 
 class LogMatcher:
@@ -163,7 +171,7 @@ class LogMatcher:
         lines: dict[int, list[Placed]] = {}
         unmatched: list[tuple[LogEntry, int | None]] = []
         count = 0
-        used: Counter[tuple[int, str, tuple[str, ...]]] = Counter()
+        used: Used = Counter()
         identified: dict[str, Seen] = {}
         # Lines with an address come first: what they say of a message's id holds for the others.
         for entry in sorted(self._entries, key=lambda item: item.remote is None and item.local is None):
@@ -185,7 +193,10 @@ class LogMatcher:
                 if len(unmatched) < MOST_UNMATCHED:
                     unmatched.append((entry, told))
         return Matched(
-            lines={number: tuple(sorted(mine, key=lambda item: item.time_ns or 0)) for number, mine in lines.items()},
+            lines={
+                number: tuple(sorted((_settled(item, used) for item in mine), key=lambda item: item.time_ns or 0))
+                for number, mine in lines.items()
+            },
             unmatched=tuple(unmatched),
             unmatched_count=count,
             clocks=tuple(
@@ -254,9 +265,7 @@ class LogMatcher:
             lines=votes[best],
         )
 
-    def _place(
-        self, entry: LogEntry, time: int | None, told: int | None, used: Counter[tuple[int, str, tuple[str, ...]]]
-    ) -> tuple[Seen, Placed] | None:
+    def _place(self, entry: LogEntry, time: int | None, told: int | None, used: Used) -> tuple[Seen, Placed] | None:
         pair = self._pair(entry.local, entry.remote) if entry.local is not None and entry.remote is not None else []
         if pair:
             near = [item for item in pair if time is None or item.apart(time) <= _EXACT] or (
@@ -288,8 +297,10 @@ class LogMatcher:
             return None
         words = entry.said.words
         best = min(fitting, key=lambda item: (used[item.id, entry.source, words], item.apart(time or 0)))
-        alone = len(fitting) == 1
-        return best, _placed(entry, best, how if alone else f"{how}, one of {len(fitting)}", told, alone=alone)
+        if len(fitting) == 1:
+            return best, _placed(entry, best, how, told, alone=True)
+        placed = _placed(entry, best, f"{how}, one of {len(fitting)}", told, alone=False)
+        return best, replace(placed, rivals=tuple(item.id for item in fitting))
 
 
 class _Index:
@@ -366,6 +377,14 @@ def _placed(entry: LogEntry, seen: Seen, how: str, told: int | None, *, alone: b
     elif entry.remote == seen.client:
         side = "server"
     return Placed(entry=entry, how=how, alone=alone, side=side, time_ns=told)
+
+
+def _settled(item: Placed, used: Used) -> Placed:
+    """Alone, too, when each connection that fits has a line that says the same."""
+    entry = item.entry
+    if item.rivals and all(used[number, entry.source, entry.said.words] for number in item.rivals):
+        return replace(item, alone=True)
+    return item
 
 
 def _about_tls(entry: LogEntry) -> bool:

@@ -33,6 +33,7 @@ _TRANSPORT: Final = frozenset(
     | {"client-closed", "path-mtu-blackhole", "unexplained"}
 )
 _NAME: Final = frozenset({"hostname-mismatch", "hostname-only-in-cn"})
+_CLIENT_CERTIFICATE: Final = frozenset({"client-cert-untrusted", "client-cert-expired", "client-cert-rejected"})
 _DATES: Final = frozenset({"expired-leaf", "expired-intermediate", "expired-root", "not-yet-valid"})
 _BY_THE_STORE: Final = frozenset(
     {"missing-root", "missing-intermediate", "self-signed-leaf", "root-key-mismatch", "anchor-not-self-signed"}
@@ -71,7 +72,35 @@ def seen(connections: Sequence[Connection]) -> list[Seen]:
 
 def beside(connections: Sequence[Connection], matched: Matched) -> tuple[Connection, ...]:
     """The connections with their log lines, and with what these change in the verdict."""
-    return tuple(_weighed(item, matched.lines[item.id]) if item.id in matched.lines else item for item in connections)
+    weighed = [_weighed(item, matched.lines[item.id]) if item.id in matched.lines else item for item in connections]
+    known: dict[tuple[str, tuple[str, ...]], Connection] = {}
+    for item in weighed:
+        if item.cause is not None and item.cause.code in ANY_CERTIFICATE:
+            for line in item.log_lines:
+                if line.agrees:
+                    known.setdefault((item.server, line.words), item)
+    return tuple(_as_elsewhere(item, known) for item in weighed)
+
+
+def _as_elsewhere(connection: Connection, known: dict[tuple[str, tuple[str, ...]], Connection]) -> Connection:
+    """A refusal without a chain (a resumed session) has the cause that the same words had for the same server."""
+    cause = connection.cause
+    if cause is None or cause.code != "certificate-rejected" or connection.server_chain:
+        return connection
+    for line in connection.log_lines:
+        other = known.get((connection.server, line.words)) if line.agrees else None
+        if other is not None and other.cause is not None:
+            text = (
+                f"{cause.explanation} Connection {other.id} to the same server, of which the log says the same, "
+                f"shows the chain: {other.cause.code}."
+            )
+            found = replace(other.cause, confidence="likely", explanation=text)
+            others = tuple(item for item in connection.other_causes if item.code != found.code)
+            return replace(
+                connection, cause=found, other_causes=others, fixes=other.fixes, trust=other.trust,
+                server_chain=other.server_chain, chain_source="inferred",
+            )  # fmt: skip
+    return connection
 
 
 def logs_of(
@@ -139,14 +168,18 @@ def _weighed(connection: Connection, placed: Sequence[Placed]) -> Connection:
     evidence = [
         Evidence(packet=None, text=f"{_quoted(item)} ({_AGREEMENT[agreement[id(item)]]})")
         for item in telling[:_MOST_EVIDENCE]
-        if agreement[id(item)] is not None
+        if agreement[id(item)] is not None or (cause is not None and cause.code == "capture-incomplete")
     ]
     if cause is not None and decided is connection:
         cause = _confidence(connection, cause, telling, agreement)
     return replace(decided, cause=cause, evidence=(*decided.evidence, *evidence), log_lines=lines)
 
 
-_AGREEMENT: Final = {True: "the log agrees", False: "the log contradicts this verdict", None: ""}
+_AGREEMENT: Final = {
+    True: "the log agrees",
+    False: "the log contradicts this verdict",
+    None: "the packets do not show it",
+}
 
 
 def _strength(item: Placed) -> tuple[int, int, int]:
@@ -215,9 +248,9 @@ def _decided(connection: Connection, telling: Sequence[Placed]) -> Connection:
         return connection
     for item in telling:
         codes = _narrowed(connection, item)
-        if not _sure(item) or not codes or (cause is not None and cause.code in codes - _OPEN_CAUSES):
+        if not _sure(item) or codes <= _TRANSPORT or (cause is not None and cause.code in codes - _OPEN_CAUSES):
             continue
-        if codes <= _TRANSPORT:
+        if not _by_the_one_who_left(connection, item):
             continue
         named = next((other for other in connection.other_causes if other.code in codes), None)
         if named is not None and item.entry.said.tells(item.side) and named.code not in _OPEN_CAUSES:
@@ -227,6 +260,13 @@ def _decided(connection: Connection, telling: Sequence[Placed]) -> Connection:
             if found is not None:
                 return found
     return connection
+
+
+def _by_the_one_who_left(connection: Connection, item: Placed) -> bool:
+    """Whether it is the side that refused, by the words, which left, by the packets; unless either is not known."""
+    if connection.outcome == "completed" or connection.aborted_by is None or item.side is None:
+        return True
+    return (connection.aborted_by == item.side) == (item.entry.said.alert is None)
 
 
 def _narrowed(connection: Connection, item: Placed) -> frozenset[str]:
@@ -258,28 +298,35 @@ def _by_dates(connection: Connection) -> frozenset[str]:
 def _from_words(connection: Connection, item: Placed, codes: frozenset[str]) -> Connection | None:
     """The cause by the words alone."""
     fitting = codes - _OPEN_CAUSES
-    cause = connection.cause
     refused = Counter(p.code for v in connection.trust if not v.accepted for p in v.problems if p.code in fitting)
-    if refused:
-        return _with_cause(connection, _of_code(refused.most_common(1)[0][0], item, "likely"), item)
-    if len(fitting) == 1:
-        return _with_cause(connection, _of_code(next(iter(fitting)), item, "likely"), item)
-    if fitting and fitting <= ANY_CERTIFICATE:
-        open_cause = _of_code("certificate-rejected", item, "certain" if item.how == "addresses" else "likely")
-        if item.entry.said.tells(item.side):
-            names = ", ".join(sorted(fitting))
-            text = f"{open_cause.explanation} These words stand for one of: {names}."
-            open_cause = replace(open_cause, explanation=text)
-            others = tuple(_of_code(code, item, "possible") for code in sorted(fitting)[:_MOST_CAUSES])
-            return replace(_with_cause(connection, open_cause, item), other_causes=others)
-        return (
-            None
-            if cause is not None and cause.code == "certificate-rejected"
-            else _with_cause(connection, open_cause, item)
-        )
-    if fitting and fitting <= {"client-cert-untrusted", "client-cert-expired", "client-cert-rejected"}:
+    if refused or len(fitting) == 1:
+        code = refused.most_common(1)[0][0] if refused else next(iter(fitting))
+        return _with_cause(connection, _of_code(code, item, "likely"), item)
+    if fitting and fitting <= _CLIENT_CERTIFICATE:
         return _with_cause(connection, _of_code("client-cert-rejected", item, "likely"), item)
+    if fitting and fitting <= ANY_CERTIFICATE:
+        return _rejected(connection, item, fitting)
     return None
+
+
+def _rejected(connection: Connection, item: Placed, codes: frozenset[str]) -> Connection | None:
+    """The certificate was refused; of several reasons the words do not tell which."""
+    cause = _of_code("certificate-rejected", item, "certain" if item.how == "addresses" else "likely")
+    if not item.entry.said.tells(item.side):
+        if connection.cause is not None and connection.cause.code == cause.code:
+            return None
+        return _with_cause(connection, replace(cause, explanation=f"{cause.explanation}{_wanted(connection)}"), item)
+    names = ", ".join(sorted(codes))
+    text = f"{cause.explanation} These words stand for one of: {names}.{_wanted(connection)}"
+    others = tuple(_of_code(code, item, "possible") for code in sorted(codes)[:_MOST_CAUSES])
+    return replace(_with_cause(connection, replace(cause, explanation=text), item), other_causes=others)
+
+
+def _wanted(connection: Connection) -> str:
+    """What would tell which of several causes it is."""
+    wanted = [] if connection.server_chain else ["the server's chain (--server-chain)"]
+    wanted += [] if connection.trust else ["the client's trust store (--truststore)"]
+    return f" To say which, supply {' and '.join(wanted)}." if wanted else ""
 
 
 def _of_code(code: str, item: Placed, confidence: str) -> Diagnosis:

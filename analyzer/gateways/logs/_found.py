@@ -90,7 +90,7 @@ def host_in(text: str) -> str | None:
     """The host that a line says it meant."""
     for mark, pattern in _HOSTS:
         match = pattern.search(text) if mark in text else None
-        name = as_host(match[1].rstrip(".,;")) if match is not None else None
+        name = as_host(match[1].strip(".,;:'\"\\")) if match is not None else None
         if name is not None and not name.endswith(_SOURCES):
             return name
     return None

@@ -17,7 +17,8 @@ from analyzer.gateways.logs._times import read_time
 from analyzer.gateways.logs._words import read_words
 
 _MARKS: Final = frozenset(
-    {"lasterrorreason", "lasterror.reason", "lasterrormessage", "backendurl", "apimsubscriptionid"}
+    {"backendurl", "backendid", "apimsubscriptionid", "lasterrorreason", "lasterrormessage", "lasterror.reason"}
+    | {"properties.lasterror.reason", "errorsource"}
 )
 _MOST_ENTRIES: Final = 2000
 _FAILED: Final = Said(words=("BackendConnectionFailure",))
