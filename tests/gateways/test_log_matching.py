@@ -45,9 +45,9 @@ def line(at: float | None = 0.05, words: str = "PKIX path building failed", **kn
         if at is None
         else Moment(ns=NOON + round(at * SECOND), zoned=known.pop("zoned", True), resolution_ns=SECOND)
     )
-    ends = {name: endpoint(known.pop(name)) for name in ("local", "remote") if name in known}
+    known.update({name: endpoint(known[name]) for name in ("local", "remote") if name in known})
     entry = LogEntry(source="a.log", line=1, format="test", text=f"ssl {words}", said=said, time=time, side="client")
-    return replace(entry, **ends, **known)
+    return replace(entry, **known)
 
 
 def matched(connections: list[Seen], *lines: LogEntry) -> Matched:
