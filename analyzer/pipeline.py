@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from analyzer.capture import CaptureReader
     from analyzer.capture.batch import Secrets
     from analyzer.gateways import Product
+    from analyzer.gateways.kit import Repairable
     from analyzer.net.decode import SegmentDecoder
     from analyzer.net.flows import FlowRow, Flows
     from analyzer.report.decryption import Tally
@@ -76,6 +77,7 @@ def analyze(
     dissector: str = "native",
     at: datetime | None = None,
     all: bool = True,  # noqa: A002 - the option's name in the contract
+    fix_dir: str | Path | None = None,
     redact: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
@@ -88,8 +90,9 @@ def analyze(
     instead of the time of the packet that carried the chain, `log` names logs and traces of products,
     `dissector` who reads the handshakes (`native`, `wireshark`, or `both`, which tells where they differ), `all` gives
     completed connections their timeline and fingerprints too, `progress` is called with (bytes read, bytes in all or
-    0). Raises `InputError` when there is nothing to work with: no readable capture, an unknown profile. What can be
-    used in part is used, and the rest is in the report's problems.
+    0). `fix_dir` is a directory to which the proven repair is written; what stood in the way of that is in
+    `repair_kit.problems`. Raises `InputError` when there is nothing to work with: no readable capture, an unknown
+    profile or gateway. What can be used in part is used, and the rest is in the report's problems.
     """
     from analyzer.report.negotiation import compared
 
@@ -138,6 +141,10 @@ def analyze(
         logs=told,
         dissector=read_by if comparison is None else comparison.told(),
     )
+    if settings.product is not None or fix_dir is not None:
+        from analyzer.report.kit import with_kit
+
+        report = with_kit(report, settings.product, settings.repaired, fix_dir, anonymous=redact)
     if settings.product is not None:
         from analyzer.report.product import gateway_of, told_for
 
@@ -183,7 +190,9 @@ class _Settings:
     verify_depth: int | None
     product: Product | None = None
     """The gateway that was named."""
-    known_repairs: dict[object, tuple[Fix, ...]] = field(default_factory=dict)
+    known_repairs: dict[object, tuple[Repairable, tuple[Fix, ...]]] = field(default_factory=dict)
+    repaired: dict[int, Repairable] = field(default_factory=dict)
+    """What there is to repair in each connection that was refused for the server's chain."""
     subjects: dict[bytes, list[bytes]] = field(default_factory=dict)
 
     def issuers_of(self, certificate: bytes) -> Sequence[bytes]:
@@ -455,7 +464,7 @@ def _judge(
     )
     outcome = diagnose(case)
     if outcome.to_repair is not None:
-        found = _repairs(settings, terms, chain, outcome.to_repair, _checked_at(seen, settings))
+        found = _repairs(seen, settings, terms, chain, outcome.to_repair)
         outcome = replace(outcome, fixes=(*outcome.fixes, *found) if outcome.fixes else found)
     outcome = terms.told(outcome, trust)
     report = connection_report(case, outcome, in_full=in_full)
@@ -463,26 +472,42 @@ def _judge(
 
 
 def _repairs(
-    settings: _Settings, terms: Terms, chain: ServerChain, verdict: TrustVerdict, at: datetime
+    seen: wire.Connection, settings: _Settings, terms: Terms, chain: ServerChain, verdict: TrustVerdict
 ) -> tuple[Fix, ...]:
     """What turns the verdict, worked out once for connections that were refused alike."""
-    from analyzer.trust.repair import repairs
+    from analyzer.gateways.kit import Repairable
+    from analyzer.trust.repair import remedies
 
     codes = tuple(problem.code for problem in verdict.problems)
     key = (chain.certificates, chain.unsent, verdict.profile, codes, terms.key)
     if key not in settings.known_repairs:
-        settings.known_repairs[key] = repairs(
+        anchors = tuple(terms.anchors.anchors(chain.certificates))
+        intermediates = tuple(terms.anchors.intermediates(chain.certificates))
+        at = _checked_at(seen, settings)
+        found = remedies(
             chain.certificates,
-            terms.anchors.anchors(chain.certificates),
+            anchors,
             verdict,
             host=terms.checked_host,
             at=at,
-            intermediates=terms.anchors.intermediates(chain.certificates),
+            intermediates=intermediates,
             verify_depth=terms.verify_depth,
             candidates=(*settings.candidates, *chain.unsent),
             public_roots=public_roots(),
         )
-    return settings.known_repairs[key]
+        question = Repairable(
+            chain=tuple(chain.certificates),
+            anchors=anchors,
+            intermediates=intermediates,
+            host=terms.checked_host,
+            at=at,
+            verify_depth=terms.verify_depth,
+            strict=bool(verdict.stricter),
+            remedies=found,
+        )
+        settings.known_repairs[key] = question, tuple(remedy.fix for remedy in found)
+    settings.repaired[seen.id], fixes = settings.known_repairs[key]
+    return fixes
 
 
 def _checked_at(seen: wire.Connection, settings: _Settings) -> datetime:

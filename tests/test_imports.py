@@ -21,6 +21,7 @@ STAGES = (
     "trust",
     "diagnosis",
     "gateways",
+    "outputs",
     "report",
     "inputs",
     "configured",
@@ -116,6 +117,7 @@ OPENERS = {
     "analyzer.inputs": "a saved chain, key logs",
     "analyzer.configured": "a gateway's configuration",
     "analyzer.commands.output": "the report that is written",
+    "analyzer.outputs": "the repair kit that is written",
     "analyzer.cli": "nowhere, when standard output was closed",
     "analyzer.report.to_json": "the schema, which lies in the package",
 }

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from analyzer.commands.options import FORMATS, Parser, chosen_format, moment, password
 from analyzer.commands.output import keep_inputs, say, tell, terminal, write
@@ -24,9 +23,6 @@ _LARGE: Final = 32 << 20
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 """Parameters of glibc's `mallopt` (malloc.h); the second takes 32 MB at most."""
-_LATER_OPTIONS: Final = {
-    "--fix-dir": "repair kits are not in this version; the report names the repair",
-}
 
 
 def run(words: list[str]) -> int:
@@ -72,6 +68,7 @@ def run(words: list[str]) -> int:
             config=options.config,
             at=moment(options.at),
             all=options.all or form in ("json", "ndjson"),
+            fix_dir=options.fix_dir,
             redact=options.redact,
             progress=progress.update,
         )
@@ -113,22 +110,15 @@ def parser() -> Parser:
     add("--log", action="append", metavar="FILE", help=text)
     text = "who reads the handshakes: native (default); wireshark, by tshark and pyshark; both, and where they differ"
     add("--dissector", choices=("native", "wireshark", "both"), default="native", help=text)
+    text = "write the proven repair there, in the form that the product takes; never over an existing file"
+    add("--fix-dir", metavar="DIR", help=text)
     main.add_report(_FORMATS)
     add("--all", action="store_true", help="show completed connections in full too")
     main.add_redact()
     add("--list-gateways", action="store_true", help="print the names that --gateway takes and exit")
     add("--json-schema", action="store_true", help="print the JSON Schema of the report and exit")
     add("--version", action="version", version=f"hsanalyze {__version__}")
-    for option in _LATER_OPTIONS:
-        add(option, action=_Later, help=argparse.SUPPRESS)
     return main
-
-
-class _Later(argparse.Action):
-    """An option of the contract that this version does not have yet."""
-
-    def __call__(self, _parser: Any, _namespace: Any, _values: Any, option: str | None = None) -> NoReturn:
-        raise InputError(option or "", _LATER_OPTIONS[option or ""])
 
 
 def _keep_freed_memory() -> None:
@@ -173,7 +163,8 @@ def _status(report: Report) -> int:
     store = report.truststore.problems if report.truststore is not None else ()
     logs = report.logs.problems if report.logs is not None else ()
     configuration = report.configuration.problems if report.configuration is not None else ()
-    lost = tell((*report.capture.problems, *store, *logs, *configuration))
+    kit = report.repair_kit.problems if report.repair_kit is not None else ()
+    lost = tell((*report.capture.problems, *store, *logs, *configuration, *kit))
     faults = [connection for connection in report.connections if connection.fault is not None]
     for connection in faults:
         say(f"fault of hsanalyze in connection {connection.id}: {connection.fault}; please report it")

@@ -55,11 +55,13 @@ class Form:
     """How the product takes certificates.
 
     `together`: all in one PEM file, which replaces the one in use, so what is in use goes in too; else one file each,
-    added to what is there. `encoding` and `suffix` are those of the files. `intermediates`: those of the path are
-    wanted beside the root. `places` names the product's own stores by role (`root`, `intermediate`, `leaf`).
+    added to what is there, unless `afresh`: then a new store takes the place of the one in use. `encoding` and
+    `suffix` are those of the files. `intermediates`: those of the path are wanted beside the root. `places` names the
+    product's own stores by role (`root`, `intermediate`, `leaf`).
     """
 
     together: bool = True
+    afresh: bool = False
     encoding: Literal["pem", "der"] = "pem"
     suffix: str = ".pem"
     intermediates: bool = False

@@ -28,7 +28,7 @@ from analyzer.report.document import (
     cleaned,
 )
 from analyzer.report.layout_inputs import problems
-from analyzer.report.model import Connection, Dissector, Finding, Gateway, Report
+from analyzer.report.model import Connection, Dissector, Finding, Gateway, RepairKit, Report
 from analyzer.report.words import clock, count, listed, more, numbers
 
 __all__ = ["document"]
@@ -41,6 +41,7 @@ SERVERS = 10
 FIRST_AND_LAST = 2
 """Examples of a finding that differ from the one shown by their time alone."""
 PROBLEMS = 20
+KIT_FILES = 40
 REMARKS = 10
 DIFFERENCES = 100
 
@@ -304,6 +305,7 @@ def _inputs(report: Report) -> list[Block]:
     blocks.append(Facts(rows=tuple(rows)))
     if report.gateway is not None and report.gateway.verifies and report.gateway.notes:
         blocks.append(Items(items=tuple((note,) for note in report.gateway.notes)))
+    blocks += _repair_kit(report.repair_kit)
     blocks += _differences(report)
     blocks += problems("Problems in the capture", capture.problems)
     if report.logs is not None:
@@ -317,6 +319,20 @@ def _verifies_nothing(gateway: Gateway | None) -> list[Block]:
     if gateway is None or gateway.verifies:
         return []
     return [Paragraph(text=(f"{gateway.title}: {'; '.join(gateway.notes)}",), warning=True)]
+
+
+def _repair_kit(kit: RepairKit | None) -> list[Block]:
+    """What was written, or why not."""
+    if kit is None:
+        return []
+    items: list[Text] = [(Code(file.name), f": {file.text}") for file in kit.files[:KIT_FILES]]
+    if len(kit.files) > KIT_FILES:
+        items.append((more(len(kit.files) - KIT_FILES, "file"),))
+    items += [(f"not in it: {reason}",) for reason in kit.left_out[:KIT_FILES]]
+    items += [("nothing was written: ", Code(item.source or ""), f": {item.text}") for item in kit.problems]
+    if not items:
+        items.append(("nothing was written: there is no proven repair for it",))
+    return [Heading(level=2, text=("Repair kit in ", Code(kit.directory))), Items(items=tuple(items))]
 
 
 def _gateway_rows(gateway: Gateway | None) -> list[tuple[str, Text]]:

@@ -37,6 +37,7 @@ __all__ = [
     "Fix",
     "Gateway",
     "InputProblem",
+    "KitFileInfo",
     "LogClock",
     "LogLine",
     "Logs",
@@ -47,6 +48,7 @@ __all__ = [
     "Prelude",
     "PreludeRefusal",
     "PreludeStep",
+    "RepairKit",
     "Report",
     "StoreEntryInfo",
     "StoreReport",
@@ -499,6 +501,25 @@ class Gateway:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KitFileInfo:
+    """A file of the repair kit: its name, what it is, the digests of the certificates in it."""
+
+    name: str
+    text: str
+    certificates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairKit:
+    """What was written to `directory`. `left_out` has the reasons why some repairs are not in it."""
+
+    directory: str
+    files: tuple[KitFileInfo, ...] = ()
+    left_out: tuple[str, ...] = ()
+    problems: tuple[InputProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The whole answer. `dissector` is None when only the native reading was asked for."""
 
@@ -511,6 +532,7 @@ class Report:
     logs: Logs | None = None
     configuration: Configuration | None = None
     dissector: Dissector | None = None
+    repair_kit: RepairKit | None = None
     schema: str = SCHEMA
 
 

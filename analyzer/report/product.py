@@ -9,8 +9,9 @@ from typing import Any, Final, TypeVar
 
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
 from analyzer.gateways import Product
+from analyzer.gateways.wording import Wording, wording_of
 from analyzer.report.model import Connection, Diagnosis, Finding, Fix, Gateway, Report, TrustProblem, TrustVerdict
-from analyzer.report.wording import Wording, front_legs, wording_of
+from analyzer.report.wording import front_legs
 from analyzer.trust.profile import profile_of
 
 __all__ = ["gateway_of", "told_for"]
@@ -48,7 +49,7 @@ def gateway_of(product: Product, profile: str | None, verify_depth: int | None) 
 def told_for(report: Report, product: Product, gateway: Gateway) -> Report:
     """The report in the product's words, each failed connection with what the product logs for its cause."""
     front = front_legs(report.connections)
-    tellers = {leg: _Teller(wording_of(gateway, front=leg == "front")) for leg in ("front", "back")}
+    tellers = {leg: _Teller(wording_of(gateway.words, front=leg == "front")) for leg in ("front", "back")}
     connections = tuple(
         _told(item, product, "front" if item.id in front else "back", tellers) for item in report.connections
     )

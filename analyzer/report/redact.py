@@ -184,10 +184,12 @@ class _Pseudonyms:
                 self._note_prelude(connection.prelude)
             for certificate in (*connection.server_chain, *connection.client_chain):
                 self._note_certificate(certificate)
-        if report.truststore is not None:
-            self._note_store(report.truststore)
             for line in connection.log_lines:
                 self._note_line(line)
+        if report.truststore is not None:
+            self._note_store(report.truststore)
+        if report.repair_kit is not None:
+            self._files.setdefault(report.repair_kit.directory, "directory")
         for problem in report.capture.problems:
             self._files.setdefault(problem.source or "", "keylog" if problem.code.endswith("-key-log") else "file")
         if report.logs is not None:
@@ -466,7 +468,8 @@ class _Walk:
             **dict.fromkeys(("subject", "issuer"), name),
             **dict.fromkeys(("sni", "host", "hosts", "authority", "domain"), host),
             "target": _once(names.target),
-            **dict.fromkeys(("source", "sources"), file),
+            **dict.fromkeys(("source", "sources", "directory"), file),
+            "certificates": digest,
             **dict.fromkeys(KEPT, str),
             "names": _once(names.alternative_name),
             "serial": names.serial,

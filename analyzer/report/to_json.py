@@ -22,6 +22,7 @@ from analyzer.report.model import (
     Connection,
     InputProblem,
     Logs,
+    RepairKit,
     Report,
     StoreReport,
     Truststore,
@@ -60,7 +61,8 @@ def json_parts(report: Report) -> Iterator[str]:
     yield f'"summary": {encode(report.summary)},\n'
     yield f'"gateway": {encode(report.gateway)},\n'
     yield f'"logs": {encode(_logs(report.logs))},\n'
-    yield f'"configuration": {encode(_configuration(report.configuration))}\n' + "}\n"
+    yield f'"configuration": {encode(_configuration(report.configuration))},\n'
+    yield f'"repair_kit": {encode(_repair_kit(report.repair_kit))}\n' + "}\n"
 
 
 def to_ndjson(report: Report) -> Iterator[str]:
@@ -177,6 +179,12 @@ def _configuration(found: Configuration | None) -> dict[str, Any] | None:
     if found is None:
         return None
     return {**_fields(found), "problems": [_problem(item, "source", "severity") for item in found.problems]}
+
+
+def _repair_kit(kit: RepairKit | None) -> dict[str, Any] | None:
+    if kit is None:
+        return None
+    return {**_fields(kit), "problems": [_problem(item, "source") for item in kit.problems]}
 
 
 def _problem(problem: InputProblem, *places: str) -> dict[str, Any]:

@@ -201,7 +201,9 @@ def _step(number: int, step: Step, width: int) -> list[Line]:
     lines = _wrapped((*step.text, standing), width, first=((f"  {number}. ", "strong"),), indent=margin)
     for detail in step.details:
         lines += _wrapped(detail, width, first=((margin, ""),), indent=f"{margin}  ")
-    lines += [((f"{margin}$ {command}", "code"),) for command in step.commands]
+    # A listing with remarks of its own is to be read: not each of its lines is a command.
+    prompt = "" if any(command.startswith("#") for command in step.commands) else "$ "
+    lines += [((f"{margin}{prompt}{command}", "code"),) for command in step.commands]
     if step.caution:
         caution = ("Caution: ", step.caution)
         lines += _wrapped(caution, width, first=((margin, ""),), indent=f"{margin}  ", style="warning")

@@ -33,7 +33,7 @@ from analyzer.trust.names import reference
 from analyzer.trust.path import Pool, Purpose
 from analyzer.trust.profile import Profile
 
-__all__ = ["repairs"]
+__all__ = ["Remedy", "remedies", "repairs"]
 
 MAX_CHECKS: Final = 80
 """Checks that looking for repairs may cost; a sane case takes three to ten."""
@@ -52,6 +52,25 @@ _ANCHOR_CODES: Final = frozenset({
 _YEAR: Final = 365 * 86400
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """A repair, and what is in force with it.
+
+    The server then sends `chain`, the validator trusts `anchors` (DER, both), is asked for `host` and goes by
+    `profile` and `verify_depth`. Of several that are needed `together` (their number) each has what is in force when
+    all are applied. `supposed`: it rests on a certificate that is yet to be issued.
+    """
+
+    fix: Fix
+    chain: tuple[bytes, ...]
+    anchors: tuple[bytes, ...]
+    host: str | None
+    verify_depth: int | None
+    profile: str
+    supposed: bool = False
+    together: int = 1
+
+
 def repairs(
     chain: Sequence[bytes],
     anchors: Sequence[bytes],
@@ -65,7 +84,36 @@ def repairs(
     public_roots: Sequence[bytes] = (),
     purpose: Purpose = "server",
 ) -> tuple[Fix, ...]:
-    """Repairs for a rejected chain, proven ones first; none for an accepted one.
+    """Repairs for a rejected chain, proven ones first; none for an accepted one. See `remedies`."""
+    found = remedies(
+        chain,
+        anchors,
+        verdict,
+        host=host,
+        at=at,
+        intermediates=intermediates,
+        verify_depth=verify_depth,
+        candidates=candidates,
+        public_roots=public_roots,
+        purpose=purpose,
+    )
+    return tuple(remedy.fix for remedy in found)
+
+
+def remedies(
+    chain: Sequence[bytes],
+    anchors: Sequence[bytes],
+    verdict: TrustVerdict,
+    *,
+    host: str | None = None,
+    at: datetime | None = None,
+    intermediates: Sequence[bytes] = (),
+    verify_depth: int | None = None,
+    candidates: Sequence[bytes] = (),
+    public_roots: Sequence[bytes] = (),
+    purpose: Purpose = "server",
+) -> tuple[Remedy, ...]:
+    """Repairs for a rejected chain with what is in force then, proven ones first; none for an accepted one.
 
     The arguments are those of the check that gave `verdict`. `candidates` (DER) are certificates at hand that nobody
     trusts yet, `public_roots` those of a well-known store. What is missing and not at hand is described by name, key
@@ -91,9 +139,25 @@ def repairs(
         public_roots=tuple(public_roots),
     )
     proven = _plans(state, verdict, at_hand, bench)
-    described = _descriptions(state, verdict, proven)
-    fixes = sorted((*proven, *described), key=lambda fix: (not fix.proven, bool(fix.caution)))
-    return tuple(dict.fromkeys(fixes))
+    described = [_remedy(fix, state) for fix in _descriptions(state, verdict, [remedy.fix for remedy in proven])]
+    found = sorted((*proven, *described), key=lambda remedy: (not remedy.fix.proven, bool(remedy.fix.caution)))
+    different: dict[Fix, Remedy] = {}
+    for remedy in found:
+        different.setdefault(remedy.fix, remedy)
+    return tuple(different.values())
+
+
+def _remedy(fix: Fix, after: _State, together: int = 1) -> Remedy:
+    return Remedy(
+        fix=fix,
+        chain=tuple(certificate.der for certificate in after.chain),
+        anchors=tuple(certificate.der for certificate in after.store),
+        host=after.host,
+        verify_depth=after.verify_depth,
+        profile=after.profile.name,
+        supposed=bool(after.vouched),
+        together=together,
+    )
 
 
 def _readable(data: Sequence[bytes]) -> tuple[Certificate, ...]:
@@ -178,13 +242,13 @@ class _Bench:
 _Option = tuple[Fix, _State]
 
 
-def _plans(state: _State, verdict: TrustVerdict, at_hand: _AtHand, bench: _Bench) -> list[Fix]:
+def _plans(state: _State, verdict: TrustVerdict, at_hand: _AtHand, bench: _Bench) -> list[Remedy]:
     """Single changes that suffice; when there are none, one sequence of changes that does."""
     single = []
     for fix, changed in _options(state, verdict.problems[0], at_hand, bench):
         outcome = bench.run(changed)
         if outcome is not None and outcome.accepted:
-            single.append(replace(fix, proven=True))
+            single.append(_remedy(replace(fix, proven=True), changed))
             if fix.action == "configure":
                 break
     if single:
@@ -193,13 +257,20 @@ def _plans(state: _State, verdict: TrustVerdict, at_hand: _AtHand, bench: _Bench
     if steps is None:
         return []
     count = len(steps)
+    done = steps[-1][1]
     return [
-        replace(fix, proven=True, text=f"{fix.text} (change {index} of {count} that are needed together)")
-        for index, fix in enumerate(steps, 1)
+        _remedy(
+            replace(fix, proven=True, text=f"{fix.text} (change {index} of {count} that are needed together)"),
+            done,
+            count,
+        )
+        for index, (fix, _) in enumerate(steps, 1)
     ]
 
 
-def _sequence(state: _State, verdict: TrustVerdict, at_hand: _AtHand, bench: _Bench, steps: int) -> list[Fix] | None:
+def _sequence(
+    state: _State, verdict: TrustVerdict, at_hand: _AtHand, bench: _Bench, steps: int
+) -> list[_Option] | None:
     if steps == 0:
         return None
     before = {(p.code, p.certificate) for p in verdict.problems}
@@ -210,14 +281,14 @@ def _sequence(state: _State, verdict: TrustVerdict, at_hand: _AtHand, bench: _Be
         if outcome is None:
             return None
         if outcome.accepted:
-            return [fix]
+            return [(fix, changed)]
         after = {(p.code, p.certificate) for p in outcome.problems}
         first = verdict.problems[0]
         if (first.code, first.certificate) in after or len(after) > len(before):
             continue
         rest = _sequence(changed, outcome, at_hand, bench, steps - 1)
         if rest is not None:
-            return [fix, *rest]
+            return [(fix, changed), *rest]
     return None
 
 

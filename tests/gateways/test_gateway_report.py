@@ -12,8 +12,9 @@ import analyzer
 from analyzer.cli import main
 from analyzer.errors import InputError
 from analyzer.gateways import product_of
+from analyzer.gateways.wording import Wording
 from analyzer.report.model import Connection
-from analyzer.report.wording import Wording, front_legs
+from analyzer.report.wording import front_legs
 
 APIGEE = product_of("apigee-edge").words
 

@@ -13,7 +13,7 @@ from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
 from analyzer.diagnosis.engine import catalogue as causes
 from analyzer.errors import InputError
 from analyzer.gateways import KINDS, Product, catalogue, kind_of_cause, product_of
-from analyzer.report.wording import Wording
+from analyzer.gateways.wording import Wording
 from analyzer.trust.profile import profile_of
 
 PRODUCTS = catalogue().values()

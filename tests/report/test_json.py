@@ -111,6 +111,8 @@ def test_the_schema_knows_every_field_of_the_model() -> None:
         "finding": model.Finding,
         "gateway": model.Gateway,
         "words": Words,
+        "repair_kit": model.RepairKit,
+        "kit_file": model.KitFileInfo,
         "summary": model.Summary,
     }
     for name, kind in pairs.items():

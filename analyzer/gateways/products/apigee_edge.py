@@ -45,7 +45,7 @@ PRODUCT: Final = Product(
     words=WORDS,
     store="the truststore that SSLInfo/TrustStore of the TargetEndpoint names, best by a truststore reference "
     "(ref://...): a keystore with certificates only, one alias for each, PEM or DER",
-    form=Form(together=False, intermediates=True),
+    form=Form(together=False, afresh=True, intermediates=True),
     errors=ERRORS,
     repairs=MappingProxyType(
         {

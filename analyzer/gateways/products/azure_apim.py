@@ -44,10 +44,11 @@ PRODUCT: Final = Product(
     repairs=MappingProxyType(
         {
             "store": lines("""
-                # Portal: Security > Certificates > CA certificates > Add: {file}, store {place}
-                $c_{alias} = New-AzApiManagementSystemCertificate -StoreName {place} -PfxPath {file}
-                # Not a PFX with the whole chain: its certificates all go to one store, and no chain is built from \
-                    it.
+                # Portal: Security > Certificates > CA certificates > Add, the root first:
+                #   {file} into the store {place}
+                # Or in PowerShell; Set-AzApiManagement then takes these together with those that are there:
+                ${{{alias}}} = New-AzApiManagementSystemCertificate -StoreName {place} -PfxPath {file}
+                # Not a PFX with the whole chain: all of it goes to one store, and no chain is built from that.
                 # The change takes 15 minutes or more; in the Developer tier the gateway is down meanwhile.
             """),
             "host": lines("""
