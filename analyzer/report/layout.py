@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
-from analyzer.report import layout_chain, layout_connection, layout_logs
+from analyzer.report import layout_chain, layout_configuration, layout_connection, layout_logs
 from analyzer.report.document import (
     Block,
     Code,
@@ -294,11 +294,13 @@ def _inputs(report: Report) -> list[Block]:
     ]
     if store is not None:
         sources = listed([Code(name) for name in store.sources], 10)
-        rows.append(("Trust store", (*sources, f": {count(store.certificates, 'certificate')}")))
+        only = f", {len(store.named)} more by name only" if store.named else ""
+        rows.append(("Trust store", (*sources, f": {count(store.certificates, 'certificate')}{only}")))
     else:
         rows.append(("Trust store", ("none given; --truststore PATH lets the chain be checked as the client would",)))
     if report.dissector is not None:
         rows.append(("Dissector", (_read_by(report.dissector),)))
+    rows += layout_configuration.facts(report.configuration)
     rows += _gateway_rows(report.gateway)
     if report.logs is not None:
         rows += layout_logs.sources(report.logs)
@@ -311,7 +313,10 @@ def _inputs(report: Report) -> list[Block]:
     if report.logs is not None:
         blocks += layout_logs.troubles(report.logs)
     if store is not None:
+        blocks += layout_configuration.named(store.named)
         blocks += problems("Problems in the trust store", store.problems)
+    if report.configuration is not None:
+        blocks += problems("Problems in the configuration", report.configuration.problems)
     return blocks
 
 

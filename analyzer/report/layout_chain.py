@@ -202,7 +202,7 @@ def _missing_link(name: str, store: Truststore | None, code: str) -> Link:
     if store and store.certificates == 1:
         held = "its only certificate has another name"
     if store and not store.certificates:
-        held = "it is empty"
+        held = f"it only names {count(len(store.named), 'certificate')}" if store.named else "it is empty"
     return Link(
         position=None,
         role="missing, not sent:",
@@ -233,6 +233,9 @@ def _without_missing(link: Link) -> Link:
 def _held(item: CertificateInfo, store: Truststore | None) -> str:
     if store is None:
         return ""
+    words = next((named for named in store.named if named.matched == item.sha256), None)
+    if words is not None:
+        return f"named {words.how}: {words.source}" + ("" if words.anchor else ", for building paths only")
     same_name: StoreEntryInfo | None = None
     issuer: StoreEntryInfo | None = None
     for entry in store.entries:
@@ -298,7 +301,8 @@ def _problems(verdict: TrustVerdict | None, chain: Sequence[CertificateInfo]) ->
 
 def _store_title(store: Truststore) -> str:
     sources = store.sources[0] if len(store.sources) == 1 else count(len(store.sources), "source")
-    return f"In the trust store ({shorten(sources, 30)}, {count(store.certificates, 'certificate')})"
+    only = f" and {len(store.named)} by name" if store.named else ""
+    return f"In the trust store ({shorten(sources, 30)}, {count(store.certificates, 'certificate')}{only})"
 
 
 def _store_contents(store: Truststore | None) -> list[Block]:

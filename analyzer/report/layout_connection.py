@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from analyzer.report import layout_chain, layout_logs, layout_negotiation, layout_trust
+from analyzer.report import layout_chain, layout_configuration, layout_logs, layout_negotiation, layout_trust
 from analyzer.report.document import (
     Block,
     Code,
@@ -128,6 +128,7 @@ def in_full(report: Report, connection: Connection, *, said: str = "") -> list[B
         blocks += [Heading(level=2, text=("Packet walk",)), _ladder(connection)]
     blocks += layout_negotiation.section(connection)
     blocks += _chains(report, connection)
+    blocks += layout_configuration.section(connection)
     blocks += layout_logs.section(connection)
     blocks += _evidence(connection)
     blocks += _other_causes(connection)

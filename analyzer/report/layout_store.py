@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from analyzer.report import layout_chain
+from analyzer.report import layout_chain, layout_configuration
 from analyzer.report.document import (
     Block,
     Code,
@@ -43,17 +43,21 @@ _TITLES = (
 def document(report: StoreReport, *, table_rows: int = ROWS) -> Document:
     """Lay the report out; `table_rows` caps the list of certificates."""
     blocks: list[Block] = [_verdict(report), _facts(report)]
-    blocks += [Heading(level=2, text=("Certificates",)), _table(report, table_rows)]
+    if report.entries:
+        blocks += [Heading(level=2, text=("Certificates",)), _table(report, table_rows)]
     if len(report.entries) > table_rows:
         left = more(len(report.entries) - table_rows, "certificate")
         blocks.append(Paragraph(text=(f"{left} --format json lists them all.",)))
+    blocks += layout_configuration.named(report.named)
     for severity, title in _TITLES:
         blocks += problems(title, [item for item in report.problems if item.severity == severity], limit=PROBLEMS)
     return cleaned(Document(blocks=tuple(blocks)))
 
 
 def _verdict(report: StoreReport) -> Verdict:
-    held = f"{count(report.certificates, 'certificate')}"
+    held = count(report.certificates, "certificate")
+    if report.named:
+        held += f" and {len(report.named)} that {'are' if len(report.named) > 1 else 'is'} only named"
     found = Counter(problem.severity for problem in report.problems)
     wrong = [count(found[severity], severity) for severity in ("error", "warning") if found[severity]]
     if wrong:
@@ -66,6 +70,8 @@ def _facts(report: StoreReport) -> Facts:
     sources = listed([Code(source) for source in report.sources], 10)
     kinds = Counter(entry.certificate.role for entry in report.entries)
     held = ", ".join(count(number, kind, "leaves" if kind == "leaf" else "") for kind, number in kinds.items())
+    if report.named:
+        held = ", ".join(filter(None, (held, f"{len(report.named)} by name only")))
     repeated = len(report.entries) - report.certificates
     again = f" ({count(repeated, 'of them a repetition', 'of them repetitions')})" if repeated else ""
     rows: list[tuple[str, Text]] = [

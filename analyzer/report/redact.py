@@ -24,9 +24,11 @@ from analyzer.report.model import (
     Capture,
     CertificateInfo,
     CheckReport,
+    Configuration,
     Gateway,
     LogLine,
     Logs,
+    NamedCertificate,
     Prelude,
     Report,
     Truststore,
@@ -192,6 +194,8 @@ class _Pseudonyms:
             self._files.setdefault(report.repair_kit.directory, "directory")
         for problem in report.capture.problems:
             self._files.setdefault(problem.source or "", "keylog" if problem.code.endswith("-key-log") else "file")
+        if report.configuration is not None:
+            self._note_configuration(report.configuration)
         if report.logs is not None:
             self._note_logs(report.logs)
 
@@ -289,6 +293,9 @@ class _Pseudonyms:
         for entry in store.entries:
             self._note_certificate(entry.certificate)
             self._files.setdefault(entry.source, "store")
+        for named in store.named:
+            self._files.setdefault(named.source, "store")
+            self._note_words(named)
 
     def _note_logs(self, logs: Logs) -> None:
         for source in (*logs.sources, *(problem.source or "" for problem in logs.problems)):
@@ -311,6 +318,26 @@ class _Pseudonyms:
                 self._addresses.setdefault(_address(endpoint), kind)
         for name in (_address(prelude.target or ""), prelude.authority, prelude.domain):
             self._note_name(name or "", "host")
+
+    def _note_words(self, named: NamedCertificate) -> None:
+        for name in (named.subject, named.issuer):
+            for kind, value in [] if _public(name) else _attributes(name):
+                self._note_attribute(kind, value, ca=True)
+        if not _public(named.subject):
+            self._note_name(named.label, "name")
+            for value, kept in ((named.serial, self._serials), (named.sha256, self._digests)):
+                if value:
+                    kept.setdefault(value)
+
+    def _note_configuration(self, configuration: Configuration) -> None:
+        for source in (*configuration.sources, *(problem.source or "" for problem in configuration.problems)):
+            self._files.setdefault(source, "configuration")
+        for target in configuration.targets:
+            self._note_name(target.name, "target")
+            for name in (target.server_name, target.checked_name, *map(_address, target.endpoints)):
+                self._note_name(name or "", "host")
+            for store in target.stores:
+                self._files.setdefault(store, "store")
 
     def _note_certificate(self, certificate: CertificateInfo) -> None:
         if certificate in self._noted:

@@ -45,7 +45,8 @@ def _read(file: File) -> Configuration:
     if "webmvc" in file.text or "gateway.mvc" in file.text:
         notes.append("the MVC variant ignores httpclient.ssl (spring-cloud-gateway issues 3305, 3423)")
     names = tuple(shown(store, 1000) for store in stores)
-    targets = [_target(file, end, lines.get(str(end), 0), insecure, names, tuple(notes)) for end in ends or [None]]
+    places: tuple[Endpoint | None, ...] = tuple(ends) or (None,)
+    targets = [_target(file, end, lines.get(str(end), 0), insecure, names, tuple(notes)) for end in places]
     return Configuration(
         product="spring", targets=tuple(targets), stores=tuple(Store(name=name, path=name) for name in names)
     )
