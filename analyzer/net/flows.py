@@ -500,9 +500,13 @@ class Flows:
             find_likely=lambda: np.flatnonzero(self._likely(segments.data, payload, captured)).data,
             find_repeats=partial(_repeats, segments.data, payload, length, total),
         )
-        run_flow, run_side = flow[order[starts]], side[order[starts]]
+        # Of a connection the side that opened it first: what its consumer reads may tell what the other's has to keep.
+        run_key = key[starts]
+        turn = np.argsort(run_key ^ self.table.rows["opener"][run_key >> 1], kind="stable")
+        run_key, starts, ends, in_order, size = (column[turn] for column in (run_key, starts, ends, in_order, size))
+        run_flow, run_side = run_key >> 1, run_key & 1
         for number, base, known, first, last, whole, count in zip(
-            key[starts].tolist(),
+            run_key.tolist(),
             self.table.rows["base"][run_flow, run_side].tolist(),
             self.table.rows["base_known"][run_flow, run_side].tolist(),
             starts.tolist(),
