@@ -523,6 +523,10 @@ def _server_trust(seen: wire.Connection, settings: _Settings, terms: Terms, chai
     revoked, staple = _staple(seen, terms, chain.certificates, at)
     checker = terms.anchors.checker(chain.certificates, terms.verify_depth)
     verdicts = checker.check_by(chain.certificates, terms.profiles, host=terms.checked_host, at=at)
+    if chain.unsent:
+        from analyzer.trust.unanchored import with_issuer_at_hand
+
+        verdicts = tuple(with_issuer_at_hand(verdict, chain.certificates, chain.unsent) for verdict in verdicts)
     trust = replace(terms.trust(), verdicts=verdicts, chain=chain, revoked=revoked, staple=staple)
     return terms.doubted(trust, chain.certificates)
 

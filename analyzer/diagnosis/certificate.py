@@ -309,6 +309,8 @@ def _weighed(case: Case, left: Refusal, code: str, considered: list[TrustVerdict
     )
     if (incomplete and code in _OF_THE_REST) or case.trust.chain.agrees is False:
         return POSSIBLE
+    if case.trust.chain.nearly and code not in _OF_THE_REST:
+        return POSSIBLE  # what is wrong with one certificate says nothing of another
     if doubts == 0:
         return CERTAIN
     if some_accept and left.after_handshake:

@@ -13,6 +13,7 @@ than likely.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
@@ -54,11 +55,13 @@ class Fit:
     """What a flight's length says of a chain.
 
     `agrees` is True when some of the certificates, the leaf among them, are exactly as long as what was sent; False
-    when none can be; None when that is not known. `sent` are the certificates that were sent, by the lengths; the
-    whole chain where they do not tell. `text` is the evidence.
+    when none can be; None when that is not known. `nearly`: a few bytes lack or are too many, as when one of the
+    certificates has been renewed. `sent` are the certificates that were sent, by the lengths; the whole chain where
+    they do not tell. `text` is the evidence.
     """
 
     agrees: bool | None
+    nearly: bool = False
     sent: tuple[bytes, ...]
     packet: int
     text: str
@@ -234,7 +237,7 @@ def _by_message(flight: Flight, parts: _Parts) -> Fit:
             f"within {abs(excess[part])} bytes of {parts.named(part)} ({parts.length(part):,} bytes): "
             "a certificate that was renewed differs by as much"
         )
-        return _fit(flight, parts, agrees=None, part=part, text=text + _too_long(parts, part))
+        return replace(_fit(flight, parts, agrees=None, part=part, text=text + _too_long(parts, part)), nearly=True)
     longest = max(flight.certificate)
     return _unequal(flight, parts, {part: longest - parts.length(part) for part in parts.all}, least=_LEAST_ADDED)
 

@@ -35,13 +35,15 @@ class ServerChain:
     """The chain (DER, wire order) that a server sent, or most likely sent.
 
     `source` is `captured`, `decrypted`, `supplied` or `inferred`; None without a chain. `agrees`: whether the lengths
-    of the encrypted flight are those of this chain, None when they do not tell. `unsent` are certificates at hand that
+    of the encrypted flight are those of this chain, None when they do not tell; `nearly`: those of one of which a
+    certificate has been renewed. `unsent` are certificates at hand that
     it did not send, by the lengths. `evidence` are (frame, text).
     """
 
     certificates: tuple[bytes, ...] = ()
     source: str | None = None
     agrees: bool | None = None
+    nearly: bool = False
     unsent: tuple[bytes, ...] = ()
     evidence: tuple[tuple[int | None, str], ...] = ()
 
@@ -205,6 +207,7 @@ def _placed(
         certificates=fits.sent,
         source=source,
         agrees=fits.agrees,
+        nearly=fits.nearly,
         unsent=tuple(der for der in chain if der not in fits.sent),
         evidence=(origin, (fits.packet, fits.text), *more),
     )
@@ -228,7 +231,7 @@ def _inferred(
     if len(usable) > _MOST_COMPARED:
         return _unclear(f"sent {len(usable)} different chains elsewhere in this capture")
     fits = {s.chain: _fit(flight, s.chain, issuers_of) for s in usable}
-    left = [s for s in usable if (found := fits[s.chain]) is None or found.agrees is not False]
+    left = [s for s in usable if (found := fits[s.chain]) is None or (found.agrees is not False and not found.nearly)]
     if not left:
         found = fits[usable[0].chain]
         why = "" if found is None else f" ({found.text})"

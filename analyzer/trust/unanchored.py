@@ -12,9 +12,11 @@ from dataclasses import replace
 from typing import Final
 
 from analyzer.trust.certificate import KEY_CERT_SIGN, Certificate, Name, printable
+from analyzer.trust.model import TrustProblem, TrustVerdict
 from analyzer.trust.path import Case, Failure, Path
+from analyzer.trust.signatures import verify
 
-__all__ = ["dead_end"]
+__all__ = ["dead_end", "with_issuer_at_hand"]
 
 _GENERIC: Final = frozenset({
     "ca", "root", "int", "intermediate", "issuing", "issuer", "sub", "subordinate", "authority", "certificate",
@@ -54,6 +56,30 @@ def dead_end(case: Case, path: Path, *, too_long: bool = False) -> Failure:
         )
         return replace(end, code="anchor-not-self-signed", text=text)
     return end
+
+
+def with_issuer_at_hand(verdict: TrustVerdict, chain: Sequence[bytes], unsent: Sequence[bytes]) -> TrustVerdict:
+    """The verdict on a chain of whose issuer it is known what it is: it is among `unsent` (DER), and was not sent."""
+    known = tuple(map(Certificate.parse, unsent))
+    tops = {certificate.sha256: certificate for certificate in map(Certificate.parse, chain)}
+
+    def told(problem: TrustProblem) -> TrustProblem:
+        top = tops.get(problem.certificate or "")
+        if problem.code not in ("missing-root", "missing-intermediate") or top is None or top.self_issued:
+            return problem
+        issuer = next(
+            (c for c in known if c.subject.canonical == top.issuer.canonical and verify(top, c) == "good"), None
+        )
+        if issuer is None:
+            return problem
+        text = f"{top.title} was issued by {issuer.title}, which was not sent and is not in the store"
+        if issuer.self_issued:
+            return replace(problem, code="missing-root", text=f"{text}: it is a root, so the store has to hold it")
+        return replace(
+            problem, code="missing-intermediate", text=f"{text}: it is an intermediate, so the server has to send it"
+        )
+
+    return replace(verdict, problems=tuple(map(told, verdict.problems)))
 
 
 def _failure(code: str, reason: str, depth: int, certificate: Certificate, text: str) -> Failure:

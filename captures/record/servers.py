@@ -121,7 +121,7 @@ def _configured(job: Job, name: str, configuration: str) -> None:
     folder = _files(job)
     between = " " if name == "haproxy.cfg" else "\n"
     # The configuration files of nginx and Apache name 1.0 without its minor number.
-    version = f"TLSv{job.tls.removesuffix('.0')}"
+    version = " ".join(f"TLSv{number.removesuffix('.0')}" for number in job.tls.split("+"))
     text = configuration.format(
         folder=folder, job=job, openssl_version=version, options=between.join(job.server_options)
     )

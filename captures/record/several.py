@@ -64,6 +64,7 @@ class Several:
 
     - `server`, `chain`: the server and what it sends at first; `other_chain`: what the server at `OTHER_SERVER`
       sends, if there is one
+    - `tls`: the version of the server, or several, as `1.2+1.3`
     - `store`: a key of `pki.STORES`, by which an analysis should judge
     """
 
@@ -85,6 +86,7 @@ class Several:
 
 _GOOD = Go()
 _BAD = Go(ends=("client", "alert"))
+_IN_CLEAR = Go(options=("--tls-max", "1.2"))
 _AS_OTHER_CLIENT = replace(_BAD, options=("--interface", OTHER_CLIENT), store="without-root")
 _WITHOUT_INTERMEDIATE = "the same leaf, without “Acme Intermediate CA”"
 
@@ -142,6 +144,43 @@ SEVERAL: tuple[Several, ...] = (
                         "chain: the clients differ, not the server."
                     ),
                 ),
+            ),
+        ),
+    ),
+    Several(
+        name="chain-from-elsewhere",
+        shows="a good connection in TLS 1.2, then a client in TLS 1.3 with another store, to the same server",
+        fault="the store of one client lacks the root",
+        tls="1.2+1.3",
+        chain="usual",
+        goes=(_IN_CLEAR, _AS_OTHER_CLIENT),
+        store="without-root",
+        findings=(
+            ExpectedFinding(
+                cause="missing-root",
+                count=1,
+                notes=(
+                    (
+                        "Another client (10.77.0.1) completed 1 handshake with the same server, all before the first "
+                        "failure (the last at TIME)."
+                    ),
+                    "Those that completed offered TLS 1.2; those that failed TLS 1.3, TLS 1.2, TLS 1.1.",
+                ),
+            ),
+        ),
+    ),
+    Several(
+        name="chain-cut-short",
+        shows="a good connection in TLS 1.2, then nginx is reloaded without the intermediate, and TLS 1.3 hides that",
+        fault="the server leaves out the intermediate from some moment on",
+        tls="1.2+1.3",
+        chain="usual",
+        goes=(_IN_CLEAR, replace(_BAD, chain="leaf-only")),
+        findings=(
+            ExpectedFinding(
+                cause="missing-intermediate",
+                count=1,
+                notes=("Failed once, at TIME: before that, 1 connection completed, the last at TIME.",),
             ),
         ),
     ),
