@@ -57,8 +57,11 @@ def _deferred(cls: Any, own: tuple[Field[Any], ...]) -> Callable[..., None]:
 
 
 def _initialiser(cls: type, own: tuple[Field[Any], ...]) -> Callable[..., None]:
-    """Compile `__init__`, as the original does, with the defaults as names of their own."""
-    names: dict[str, Any] = {"_set": object.__setattr__, "_missing": MISSING}
+    """Compile `__init__`, as the original does, with the defaults as names of their own.
+
+    Each field is set by its slot: `object.__setattr__` would have to find that first, every time.
+    """
+    names: dict[str, Any] = {"_missing": MISSING}
     positional: list[str] = []
     keyword: list[str] = []
     body: list[str] = []
@@ -72,7 +75,8 @@ def _initialiser(cls: type, own: tuple[Field[Any], ...]) -> Callable[..., None]:
             names[f"_default_{name}"] = item.default
             parameter = f"{name}=_default_{name}"
         (keyword if item.kw_only else positional).append(parameter)
-        body.append(f"_set(self, {name!r}, {value})")
+        names[f"_set_{name}"] = getattr(cls, name).__set__
+        body.append(f"_set_{name}(self, {value})")
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
     parameters = ", ".join(["self", *positional, *(["*", *keyword] if keyword else [])])

@@ -12,6 +12,7 @@ Of a server and a name each different chain is kept once, with the first and the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -170,11 +171,15 @@ def _families(hello: ClientHello, version: int | None) -> frozenset[str]:
 
     Up to TLS 1.2 the cipher suite names the family too (RFC 8422 section 2, RFC 5246 section 7.4.2).
     """
-    schemes = hello.signature_algorithms
-    if is_tls13(version):
+    return _offered_families(hello.signature_algorithms, hello.cipher_suites, is_tls13(version))
+
+
+@lru_cache(maxsize=64)
+def _offered_families(schemes: tuple[int, ...], suites: tuple[int, ...], thirteen: bool) -> frozenset[str]:
+    if thirteen:
         return frozenset(_SCHEMES.get(s) or ("ec" if s & 0xFF == 3 else "") for s in schemes) - {""}
     by_scheme = {_SCHEMES.get(scheme) or _ALGORITHMS.get(scheme & 0xFF, "") for scheme in schemes}
-    names = [cipher_suite_name(suite) for suite in hello.cipher_suites]
+    names = [cipher_suite_name(suite) for suite in suites]
     by_suite = {"ec"} if any("_ECDSA_" in name for name in names) else set()
     if any("_RSA_WITH" in name for name in names):
         by_suite.add("rsa")

@@ -408,7 +408,7 @@ class Connection:
     @property
     def version(self) -> int | None:
         """The negotiated version, None before the ServerHello."""
-        return None if self.server_hello is None else self.server_hello.version
+        return self._details.version
 
     @property
     def is_tls(self) -> bool:
@@ -500,10 +500,9 @@ def build(
     parsed = _Hellos()
     for side, half in halves.items():
         parsed.take(half.seen, side)
-    version = None if parsed.server_hello is None else parsed.server_hello.version
     certificates = _Certificates()
     for side, half in halves.items():
-        certificates.take(half.seen, side, version)
+        certificates.take(half.seen, side, parsed.version)
     return Connection(
         id=flow,
         client=row.endpoint(client),
@@ -597,6 +596,7 @@ class _Hellos:
     server_hello: ServerHello | None = None
     server_hello_packet: int | None = None
     hello_retry: ServerHello | None = None
+    version: int | None = None
     malformed: list[Malformed] = field(default_factory=list)
 
     def take(self, part: SideRecords, side: Side) -> None:
@@ -629,6 +629,7 @@ class _Hellos:
             self.hello_retry = self.hello_retry or hello
         elif self.server_hello is None:
             self.server_hello = hello
+            self.version = hello.version
             self.server_hello_packet = message.packet
 
 
@@ -725,6 +726,7 @@ class _Details:
         self._hellos = hellos
         self._certificates = certificates
         self._prelude = prelude
+        self.version = hellos.version
 
     @cached_property
     def plain_texts(self) -> dict[Side, PlainText]:
@@ -750,11 +752,10 @@ class _Details:
     def others(self) -> _Others:
         """What the messages say that are neither hellos nor certificates, and all that is malformed."""
         answer = self._hellos.server_hello
-        version = None if answer is None else answer.version
         suite = None if answer is None else answer.cipher_suite
         found = _Others(malformed=[*self._hellos.malformed, *self._certificates.malformed])
         for side, half in self._halves.items():
-            found.take(half.seen, side, version, suite)
+            found.take(half.seen, side, self.version, suite)
         return found
 
     @cached_property
@@ -785,8 +786,7 @@ class _Details:
     @cached_property
     def events(self) -> tuple[Event, ...]:
         """All that happened, in order."""
-        answer = self._hellos.server_hello
-        thirteen = is_tls13(None if answer is None else answer.version)
+        thirteen = is_tls13(self.version)
         events = _signal_events(self._log, self._sides)
         for side, half in self._halves.items():
             events += _record_events(half.seen, side, thirteen=thirteen)

@@ -780,13 +780,13 @@ def _first(extensions: tuple[Extension, ...], kind: int) -> Extension | None:
 
 def _value(extensions: tuple[Extension, ...], kind: int, read: Callable[[Reader], Value]) -> Value | None:
     """Parse the first extension of a type; None when there is none, or when it is malformed."""
-    extension = _first(extensions, kind)
-    if extension is None:
-        return None
-    if len(extension.body) > _LONGEST_REMEMBERED_BODY:
-        return _well_formed(read, extension.body)
-    # The cache is typed by its function's parameters' types only; the value is of the type that `read` gives.
-    return cast("Value | None", _remembered(read, extension.body))
+    for found, body, _ in extensions:
+        if found == kind:
+            if len(body) > _LONGEST_REMEMBERED_BODY:
+                return _well_formed(read, body)
+            # The cache is typed by its function's parameters' types only; the value is of the type that `read` gives.
+            return cast("Value | None", _remembered(read, body))
+    return None
 
 
 def _well_formed(read: Callable[[Reader], Value], body: bytes) -> Value | None:
