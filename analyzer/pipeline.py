@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["analyze"]
 
 Source = str | Path | BinaryIO
+Tunnels = Mapping[frozenset[tuple[bytes, int]], tuple[str, ...]]
 
 _BLOCK: Final = 1024
 """Rows of the flow table turned into plain data at a time."""
@@ -123,16 +124,19 @@ def analyze(
     reader: CaptureReader | WiresharkReading
     undecoded: tuple[InputProblem, ...] = ()
     read_by: Dissector | None = None
+    tunnels: Tunnels = {}
     if by_wireshark:
         reader, flows = _read_by_wireshark(sources, as_paths(keylog), progress)
         read_by = reader.dissector
     else:
         reader, decoder, flows = _read_here(sources, keys, progress)
-        undecoded = _undecoded(decoder)
+        undecoded, tunnels = _undecoded(decoder), decoder.tunnels
     in_full = all or logs is not None
     end_ns = reader.last_time_ns or 0
     watch = None if comparison is None else comparison.take
     connections = compared(tuple(_connections(flows, settings, keys, end_ns, in_full=in_full, watch=watch)))
+    if tunnels:
+        connections = tuple(_within(connection, tunnels) for connection in connections)
     told = None
     if logs is not None:
         connections, told = _with_logs(connections, logs, end_ns)
@@ -156,6 +160,15 @@ def analyze(
 
         return redacted(report)
     return report
+
+
+def _within(connection: Connection, tunnels: Tunnels) -> Connection:
+    """The connection with the tunnels that it ran in."""
+    from ipaddress import ip_address
+
+    ends = (end.rpartition(":") for end in (connection.client, connection.server))
+    key = frozenset((ip_address(address.strip("[]")).packed, int(port)) for address, _, port in ends)
+    return replace(connection, tunnels=tunnels[key]) if key in tunnels else connection
 
 
 def _with_logs(
@@ -569,6 +582,16 @@ def _undecoded(decoder: SegmentDecoder) -> tuple[InputProblem, ...]:
         )
         for link, count in decoder.link_types_unknown.items()
     ]
+    if decoder.sealed:
+        packets = ", ".join(f"{count:,} are {name}" for name, count in decoder.sealed.items())
+        text = f"of the packets {packets}: what runs inside is not seen; record where it leaves the tunnel"
+        problems.append(InputProblem(code="sealed-tunnel", text=text, severity="note"))
+    if decoder.uncommon.encrypted_frames:
+        text = (
+            f"{decoder.uncommon.encrypted_frames:,} IEEE 802.11 frames are encrypted: record on the station itself, or "
+            "behind the access point"
+        )
+        problems.append(InputProblem(code="encrypted-frames", text=text, severity="note"))
     if decoder.uncommon.failures:
         problems.append(
             InputProblem(

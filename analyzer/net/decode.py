@@ -17,7 +17,8 @@ from analyzer.capture.batch import PADDING, PacketBatch, gather
 from analyzer.dataclass import dataclass
 from analyzer.net.link import DECODERS, ETHERTYPE_IPV4, ETHERTYPE_IPV6, be16, members, skip_vlan_tags
 from analyzer.net.segments import IPV4_HIGH, Segments
-from analyzer.net.uncommon import TUNNEL_UDP_PORTS, InnerSegment, UncommonPackets
+from analyzer.net.tunnels import SEALED_PROTOCOLS, TUNNEL_UDP_PORTS, sealed_udp
+from analyzer.net.uncommon import InnerSegment, UncommonPackets
 
 __all__ = ["SegmentDecoder", "inner_segments"]
 
@@ -32,6 +33,8 @@ _ICMP_ERRORS: Final = (3, 4, 5, 11, 12)
 _ICMPV6_ERRORS: Final = (1, 2, 3, 4)
 _ENCLOSING_ETHERTYPES: Final = (0x8864, 0x8847, 0x8848, 0x8909, 0x88E7, 0x893F, 0x2452)
 """PPPoE session, MPLS, Cisco metadata, provider backbone bridges, 802.1BR, 802.11 of wireless cards."""
+_MOST_TUNNELLED: Final = 100_000
+"""Connections of which it is remembered in which tunnels they ran."""
 _LLC_MAX: Final = 1500
 """An EtherType field up to here is the length of an IEEE 802.3 frame."""
 _IS_TUNNEL: Final = members(_TUNNELS, 256)
@@ -94,6 +97,10 @@ class SegmentDecoder:
         self.uncommon = UncommonPackets()
         self.link_types_unknown: dict[int, int] = {}
         """Link type -> packets of it that nothing here reads."""
+        self.sealed: dict[str, int] = {}
+        """Tunnel whose inside cannot be read -> packets of it."""
+        self.tunnels: dict[frozenset[tuple[bytes, int]], tuple[str, ...]] = {}
+        """Both ends (address of 4 or 16 bytes, port) of a connection -> the tunnels it ran in, the outermost first."""
 
     def decode(self, batch: PacketBatch) -> Segments:
         """All TCP segments of a batch, in frame order."""
@@ -129,7 +136,7 @@ class SegmentDecoder:
         for decode, mask in ((_ipv4, is_v4), (_ipv6, is_v6)):
             if mask.any():
                 chosen = _where(mask)
-                part, others = decode(batch, heads.pick(chosen), network[chosen])
+                part, others = decode(batch, heads.pick(chosen), network[chosen], self.sealed)
                 parts.append(part)
                 single += others.tolist()
 
@@ -142,6 +149,9 @@ class SegmentDecoder:
             if not self.uncommon.knows(link):
                 self.link_types_unknown[link] = self.link_types_unknown.get(link, 0) + 1
             found += [(row, segment) for segment in inner]
+            for segment in inner:
+                if segment.tunnels and len(self.tunnels) < _MOST_TUNNELLED:
+                    self.tunnels.setdefault(_ends(segment), segment.tunnels)
         if not found:
             return []
         at = np.array([row for row, _ in found], dtype=np.int64)
@@ -189,8 +199,11 @@ def _where(mask: NDArray[np.bool_]) -> Chosen:
     return slice(None) if mask.all() else mask
 
 
-def _ipv4(batch: PacketBatch, heads: _Heads, at: Column) -> tuple[Segments, Column]:
-    """The TCP segments of IPv4 packets with headers at `at`, and the rows that need a dissector."""
+def _ipv4(batch: PacketBatch, heads: _Heads, at: Column, sealed: dict[str, int]) -> tuple[Segments, Column]:
+    """The TCP segments of IPv4 packets with headers at `at`, and the rows that need a dissector.
+
+    What cannot be read is counted in `sealed`, by the name of its tunnel.
+    """
     data, end = heads.data, heads.end
     header = gather(data, at, _IPV4)
     protocol = header["protocol"]
@@ -203,6 +216,8 @@ def _ipv4(batch: PacketBatch, heads: _Heads, at: Column) -> tuple[Segments, Colu
     special |= sound & ~fragment & _tunnel_udp(data, protocol == _UDP, at + size, end)
     special |= sound & ~fragment & _icmp_error(data, protocol == _ICMP, at + size, end, _ICMP_ERRORS)
     chosen = _where(plain)
+    if not plain.all():
+        _count_sealed(data, np.where(sound & ~fragment, protocol, _TCP), at + size, end, sealed)
     tcp = (at + size)[chosen]
     length = header["length"][chosen].astype(np.int64)
     # A length of 0 is written by cards that segment themselves (TCP segmentation offload).
@@ -227,7 +242,7 @@ def _ipv4(batch: PacketBatch, heads: _Heads, at: Column) -> tuple[Segments, Colu
     )
 
 
-def _ipv6(batch: PacketBatch, heads: _Heads, at: Column) -> tuple[Segments, Column]:
+def _ipv6(batch: PacketBatch, heads: _Heads, at: Column, sealed: dict[str, int]) -> tuple[Segments, Column]:
     data, end = heads.data, heads.end
     header = gather(data, at, _IPV6)
     following = header["next"]
@@ -237,6 +252,8 @@ def _ipv6(batch: PacketBatch, heads: _Heads, at: Column) -> tuple[Segments, Colu
     special |= sound & _tunnel_udp(data, following == _UDP, at + 40, end)
     special |= sound & _icmp_error(data, following == _ICMPV6, at + 40, end, _ICMPV6_ERRORS)
     chosen = _where(plain)
+    if not plain.all():
+        _count_sealed(data, np.where(sound, following, _TCP), at + 40, end, sealed)
     length = header["length"][chosen].astype(np.int64)
     start = at[chosen]
     ip_end = np.where(length == 0, heads.wire_end[chosen], start + 40 + length)
@@ -255,6 +272,22 @@ def _ipv6(batch: PacketBatch, heads: _Heads, at: Column) -> tuple[Segments, Colu
         ),
         heads.rows[special],
     )
+
+
+def _count_sealed(data: NDArray[np.uint8], protocol: Column, at: Column, end: Column, sealed: dict[str, int]) -> None:
+    """Count the packets of tunnels whose inside cannot be read, by what follows the IP header at `at`."""
+    found = {name: int(np.count_nonzero(protocol == number)) for number, name in SEALED_PROTOCOLS.items()}
+    udp = protocol == _UDP
+    if udp.any():
+        found |= sealed_udp(data, at[udp], end[udp])
+    for name, count in found.items():
+        if count:
+            sealed[name] = sealed.get(name, 0) + count
+
+
+def _ends(segment: InnerSegment) -> frozenset[tuple[bytes, int]]:
+    ports = int.from_bytes(segment.tcp[0:2], "big"), int.from_bytes(segment.tcp[2:4], "big")
+    return frozenset(zip((segment.source, segment.target), ports, strict=True))
 
 
 def _tunnel_udp(data: NDArray[np.uint8], udp: NDArray[np.bool_], at: Column, end: Column) -> NDArray[np.bool_]:

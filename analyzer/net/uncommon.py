@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import struct
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Any, Final
 
 from analyzer.dataclass import dataclass
+from analyzer.net.tunnels import name_of, nested
 
-__all__ = ["TUNNEL_UDP_PORTS", "InnerSegment", "UncommonPackets"]
-
-TUNNEL_UDP_PORTS: Final = (4789, 6081, 2152, 8472)
-"""VXLAN, Geneve, GTP-U, and the port on which Linux's VXLAN was before it had a number."""
+__all__ = ["InnerSegment", "UncommonPackets"]
 
 _LINK_NFLOG: Final = 239
 _NFLOG_PAYLOAD: Final = 9
@@ -32,6 +31,8 @@ _TCP: Final = 6
 _LEAST_QUOTED: Final = 8
 _TCP_HEADER: Final = 20
 _MAX_DATAGRAM: Final = 65_535 + 40
+_DATA_FRAME: Final = 2
+_PROTECTED: Final = 0x40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class InnerSegment:
     """A TCP header and what follows it. Addresses are 4 or 16 bytes, network byte order.
 
     `wire_length` counts the bytes from the TCP header on as the IP header claims them; `tcp` may be shorter.
-    `quoted` is that of `Segments.quoted`.
+    `quoted` is that of `Segments.quoted`; `tunnels` names what it was wrapped in, the outermost first.
     """
 
     source: bytes
@@ -49,6 +50,7 @@ class InnerSegment:
     tcp: bytes
     wire_length: int
     quoted: int = 0
+    tunnels: tuple[str, ...] = ()
 
 
 class UncommonPackets:
@@ -57,6 +59,8 @@ class UncommonPackets:
     def __init__(self) -> None:
         self.failures = 0
         """Packets that scapy could not dissect."""
+        self.encrypted_frames = 0
+        """IEEE 802.11 data frames that are encrypted."""
         self._fragments: OrderedDict[tuple[bytes, bytes, int, int], _Datagram] = OrderedDict()
         self._fragment_bytes = 0
         self._link_classes: dict[int, Any] | None = None
@@ -110,25 +114,40 @@ class UncommonPackets:
 
         network: Any = None
         quoted = 0
+        tunnels: list[str] = []
+        wrapped = False
         while layer is not None and layer.name != "NoPayload":
             kind = type(layer)
+            if (name := name_of(layer)) is not None:
+                tunnels.append(name)
+                wrapped = True
+                self.encrypted_frames += _is_encrypted(layer)
             if kind in (IP, IPv6, IPerror, IPerror6):
-                network = layer
+                if network is not None and not quoted and not wrapped:
+                    tunnels.append(nested(network.version, layer.version))
+                network, wrapped = layer, False
                 if kind is IP and (layer.frag or layer.flags.MF):
-                    return self._fragment_v4(layer)
+                    return self._within(self._fragment_v4(layer), tunnels)
             elif kind is IPv6ExtHdrFragment and network is not None:
-                return self._fragment_v6(network, layer)
+                return self._within(self._fragment_v6(network, layer), tunnels)
             elif kind is ICMP:
                 quoted = 4 << 16 | layer.type << 8 | layer.code
             elif isinstance(layer, _ICMPv6Error):
                 quoted = 6 << 16 | layer.type << 8 | layer.code
             elif kind in (TCP, TCPerror) and network is not None:
                 header = bytes(layer.original or layer)
-                return _segment(network, _completed(header) if quoted else header, quoted)
+                return self._within(_segment(network, _completed(header) if quoted else header, quoted), tunnels)
             elif kind is Raw and quoted and _TCP in (getattr(network, "proto", None), getattr(network, "nh", None)):
                 return _segment(network, _completed(bytes(layer)), quoted)
             layer = layer.payload
         return []
+
+    @staticmethod
+    def _within(segments: list[InnerSegment], tunnels: list[str]) -> list[InnerSegment]:
+        """The same segments, with the tunnels around them."""
+        if not tunnels:
+            return segments
+        return [replace(segment, tunnels=(*tunnels, *segment.tunnels)) for segment in segments]
 
     def _fragment_v4(self, ip: Any) -> list[InnerSegment]:
         from scapy.layers.inet import IP
@@ -237,6 +256,11 @@ def _segment(network: Any, tcp: bytes, quoted: int) -> list[InnerSegment]:
             quoted=quoted,
         )
     ]
+
+
+def _is_encrypted(layer: Any) -> bool:
+    """Whether a layer is an IEEE 802.11 data frame with the Protected Frame bit (IEEE 802.11-2020, 9.2.4.1.9)."""
+    return type(layer).__name__ == "Dot11" and layer.type == _DATA_FRAME and bool(layer.FCfield & _PROTECTED)
 
 
 def _packed(address: str) -> bytes:

@@ -149,6 +149,8 @@ def _facts(connection: Connection, gateway: Gateway | None) -> Facts:
         rows.append(("Repair", (fix.text.rstrip(".:"), f" ({standing}steps below)")))
     started = f", {clock(connection.started_at, date=True)}"
     rows.append(("Connection", (Code(connection.client), " -> ", Code(connection.server), started)))
+    if connection.tunnels:
+        rows.append(("Tunnel", (", then ".join(connection.tunnels),)))
     before = _before_tls(connection)
     if before:
         rows.append(("Before TLS", before))

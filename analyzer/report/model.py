@@ -433,6 +433,8 @@ class Connection:
     """Our own fault, when the analysis of this connection broke; the rest of the report stands."""
     negotiation: Negotiation | None = None
     """Both sides' lists, for handshakes that failed because they could not agree."""
+    tunnels: tuple[str, ...] = ()
+    """What its packets were wrapped in (`VXLAN 9`), the outermost first."""
     leg: str | None = None
     """With a gateway: `back`, to its backend, or `front`, from its own clients."""
     expected_log: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scapy.contrib.erspan import ERSPAN_II
 from scapy.contrib.geneve import GENEVE
 from scapy.contrib.gtp import GTP_U_Header
 from scapy.contrib.mpls import MPLS
@@ -181,6 +182,12 @@ for _version, _ip, _type in ((4, ip4, 0x0800), (6, ip6, 0x86DD)):
     )
     wire(f"in IPv4 v{_version}", 1, _version, eth() / outer4() / _ip() / tcp())
     wire(f"in IPv6 v{_version}", 1, _version, eth() / outer6() / _ip() / tcp())
+    wire(
+        f"ERSPAN v{_version}",
+        1,
+        _version,
+        eth() / outer4() / GRE(seqnum_present=1) / ERSPAN_II(session_id=3) / eth() / _ip() / tcp(),
+    )
     wire(f"MPLS v{_version}", 1, _version, eth() / MPLS(label=5, s=0) / MPLS(label=6, s=1) / _ip() / tcp())
     wire(f"PPPoE v{_version}", 1, _version, pppoe() / _ip() / tcp())
     wire(f"PPPoE in VLAN v{_version}", 1, _version, eth() / Dot1Q(vlan=5) / PPPoE(sessionid=1) / PPP() / _ip() / tcp())
@@ -608,3 +615,64 @@ def test_batches_of_any_size_give_the_same_segments() -> None:
 def test_a_syn_with_ecn_bits_keeps_its_flags() -> None:
     packet = bytes(eth() / ip4() / TCP(sport=40000, dport=443, flags="SEC"))
     assert decode([packet])[0].flags & SYN
+
+
+TUNNELS = {
+    "GRE v4": ("GRE",),
+    "GRE with key v4": ("GRE key 7",),
+    "VXLAN v4": ("VXLAN 9",),
+    "VXLAN with VLAN v6": ("VXLAN 9",),
+    "Geneve v6": ("Geneve 9",),
+    "ERSPAN v4": ("GRE", "ERSPAN session 3"),
+    "GTP-U v4": ("GTP-U 0x1",),
+    "MPLS v4": ("MPLS 5", "MPLS 6"),
+    "PPPoE v6": ("PPPoE session 1",),
+    "in IPv4 v4": ("IP in IP",),
+    "in IPv4 v6": ("6in4",),
+    "in IPv6 v4": ("4in6",),
+    "802.11 v4": ("IEEE 802.11",),
+    "tunnel in a tunnel": ("GRE", "VXLAN 0"),
+    "Ethernet v4": (),
+    "hop-by-hop options": (),
+}
+
+
+@pytest.mark.parametrize("name", TUNNELS)
+def test_the_tunnel_that_a_connection_ran_in_is_named(name: str) -> None:
+    link, version, packet = WIRES[name]
+    decoder = SegmentDecoder()
+    for batch in CaptureReader([io.BytesIO(pcap([packet], link=link))]).batches():
+        decoder.decode(batch)
+    ends = frozenset(
+        (socket.inet_pton(socket.AF_INET if version == 4 else socket.AF_INET6, address), port)
+        for address, port in zip(V4 if version == 4 else V6, (40000, 443), strict=True)
+    )
+    assert decoder.tunnels.get(ends, ()) == TUNNELS[name]
+
+
+SEALED: dict[str, Any] = {
+    "IPsec (ESP)": eth() / outer4(proto=50) / bytes(40),
+    "IPsec (AH)": eth() / outer6(nh=51) / bytes(40),
+    "IPsec (ESP in UDP)": eth() / outer4() / UDP(sport=4500, dport=4500) / (b"\x12\x34\x56\x78" + bytes(40)),
+    "WireGuard": eth() / outer6() / UDP(sport=40001, dport=40002) / (b"\x01" + bytes(147)),
+}
+
+
+@pytest.mark.parametrize("name", SEALED)
+def test_a_tunnel_of_which_only_the_outside_shows_is_counted_by_its_name(name: str) -> None:
+    decoder = SegmentDecoder()
+    for batch in CaptureReader([io.BytesIO(pcap([bytes(SEALED[name])] * 3))]).batches():
+        assert len(decoder.decode(batch)) == 0
+    assert decoder.sealed == {name: 3}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"\x01" + bytes(146), b"\x00" * 148, b"\x04" + bytes(60), b"\x00\x00\x00\x00" + bytes(40), b"\xff", b""],
+)
+def test_other_datagrams_are_no_tunnel(payload: bytes) -> None:
+    decoder = SegmentDecoder()
+    packet = bytes(eth() / outer4() / UDP(sport=4500 if payload[:1] == b"\0" else 40001, dport=53) / payload)
+    for batch in CaptureReader([io.BytesIO(pcap([packet]))]).batches():
+        decoder.decode(batch)
+    assert decoder.sealed == {}
