@@ -153,7 +153,9 @@ def analyze(
         from analyzer.report.product import gateway_of, told_for
 
         followed = settings.profiles[0] if settings.profile_named else settings.product.profile
-        about = gateway_of(settings.product, followed, settings.verify_depth)
+        about = gateway_of(
+            settings.product, followed, settings.verify_depth, presumed=verify_depth is None and config is None
+        )
         report = told_for(report, settings.product, about)
     if redact:
         from analyzer.report.redact import redact as redacted

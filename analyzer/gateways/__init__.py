@@ -84,7 +84,8 @@ class Product:
 
     `repairs`: kind of repair -> lines of commands, or of comments (`# ...`) where there is no command. A line with
     `{file}`, `{alias}` or `{place}` is repeated for each certificate. Further placeholders: `{bundle}` (all
-    certificates in one file), `{fullchain}`, `{host}`, `{port}`, `{depth}`. `notes` are told in every report.
+    certificates in one file), `{fullchain}`, `{host}`, `{server}`, `{port}`, `{depth}` (the limit on intermediates) and
+    `{depth_with_root}` (the same for products that count the root). `notes` are told in every report.
     """
 
     name: str

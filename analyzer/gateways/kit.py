@@ -358,6 +358,7 @@ def _readme(
     words = wording_of(product.words, front=False) if product is not None else str
     of = f" for {product.title}" if product is not None else ""
     text = [f"Repair kit{of}, made by hsanalyze", "", *_FIRST]
+    text += [f"Mind: {product.nearest}."] if product is not None and product.nearest else []
     for case, part in zip(cases, parts, strict=True):
         if not part.applied:
             continue
@@ -402,11 +403,13 @@ def _bare_steps(case: Repairable, product: Product | None) -> tuple[str, ...]:
 def _facts(case: Repairable, after: Remedy) -> dict[str, str]:
     """What a step may name. A name from the wire goes into a command only when it is a name and nothing else."""
     host = after.host or ""
+    depth = after.verify_depth if after.verify_depth is not None else len(after.chain)
     return {
         "host": host if _HOST.fullmatch(host) and not host.startswith("-") else "HOST",
         "server": case.server,
         "port": case.server.rpartition(":")[2],
-        "depth": str(after.verify_depth if after.verify_depth is not None else len(after.chain)),
+        "depth": str(depth),
+        "depth_with_root": str(depth + 1),
     }
 
 

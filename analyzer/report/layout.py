@@ -344,6 +344,7 @@ def _gateway_rows(gateway: Gateway | None) -> list[tuple[str, Text]]:
     if gateway is None:
         return []
     depth = "" if gateway.verify_depth is None else f"; at most {count(gateway.verify_depth, 'intermediate')}"
+    depth += f", the default of {gateway.presumed_depth}" if gateway.presumed_depth else ""
     followed = f" ({gateway.profile})" if gateway.profile else ""
     return [
         ("Gateway", (f"{gateway.title}: {gateway.words.leg}",)),

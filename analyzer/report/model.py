@@ -500,6 +500,8 @@ class Gateway:
     sources: tuple[str, ...]
     verifies: bool = True
     """False for a product that takes any certificate."""
+    presumed_depth: str = ""
+    """The setting behind `verify_depth` where that is the product's default, and nobody said so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
+from analyzer.diagnosis.cause import CERTAIN, LIKELY
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
 from analyzer.gateways import Product
 from analyzer.gateways.wording import Wording, wording_of
@@ -22,8 +23,8 @@ _OPENSSL_ERROR: Final = re.compile(r"error (\d+) at \d+ depth lookup: (.*)", re.
 _ADDRESS: Final = re.compile(r"[\d.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
 
-def gateway_of(product: Product, profile: str | None, verify_depth: int | None) -> Gateway:
-    """The product as reports show it, with the validator and the depth that were applied."""
+def gateway_of(product: Product, profile: str | None, verify_depth: int | None, *, presumed: bool) -> Gateway:
+    """The product as reports show it, with the validator and the depth that were applied (`presumed`: by default)."""
     validator = "several validators were asked"
     if profile is not None:
         followed = profile_of(profile)
@@ -43,13 +44,14 @@ def gateway_of(product: Product, profile: str | None, verify_depth: int | None) 
         notes=product.notes,
         sources=product.sources,
         verifies=product.profile is not None,
+        presumed_depth=product.depth_setting if presumed and verify_depth is not None else "",
     )
 
 
 def told_for(report: Report, product: Product, gateway: Gateway) -> Report:
     """The report in the product's words, each failed connection with what the product logs for its cause."""
     front = front_legs(report.connections)
-    tellers = {leg: _Teller(wording_of(gateway.words, front=leg == "front")) for leg in ("front", "back")}
+    tellers = {leg: _Teller(wording_of(gateway.words, front=leg == "front"), gateway) for leg in ("front", "back")}
     connections = tuple(
         _told(item, product, "front" if item.id in front else "back", tellers) for item in report.connections
     )
@@ -62,15 +64,21 @@ def told_for(report: Report, product: Product, gateway: Gateway) -> Report:
 class _Teller:
     """Puts the parts of a connection into a wording; what many connections share stays one object."""
 
-    def __init__(self, wording: Wording) -> None:
+    def __init__(self, wording: Wording, gateway: Gateway) -> None:
         self.wording = wording
+        self._presumed = gateway.presumed_depth
         self._known: dict[int, tuple[object, Any]] = {}
 
     def diagnosis(self, cause: Diagnosis) -> Diagnosis:
         words = self.wording
-        return replace(
+        told = replace(
             cause, title=words(cause.title), explanation=words(cause.explanation), headline=words(cause.headline)
         )
+        if cause.code != "chain-too-long" or not self._presumed:
+            return told
+        doubt = f"The limit is the default of {self._presumed}: where it is set to more, say so with --verify-depth."
+        confidence = LIKELY if cause.confidence == CERTAIN else cause.confidence
+        return replace(told, confidence=confidence, explanation=f"{told.explanation} {doubt}")
 
     def fixes(self, fixes: tuple[Fix, ...]) -> tuple[Fix, ...]:
         return self._shared(

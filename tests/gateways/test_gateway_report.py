@@ -174,3 +174,17 @@ def test_redaction_keeps_the_products_words(captures: Path) -> None:
     assert report.gateway.words.client == "the Message Processor"
     assert "backend.example" not in " ".join(report.connections[0].expected_log)
     assert "The Message Processor" in report.findings[0].text
+
+
+@pytest.mark.parametrize(("given", "doubted"), [(None, True), (1, False)])
+def test_a_limit_that_nobody_named_is_called_the_products_default(
+    captures: Path, given: int | None, doubted: bool
+) -> None:
+    folder = captures / "gateways/nginx-chain-too-long"
+    report = analyzer.analyze(
+        folder / "capture.pcap", truststore=folder / "trusted.pem", gateway="nginx", verify_depth=given
+    )
+    cause = report.connections[0].cause
+    assert cause is not None
+    assert cause.code == "chain-too-long"
+    assert ("the default of proxy_ssl_verify_depth" in cause.explanation) == doubted

@@ -209,6 +209,23 @@ def test_a_path_too_long_for_the_default_is_repaired_by_the_directive(captures: 
     assert "proxy_ssl_verify_depth 2;" in applied(report).commands
 
 
+def test_apaches_limit_counts_the_root() -> None:
+    authority = root("Acme Root")
+    issuing = authority.issue_ca("Acme Issuing CA")
+    chain = (issuing.issue("gw.example").der, issuing.der)
+    verdict = check(chain, (authority.der,), host="gw.example", at=NOW, verify_depth=0)
+    question = Repairable(
+        chain=chain,
+        anchors=(authority.der,),
+        host="gw.example",
+        verify_depth=0,
+        at=NOW,
+        remedies=remedies(chain, (authority.der,), verdict, host="gw.example", at=NOW, verify_depth=0),
+    )
+    kit = build([question], product_of("apache"))
+    assert "SSLProxyVerifyDepth 2" in kit.parts[0].commands
+
+
 def test_a_namesake_of_the_root_is_replaced_or_the_right_one_added(captures: Path, tmp_path: Path) -> None:
     analysed(
         captures,

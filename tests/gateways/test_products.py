@@ -23,7 +23,7 @@ _ASKED_FOR = """
 """
 VARIANTS = {"leaf-only", "root-sent", "address"}
 IN_ERRORS = {"host", "server", "port", "error", "number", "reason"}
-IN_REPAIRS = {"file", "alias", "place", "bundle", "fullchain", "host", "server", "port", "depth"}
+IN_REPAIRS = {"file", "alias", "place", "bundle", "fullchain", "host", "server", "port", "depth", "depth_with_root"}
 
 every_product = pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.name)
 
