@@ -90,6 +90,7 @@ def _jks(product: Product) -> Product:
     return replace(product, store="truststore.jks", kind="JKS")
 
 
+_APACHE_DEPTH = "SSLProxyVerifyDepth 2"
 _HAPROXY_NAME = f"sni str({pki.HOST}) verifyhost {pki.HOST}"
 _JUL_WITH_MILLISECONDS = '"-Djava.util.logging.SimpleFormatter.format=%1$tF %1$tT,%1$tL %4$s [%3$s] %5$s%6$s%n"'
 _PKIX = r"^javax\.net\.ssl\.SSLHandshakeException: .*PKIX path building failed"
@@ -211,6 +212,7 @@ CASES: tuple[Case, ...] = (
         cause="missing-root",
         logged=r"AH02276: Certificate Verification: Error \(20\)",
         store="without-root",
+        options=(_APACHE_DEPTH,),
     ),
     Case(
         name="apache-hostname",
@@ -219,6 +221,14 @@ CASES: tuple[Case, ...] = (
         cause="hostname-mismatch",
         logged=r"AH02411",
         host=pki.OTHER_HOST,
+        options=(_APACHE_DEPTH,),
+    ),
+    Case(
+        name="apache-chain-too-long",
+        shows="one intermediate where SSLProxyVerifyDepth, by default, allows one certificate above the leaf",
+        product="apache",
+        cause="chain-too-long",
+        logged=r"AH02040: Certificate Verification: Certificate Chain too long",
     ),
     Case(
         name="java-missing-root",

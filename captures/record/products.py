@@ -261,7 +261,6 @@ Listen 127.0.0.1:8080
 <VirtualHost *:8080>
     SSLProxyEngine on
     SSLProxyVerify require
-    SSLProxyVerifyDepth 5
     SSLProxyCheckPeerName on
     SSLProxyCACertificateFile {store}
     {options}
