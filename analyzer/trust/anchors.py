@@ -20,6 +20,7 @@ from analyzer.trust.store import NamedEntry, TrustStore
 __all__ = ["Anchors", "NameOnly"]
 
 _MOST_CHAINS: Final = 1024
+_NO_ROOT: Final = "it is no root, so nothing is trusted for its sake"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +100,10 @@ class Anchors:
     def _with(self, known: _Set, certificates: Iterable[bytes]) -> _Set:
         anchors, intermediates = list(known.anchors), list(known.intermediates)
         for entry, certificate, how in matches(self.store.named, certificates):
-            self.matched.setdefault(entry, (certificate.sha256, how))
-            (intermediates if entry.kind == "intermediate" else anchors).append(certificate.der)
+            no_root = entry.kind == "root" and not certificate.self_issued
+            told = f"{how}; {_NO_ROOT}" if no_root else how
+            self.matched.setdefault(entry, (certificate.sha256, told))
+            (intermediates if no_root or entry.kind == "intermediate" else anchors).append(certificate.der)
         if len(anchors) == len(known.anchors) and len(intermediates) == len(known.intermediates):
             return known
         return _Set(anchors=tuple(dict.fromkeys(anchors)), intermediates=tuple(dict.fromkeys(intermediates)))

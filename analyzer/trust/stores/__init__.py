@@ -45,7 +45,8 @@ MOST_PROBLEMS: Final = 1_000
 _PRODUCTS: Final = re.compile(rb"^(?:apiVersion|_format_version|static_resources):", re.MULTILINE)
 _HEAD: Final = 1 << 16
 
-Kind = Literal["trusted-certificate", "private-key-entry", "certificate", "intermediate"]
+Kind = Literal["trusted-certificate", "private-key-entry", "certificate", "root", "intermediate"]
+"""What an entry is there for. `intermediate`: to build paths, and not trusted; `root`: trusted if it is a root."""
 Severity = Literal["error", "warning", "note"]
 Purpose = Literal["server", "client"]
 

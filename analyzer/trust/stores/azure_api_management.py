@@ -2,7 +2,8 @@
 
 Each is `{storeName, encodedCertificate, certificatePassword, certificate: {subject, thumbprint, expiry}}`; when read
 back, `encodedCertificate` is usually null, and the thumbprint (SHA-1 of the DER encoding) tells which certificate it
-is. What is in the store `Root` is trusted; what is in `CertificateAuthority` is used to build paths only.
+is. What is in the store `Root` is trusted, if it is a root: of a PFX with a whole chain the leaf counts, which no
+path ends at. What is in `CertificateAuthority` is used to build paths only.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from analyzer.trust.stores._words import hex_digits, moment, text
 
 __all__ = ["FORMAT"]
 
-_KINDS: Final[dict[str, Kind]] = {"root": "certificate", "certificateauthority": "intermediate"}
+_KINDS: Final[dict[str, Kind]] = {"root": "root", "certificateauthority": "intermediate"}
 _HERE: Final = (
     "Azure tells only thumbprints of the CA certificates here, never the certificates; give the files that were "
     "uploaded (.cer) with --candidate or --truststore, and they are recognised by their thumbprints"
