@@ -36,6 +36,8 @@ WAYS: Final = ("named", "auto", "keyed", "unaided")
 
 ASKED: Final = 98.0
 """Per cent of the cases in which the cause, and who left, have to be right."""
+ASKED_UNAIDED: Final = 95.0
+"""Per cent of the cases in which who left has to be right when nothing but the records' lengths is at hand."""
 
 _RIGHT, _UNRESOLVED, _WRONG = "right", "unresolved", "wrong"
 _HONEST = frozenset(
@@ -164,14 +166,17 @@ def misses(scores: Iterable[Score]) -> str:
 
 
 def reached(scores: Iterable[Score]) -> bool:
-    """Whether what is asked for is reached, in the ways that have the evidence at hand."""
+    """Whether what is asked for is reached; `unaided` need only tell who left."""
     every = list(scores)
     return not any(one.rash or one.called_failed for one in every) and all(
-        sum(one.cause == _RIGHT for one in members) * 100 >= ASKED * len(members)
-        and sum(one.aborted_by == _RIGHT for one in members) * 100 >= ASKED * len(members)
+        _share(members, "aborted_by") >= (ASKED_UNAIDED if way == "unaided" else ASKED)
+        and (way == "unaided" or _share(members, "cause") >= ASKED)
         for way, members in _by(every, "way").items()
-        if way != "unaided"
     )
+
+
+def _share(members: list[Score], field: str) -> float:
+    return sum(getattr(one, field) == _RIGHT for one in members) / len(members) * 100
 
 
 def score_all(entries: Iterable[dict[str, Any]], folder: Path, *, jobs: int) -> list[Score]:
