@@ -176,7 +176,7 @@ def reached(scores: Iterable[Score]) -> bool:
 
 
 def _share(members: list[Score], field: str) -> float:
-    return sum(getattr(one, field) == _RIGHT for one in members) / len(members) * 100
+    return [getattr(one, field) for one in members].count(_RIGHT) / len(members) * 100
 
 
 def score_all(entries: Iterable[dict[str, Any]], folder: Path, *, jobs: int) -> list[Score]:
