@@ -245,9 +245,14 @@ _Option = tuple[Fix, _State]
 def _plans(state: _State, verdict: TrustVerdict, at_hand: _AtHand, bench: _Bench) -> list[Remedy]:
     """Single changes that suffice; when there are none, one sequence of changes that does."""
     single = []
+    brought_in: set[str | None] = set()
     for fix, changed in _options(state, verdict.problems[0], at_hand, bench):
+        if fix.action == "add-to-store" and fix.certificate in brought_in:
+            continue  # the same certificate is at hand from two sides
         outcome = bench.run(changed)
         if outcome is not None and outcome.accepted:
+            if fix.action == "add-to-store":
+                brought_in.add(fix.certificate)
             single.append(_remedy(replace(fix, proven=True), changed))
             if fix.action == "configure":
                 break

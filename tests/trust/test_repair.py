@@ -184,6 +184,11 @@ def test_the_missing_root_that_the_server_sent_is_offered() -> None:
     assert (fix.action, fix.certificate, fix.proven, fix.caution) == ("add-to-store", ROOT.sha256, True, "")
 
 
+def test_a_root_that_was_sent_and_is_a_candidate_is_offered_once() -> None:
+    fixes = mend(Ticket(chain=(LEAF, ISSUING, ROOT), store=(ZETA,), candidates=(ROOT,)))
+    assert [fix.certificate for fix in fixes].count(ROOT.sha256) == 1
+
+
 def test_a_public_root_is_found_among_the_well_known_ones() -> None:
     fix = mend(Ticket(chain=(LEAF, ISSUING), store=(ZETA,)), public_roots=[ZETA.der, ROOT.der])[0]
     assert (fix.action, fix.certificate) == ("add-to-store", ROOT.sha256)
