@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import zlib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -140,6 +141,8 @@ def keys_of(paths: Paths, password: str | None = None) -> KeyRing | None:
 
             keys += server_keys(data[:MOST_BYTES], str(path), password)
         else:
+            if data[:2] in (BOM_UTF16_LE, BOM_UTF16_BE):  # as PowerShell redirects
+                data = data[:].decode("utf-16", "replace").encode("ascii", "replace")
             log.add(data, str(path))
     return KeyRing(log, tuple(keys))
 

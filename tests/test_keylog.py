@@ -193,6 +193,14 @@ def test_lines_that_are_none_and_logs_without_a_secret_are_told(tmp_path: Path) 
     assert report.connections[0].chain_source == "decrypted"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_log_that_an_editor_or_a_shell_wrote_anew_is_read(encoding: str, tmp_path: Path) -> None:
+    written = tmp_path / "written.keys"
+    written.write_bytes(KEYS.read_text().replace("\n", "\r\n").encode(encoding))
+    report = analyze(REFUSED, keylog=written)
+    assert (codes(report), report.connections[0].chain_source) == ([], "decrypted")
+
+
 def test_redaction_calls_a_key_log_one(tmp_path: Path) -> None:
     damaged, empty = tmp_path / "acme-payments.keys", tmp_path / "acme-ledger"
     damaged.write_bytes(b"rubbish\n" + KEYS.read_bytes())

@@ -83,7 +83,7 @@ class KeyLog:
         behind = 0
         for match in _LINE.finditer(data):
             if match.start() > behind:
-                odd.look(data[behind : match.start()])
+                odd.look(data, behind, match.start())
             odd.number += 1
             behind = match.end() + 1
             at, ends = match.span(2)
@@ -98,7 +98,7 @@ class KeyLog:
             elif behind <= len(data):
                 odd.add()
         if behind < len(data):
-            odd.look(data[behind : len(data)])
+            odd.look(data, behind, len(data))
         self._logs.append(data)
         self._bases.append(base)
         self._end = base + len(data)
@@ -161,11 +161,11 @@ class _OddLines:
         self._count = 0
         self._first: list[int] = []
 
-    def look(self, lines: bytes) -> None:
+    def look(self, data: bytes | mmap, start: int, end: int) -> None:
         """Take lines that did not read. One that the end of the log cuts is no fault: somebody is still writing."""
-        for line in lines.split(b"\n")[:-1]:
+        for line in _ANY_LINE.finditer(data, start, end):
             self.number += 1
-            bare = line.removeprefix(_BYTE_ORDER_MARK).strip()
+            bare = line[1].removeprefix(_BYTE_ORDER_MARK).strip()
             if bare and not bare.startswith(b"#"):
                 self.add()
 
@@ -195,6 +195,7 @@ _MOST_LINES: Final = 256
 _LONGEST_LINE: Final = 1 << 16
 _MOST_NUMBERS: Final = 5
 """Numbers of odd lines that a problem names."""
+_ANY_LINE: Final = re.compile(rb"([^\n]*+)\n")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _LINE: Final = re.compile(
     rb"^(?:\xef\xbb\xbf)?[ \t]*+([A-Z][A-Z0-9_]*+)[ \t]++([0-9A-Fa-f]{16,64}+)[ \t]++"

@@ -83,5 +83,5 @@ def server_keys(data: bytes, source: str, password: str | None = None) -> tuple[
 _PRE_MASTER_SECRET: Final = 48
 _MOST_KEYS: Final = 64
 _PEM: Final = re.compile(
-    rb"-----BEGIN (?:RSA |EC |DSA |ENCRYPTED |)PRIVATE KEY-----[^-]*(?:-[^-]+)*?-----END [A-Z ]*PRIVATE KEY-----"
+    rb"-----BEGIN (?:RSA |EC |DSA |ENCRYPTED |)PRIVATE KEY-----[^-]*+(?:-(?!-)[^-]*+)*+-----END [A-Z ]*PRIVATE KEY-----"
 )
