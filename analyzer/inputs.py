@@ -179,20 +179,22 @@ def read_logs(paths: Iterable[Path], matcher: LogMatcher, near_ns: int) -> tuple
     lines = 0
     problems: list[InputProblem] = []
     for path in paths:
-        log = LogFile(str(path), near_ns, matcher.wanted)
+        log = LogFile(str(path), near_ns, matcher.wanted, matcher.of_its_time)
         try:
             with path.open("rb") as file:
                 for entry in log.entries(_unpacked(file)):
                     matcher.add(entry)
+                    log.full = matcher.full
         except (OSError, EOFError, ValueError, zlib.error) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or "it ends too early"
             problems.append(InputProblem(code="unreadable-log", text=f"cannot be read: {reason}", source=str(path)))
         else:
-            if log.lines and not log.blocks:
+            if log.lines and not (log.blocks or log.outside or log.let_go):
                 text = "no line speaks of a TLS handshake in the words of a product that is known"
                 problems.append(
                     InputProblem(code="log-without-handshakes", text=text, source=str(path), severity="note")
                 )
+        matcher.passed_over(log.outside, log.let_go)
         lines += log.lines
     return lines, tuple(problems)
 

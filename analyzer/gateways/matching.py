@@ -17,7 +17,7 @@ from statistics import median
 from typing import Final
 
 from analyzer.dataclass import dataclass
-from analyzer.gateways.logs import Endpoint, LogEntry
+from analyzer.gateways.logs import Endpoint, LogEntry, Moment
 
 __all__ = ["Clock", "LogMatcher", "Matched", "Placed", "Seen"]
 
@@ -39,7 +39,7 @@ _EXACT: Final = 600 * _SECOND
 _SAMPLE: Final = 200
 _NEAREST: Final = 8
 _WINDOW: Final = 24
-MOST_ENTRIES: Final = 150_000
+MOST_ENTRIES: Final = 100_000
 MOST_UNMATCHED: Final = 50
 MOST_LINES: Final = 20
 """Of one connection."""
@@ -148,15 +148,28 @@ class LogMatcher:
         """Whether the capture has a connection between these two."""
         return local is not None and remote is not None and bool(self._pair(local, remote))
 
+    def of_its_time(self, moment: Moment) -> bool:
+        """Whether a moment of a log may be one of the capture."""
+        margin = _MARGIN if moment.zoned else _ONE_DAY
+        return self._start - margin <= moment.ns <= self._end + margin
+
+    @property
+    def full(self) -> bool:
+        """Whether no more entries are taken."""
+        return len(self._entries) >= MOST_ENTRIES
+
+    def passed_over(self, outside: int, let_go: int) -> None:
+        """Count lines that the reader has passed over: those of another time, and those when this was full."""
+        self._outside += outside
+        self._let_go += let_go
+
     def add(self, entry: LogEntry) -> None:
         """Take an entry, unless its time is far from the capture's."""
         exact = self.wanted(entry.local, entry.remote)
-        if entry.time is not None and not exact:
-            margin = _MARGIN if entry.time.zoned else _ONE_DAY
-            if not self._start - margin <= entry.time.ns <= self._end + margin:
-                self._outside += 1
-                return
-        if len(self._entries) >= MOST_ENTRIES:
+        if entry.time is not None and not exact and not self.of_its_time(entry.time):
+            self._outside += 1
+            return
+        if self.full:
             self._let_go += 1
             return
         self._entries.append(entry)

@@ -12,9 +12,10 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, BinaryIO, Final
 
-from analyzer.gateways.logs import Block, Fields, Format, LogEntry, formats
+from analyzer.gateways.logs import Block, Fields, Format, LogEntry, Moment, formats
 from analyzer.gateways.logs._addresses import Endpoint
-from analyzer.gateways.logs._secrets import MOST_KEPT, shown
+from analyzer.gateways.logs._secrets import kept, shown
+from analyzer.gateways.logs._times import find_time
 from analyzer.gateways.logs._words import Said, read_words
 from analyzer.structured import StructureError, decoded, looks_like_json, looks_like_xml, read_json, read_xml
 
@@ -24,6 +25,7 @@ _MOST_LINE: Final = 1 << 16
 """Bytes of a line that are looked at."""
 _MOST_LINES: Final = 200
 _AT_ONCE: Final = 100
+_MOST_HEAD: Final = 2000
 _MOST_BLOCK: Final = 1 << 17
 MOST_DOCUMENT: Final = 32 << 20
 _MOST_ID: Final = 200
@@ -44,16 +46,29 @@ class LogFile:
     """One log: its entries, and what was wrong with it.
 
     `near_ns` is a moment of the capture; `wanted(local, remote)` tells whether the capture has a connection between
-    two addresses, so that a line about it is kept though it tells of no failure.
+    two addresses, so that a line about it is kept though it tells of no failure. `of_its_time` tells of a moment
+    whether it may be the capture's: a line of another is not looked at, unless it names both ends.
     """
 
-    def __init__(self, source: str, near_ns: int, wanted: Callable[[Endpoint | None, Endpoint | None], bool]) -> None:
+    def __init__(
+        self,
+        source: str,
+        near_ns: int,
+        wanted: Callable[[Endpoint | None, Endpoint | None], bool],
+        of_its_time: Callable[[Moment], bool] = lambda _: True,
+    ) -> None:
         self.source = source
         self.lines = 0
         self.blocks = 0
         """Of which something could be read: without any it is no log that is known."""
+        self.outside = 0
+        """Blocks of another time."""
+        self.full = False
+        """Set by the reader's user when no more entries are wanted: from then on they are only counted."""
+        self.let_go = 0
         self._near = near_ns
         self._wanted = wanted
+        self._of_its_time = of_its_time
         self._memory: dict[str, str] = {}
         self._formats = formats()
         self._last: Format | None = None
@@ -153,13 +168,29 @@ class LogFile:
         if held:
             yield first, held
 
+    def _passed_over(self, head: str) -> bool:
+        if self.full:
+            self.let_go += 1
+            return True
+        if head.startswith("{") or "->" in head or "Local:" in head or "L:/" in head:
+            return False
+        moment = find_time(head, self._near)
+        if moment is None or self._of_its_time(moment):
+            return False
+        self.outside += 1
+        return True
+
     def _read(self, text: str, number: int) -> Iterator[LogEntry]:
         text = _without_stream(text)
+        if self._passed_over(text[:_MOST_HEAD]):
+            return
         block = Block(text, self._near, self._memory)
-        for known in self._formats:
+        asked = self._formats if self._last is None else (self._last, *self._formats)
+        for known in asked:
             fields = known.read(block)
             if fields is None:
                 continue
+            self._last = known if known.rank == 0 else None
             entry = self._entry(known, fields, number, text)
             if entry is not None:
                 yield replace(entry, line=number + _first_words(text)) if "\n" in text[:-1] else entry
@@ -179,7 +210,7 @@ class LogFile:
             source=self.source,
             line=line,
             format=form.name,
-            text=(told or text or ", ".join(said.words))[:MOST_KEPT],
+            text=kept(told or text or ", ".join(said.words)),
             said=said,
             time=fields.time,
             local=fields.local,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["MOST_KEPT", "MOST_TEXT", "shown"]
+__all__ = ["MOST_TEXT", "kept", "shown"]
 
 MOST_TEXT: Final = 1000
 """Characters of a line that are shown."""
-MOST_KEPT: Final = 6000
+_MOST_KEPT: Final = 2500
 """Characters of a line that are kept for it."""
 _GONE: Final = "[removed]"
 _SETS: Final = r"\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?"
@@ -32,11 +32,14 @@ _FRAMES: Final = re.compile(r"\n[ \t]+(?:at [\w.$<>/@`+-]{2,500}[(\[ ].*|\.\.\. 
 _SPACE: Final = re.compile(r"\s+")
 
 
+def kept(text: str) -> str:
+    """What of a line is kept to be shown: no stack frames, and not too much."""
+    return (_FRAMES.sub("", text) if "\n" in text else text)[:_MOST_KEPT]
+
+
 def shown(text: str) -> str:
     """`text` without secrets and stack frames, its lines joined by one blank each, cut after `MOST_TEXT` characters."""
-    text = text[:MOST_KEPT]
-    if "\n" in text:
-        text = _FRAMES.sub("", text)
+    text = kept(text)
     low = text.lower()
     for mark, pattern, stand_in in _RULES:
         if mark in low:
