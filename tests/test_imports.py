@@ -114,7 +114,7 @@ OPENERS = {
     "analyzer.capture.foreign": "captures that were converted",
     "analyzer.wireshark.reader": "captures and key logs for tshark",
     "analyzer.trust.store": "trust stores",
-    "analyzer.inputs": "a saved chain, key logs",
+    "analyzer.inputs": "a saved chain, key logs, logs of products",
     "analyzer.configured": "a gateway's configuration",
     "analyzer.commands.output": "the report that is written",
     "analyzer.outputs": "the repair kit that is written",
