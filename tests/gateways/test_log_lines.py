@@ -243,6 +243,14 @@ def test_a_file_may_mix_formats_and_hold_lines_of_no_interest() -> None:
     ]  # fmt: skip
 
 
+def test_a_server_that_misses_the_client_s_certificate_says_so() -> None:
+    (entry,) = entries(
+        "2026/11/22 12:00:00 [info] 31#31: *3 client sent no required SSL certificate while reading client request "
+        'headers, client: 10.0.0.9, server: api.example, request: "GET / HTTP/1.1"'
+    )
+    assert entry.said.codes(entry.side) == {"client-cert-missing"}
+
+
 def test_a_hello_names_the_host_for_its_thread_in_java_debug() -> None:
     text = (
         "javax.net.ssl|DEBUG|1A|io-3|2026-11-22 12:00:00.100 UTC|ClientHello.java:641|Produced ClientHello handshake "

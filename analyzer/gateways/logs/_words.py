@@ -164,6 +164,8 @@ _TABLE: Final[dict[str, _Meaning]] = dict(
         _row("peer did not return a certificate", set(), _WANTED),
         _row("peer_did_not_return_a_certificate", set(), _WANTED),
         _row("no required ssl certificate was sent", set(), _WANTED),
+        _row("client sent no required ssl certificate", set(), _WANTED),
+        _row("ssl client ca chain cannot be verified", set(), {"client-cert-untrusted", "client-cert-rejected"}),
         _row("unexpected eof while reading", _SERVER_LEFT, _LEFT),
         _row("unexpected message", _BROKEN),
         _row("decryption failed or bad record mac", _BROKEN),
