@@ -57,7 +57,7 @@ def named(certificates: Sequence[NamedCertificate]) -> list[Block]:
 def _row(item: NamedCertificate) -> tuple[Inline, ...]:
     digest = item.sha1 or item.sha256
     name = item.subject or (
-        f"thumbprint {digest[:DIGEST_CELLS]}…" if digest else f"serial {item.serial}" if item.serial else "?"
+        f"thumbprint {digest[:DIGEST_CELLS]}…" if digest else f"serial {item.serial}" if item.serial else "(label only)"
     )
     held = f"yes, {item.how}" if item.matched else "no"
     return (
