@@ -262,7 +262,7 @@ def truststore_info(store: TrustStore, matched: Mapping[NamedEntry, tuple[str, s
     return Truststore(
         sources=store.sources,
         certificates=len(store.certificates),
-        problems=store_problems(store.problems),
+        problems=(*store_problems(store.problems), *_not_at_hand(store, matched or {})),
         entries=tuple(
             StoreEntryInfo(
                 source=entry.source + (f" (alias {entry.alias})" if entry.alias else ""),
@@ -272,6 +272,18 @@ def truststore_info(store: TrustStore, matched: Mapping[NamedEntry, tuple[str, s
         ),
         named=tuple(named_certificate(entry, (matched or {}).get(entry)) for entry in store.named),
     )
+
+
+def _not_at_hand(store: TrustStore, matched: Mapping[NamedEntry, tuple[str, str]]) -> tuple[InputProblem, ...]:
+    """That a new store made from this report would lack what the store in use holds and only names here."""
+    absent = [entry for entry in store.named if entry not in matched]
+    if not absent:
+        return ()
+    text = (
+        f"{len(absent)} of its certificates are only named and not at hand: "
+        "a file that takes the place of the store in use has to hold them too"
+    )
+    return (InputProblem(code="metadata-only", text=text, source=absent[0].source, severity="note"),)
 
 
 def named_certificate(entry: NamedEntry, match: tuple[str, str] | None = None) -> NamedCertificate:
