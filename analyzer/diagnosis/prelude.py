@@ -49,7 +49,7 @@ def refused(case: Case, kind: Kind, *, what: str, who: str, why: str, sure: str,
     if layer.in_clear is not None:
         evidence.append(Evidence(layer.in_clear.packet, f"the client went on without TLS: {layer.in_clear.text}"))
         on = " The client went on in clear text."
-    text = f"{who[0].upper()}{who[1:]} {case.connection.server} refused {what}: {layer.refusal.text}."
+    text = f"{who[0].upper()}{who[1:]} {case.connection.server} refused {what}: {layer.refusal.text.rstrip('.')}."
     return Match(
         confidence=sure,
         explanation=f"{text} {why}{on}",

@@ -142,7 +142,7 @@ _SCHEMES: Final = {0x0807: "ed25519", 0x0808: "ed448", 0x0809: "rsa-pss", 0x080A
 _ALGORITHMS: Final = {1: "rsa", 3: "ec"}
 """SignatureAlgorithm of RFC 5246 section 7.4.1.4.1, the lower byte of the older SignatureSchemes."""
 
-_Server = tuple[str, str | None]
+_Server = tuple[str, str | None, str | None]
 
 
 class _Place(NamedTuple):
@@ -163,7 +163,8 @@ class _Sighting(NamedTuple):
 def _server(connection: Connection) -> _Server:
     hello = connection.client_hello
     name = None if hello is None else hello.server_name
-    return str(connection.server), None if name is None else name.lower()
+    target = None if connection.prelude is None else connection.prelude.target
+    return str(connection.server), None if target is None else str(target), None if name is None else name.lower()
 
 
 def _families(hello: ClientHello, version: int | None) -> frozenset[str]:

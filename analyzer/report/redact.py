@@ -82,6 +82,8 @@ CHUNK_WORDS = 100
 """Names are looked up in pieces of this many words at the least, so that a name of megabytes costs no more."""
 
 _HOST = re.compile(r"(?:\*\.)?[\w-]+(?:\.[\w-]+)+")
+_SAID = re.compile(r"\b(?:EHLO|HELO|LHLO) ([\w.-]+)|(?<![\w.@-])((?:[\w-]{1,63}\.){1,9}[A-Za-z]{2,24})(?![\w.-])")
+"""The name by which a mail client greets, and what else looks like a host name."""
 _TOKEN = re.compile(
     r"\[[0-9A-Fa-f:.]+(?:%\w+)?\]"  # an address in brackets, as before a port
     r"|(?<!\w)(?:[0-9A-Fa-f]{40,}|(?:[0-9A-Fa-f]{2}:){15,}[0-9A-Fa-f]{2})(?!\w)"  # a digest or a key identifier
@@ -318,6 +320,9 @@ class _Pseudonyms:
                 self._addresses.setdefault(_address(endpoint), kind)
         for name in (_address(prelude.target or ""), prelude.authority, prelude.domain):
             self._note_name(name or "", "host")
+        for step in prelude.steps:
+            for match in _SAID.finditer(step.text):
+                self._note_name(match[1] or match[2], "host")
 
     def _note_words(self, named: NamedCertificate) -> None:
         for name in (named.subject, named.issuer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
+from captures.record.before_tls import BEFORE_TLS_CLIENTS
 from captures.record.further import FURTHER
 from captures.record.lab import Finished
 from captures.record.proxies import PROXIES
@@ -275,4 +276,4 @@ CLIENTS: dict[str, Client] = {
         needs=("tstclnt", "certutil"),
         version=("dpkg-query", "--show", "libnss3"),
     ),
-} | (PROXIES | FURTHER)
+} | (PROXIES | FURTHER | BEFORE_TLS_CLIENTS)

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from captures.record import pki
+from captures.record.before_tls import BEFORE_TLS_SERVERS
 from captures.record.stacks import JAVA_SETTINGS, PROGRAMS, Job, Server, nginx
 
 
@@ -304,4 +305,4 @@ SERVERS: dict[str, Server] = {
     "broken": Server(title="broken_server.py", start=_broken_server),
     "nothing": Server(title="none (port closed)", start=_nothing),
     "dropping": Server(title="none (firewall drops)", start=_dropping, needs=("iptables",)),
-}
+} | BEFORE_TLS_SERVERS

@@ -28,7 +28,8 @@ left without an answer. The `server` of the report is the proxy; the host that w
 5. Should the client use a proxy at all for this host? `NO_PROXY`, `http.nonProxyHosts` name those it should not.
 
 ## In the log
-- curl: `CONNECT tunnel failed, response 403`; for SOCKS `Can't complete SOCKS5 connection to ...`
+- curl: `CONNECT tunnel failed, response 403`; for SOCKS `Can't complete SOCKS5 connection to HOST. (5)`,
+  `No authentication method was acceptable.`
 - Java: `Unable to tunnel through proxy. Proxy returns "HTTP/1.1 407 Proxy Authentication Required"`
 - Go: `Forbidden`, `Proxy Authentication Required`
 - Python requests: `Tunnel connection failed: 403 Forbidden`

@@ -28,9 +28,9 @@ greeting of MySQL), did not find TLS there, and left. A client that must have TL
 4. Client: another port may speak TLS from the first byte (465, 993, 995, 990, 5223).
 
 ## In the log
-- curl: `STARTTLS not available`, `Requested SSL level failed`
+- curl: `STARTTLS not supported.`, `STLS not supported.`
 - Postfix (client): `TLS is required, but was not offered by host`
-- MySQL: `ERROR 2026 (HY000): SSL connection error: SSL is required but the server doesn't support it`
+- MariaDB: `ERROR 2026 (HY000): TLS/SSL error: SSL is required, but the server does not support it`
 - Java Mail: `STARTTLS is required but host does not support STARTTLS`
 
 ## Not to be confused with

@@ -34,7 +34,7 @@ then; others go on without encryption, and nobody notices. The report says which
 - libpq: `server does not support SSL, but SSL was required`
 - ldapsearch: `ldap_start_tls: Protocol error (2)`
 - Postfix (client): `TLS is required, but was not offered by host`
-- curl: `STARTTLS denied, code 454`
+- curl: `STARTTLS denied, code 454`; for FTP `Requested SSL level failed`
 
 ## Not to be confused with
 - `starttls-not-offered`: the client did not even ask, since the server does not list it.
