@@ -38,10 +38,21 @@ class _Part:
     listed: Contents | None
 
 
+_KIN: Final = (
+    frozenset({"nginx", "ingress-nginx", "kong", "apisix"}),
+    frozenset({"envoy", "istio"}),
+    frozenset({"apigee-edge", "apigee-x"}),
+    frozenset({"azure-apim", "azure-apim-selfhosted"}),
+    frozenset({"java", "spring", "mulesoft", "wso2"}),
+)
+"""Products that are configured in one form."""
+
+
 class Configured:
     """What the configuration says. `store` is all trust stores in it and beside it; None where there are none."""
 
     def __init__(self, parts: Sequence[_Part], problems: Sequence[InputProblem], *, stores_wanted: bool) -> None:
+        self._parts = tuple(parts)
         self.sources = tuple(part.name for part in parts)
         self.targets = tuple(target for part in parts for target in part.configuration.targets)
         self.problems = list(problems)
@@ -59,6 +70,15 @@ class Configured:
         """The product whose configuration it is; None where there are none or several."""
         products = {target.product for target in self.targets}
         return products.pop() if len(products) == 1 else None
+
+    def expect(self, gateway: str) -> None:
+        """Tell of the files that configure another product than the gateway that was named."""
+        kin = next((names for names in _KIN if gateway in names), frozenset({gateway}))
+        for part in self._parts:
+            others = sorted({target.product for target in part.configuration.targets} - kin)
+            if others:
+                text = f"configures {', '.join(others)}, and the gateway is {gateway}: see whether it is the right file"
+                self.problems.append(_problem(part.name, "other-product", text, "warning"))
 
     def target_of(self, seen: Seen) -> Wanted | None:
         """The target that a connection goes to."""

@@ -259,6 +259,8 @@ def _settings(
         from analyzer.configured import read_configurations
 
         configured = read_configurations(as_paths(config), password, stores_wanted=store is None)
+        if product is not None:
+            configured.expect(product.name)
     judging = Judging(
         store=store,
         configured=configured,

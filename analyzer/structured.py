@@ -38,6 +38,9 @@ __all__ = [
 MOST_NODES: Final = 400_000
 """Values of one YAML document or elements of an XML one; what a gateway with a thousand routes writes has fewer."""
 
+MOST_JSON: Final = 1_000_000
+"""Commas and opening brackets of a JSON text, of which it has about one for each value."""
+
 MOST_YAML: Final = 16 << 20
 """Characters of a YAML text."""
 
@@ -128,6 +131,8 @@ def documents(data: bytes) -> tuple[Any, ...]:
 
 def read_json(text: str) -> tuple[Any, ...]:
     """All JSON values of a text, one after another: a file, or several answers in one. Raises `StructureError`."""
+    if sum(map(text.count, ",{[")) > MOST_JSON:
+        raise StructureError(f"holds more than {MOST_JSON:,} values, which no product's configuration does")
     decoder = json.JSONDecoder()
     values: list[Any] = []
     place = _after_space(text, 0)
