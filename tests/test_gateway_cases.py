@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from analyzer.report.model import Connection, Report
 from captures.record.gateways import CASES
 from captures.record.source_cases import CORRELATION_ID, MESSAGE_ID, SOURCE_CASES
 
-GATEWAYS = Path(__file__).resolve().parents[1] / "captures" / "gateways"
+ROOT = Path(__file__).resolve().parents[1]
+GATEWAYS = ROOT / "captures" / "gateways"
 ABOUT: dict[str, dict[str, Any]] = {
     path.parent.name: json.loads(path.read_text()) for path in sorted(GATEWAYS.glob("*/about.json"))
 }
@@ -113,6 +116,17 @@ def test_apigee_from_message_id_to_the_pem_to_add(store: tuple[str, ...], tmp_pa
     assert (fix["action"], fix["certificate"], fix["proven"]) == ("add-to-store", ROOT_SHA256, True)
     assert [ROOT_SHA256] in [certificates(Path(file)) for file in fix["files"]]
     assert any("/keystores" in command for command in fix["commands"])
+
+
+def test_the_command_of_the_readme_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (command,) = re.findall(r"^hsanalyze (captures/gateways/.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "captures").symlink_to(ROOT / "captures")
+    assert main([*shlex.split(command), "-o", "report.txt"]) == 1
+    text = " ".join((tmp_path / "report.txt").read_text().split())
+    assert "the referenced truststore lacks the root “Acme Root CA”" in text
+    assert f"message id {MESSAGE_ID} is connection 0" in text
+    assert ROOT_SHA256 in {digest for file in (tmp_path / "kit").glob("*.pem") for digest in certificates(file)}
 
 
 def test_azure_from_the_trace_to_two_cer_files_each_with_its_store(tmp_path: Path) -> None:
