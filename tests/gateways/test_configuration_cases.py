@@ -11,6 +11,9 @@ import pytest
 
 from analyzer import analyze
 from analyzer.report.model import Report
+from analyzer.report.redact import redact
+from analyzer.report.to_json import json_schema, to_json
+from analyzer.report.to_text import to_text
 
 CASES = Path(__file__).resolve().parents[2] / "captures" / "gateways"
 
@@ -70,3 +73,37 @@ def test_the_product_of_the_configuration_sets_the_validator(report_of: Callable
     assert expected is not None
     assert expected.place.endswith("target-endpoint.xml:13")
     assert any("profile java" in note for note in expected.notes)
+
+
+def test_a_gateway_that_does_not_verify_is_never_said_for_certain_to_have_refused_for_trust(tmp_path: Path) -> None:
+    case = CASES / "haproxy-missing-root"
+    text = (case / "haproxy.cfg").read_text().replace("verify required ca-file trusted.pem", "verify none")
+    (tmp_path / "haproxy.cfg").write_text(text)
+    report = analyze(case / "capture.pcap", truststore=case / "trusted.pem", config=tmp_path / "haproxy.cfg")
+    cause = report.connections[0].cause
+    assert cause is not None
+    assert (cause.code, cause.confidence) == ("missing-root", "likely")  # the alert speaks of it all the same
+    assert "does not verify the chain" in cause.explanation
+
+
+def test_nginx_that_does_not_verify_closed_an_idle_connection(tmp_path: Path) -> None:
+    case = CASES / "nginx-missing-root"
+    text = (case / "nginx.conf").read_text().replace("proxy_ssl_verify on", "proxy_ssl_verify off")
+    (tmp_path / "nginx.conf").write_text(text)
+    report = analyze(case / "capture.pcap", truststore=case / "trusted.pem", config=tmp_path / "nginx.conf")
+    assert report.connections[0].outcome == "completed"
+
+
+@pytest.mark.parametrize("case", ["nginx-hostname", "apigee-edge", "azure-apim"])
+def test_the_json_is_as_its_schema_says(case: str, report_of: Callable[[str], Report]) -> None:
+    import jsonschema
+
+    report = report_of(case)
+    for one in (report, redact(report)):
+        jsonschema.validate(json.loads(to_json(one)), json.loads(json_schema()))
+
+
+def test_redacted_reports_do_not_tell_what_the_configuration_tells(report_of: Callable[[str], Report]) -> None:
+    text = to_text(redact(report_of("apigee-edge"))).lower()
+    for private in ("backend.example", "globex", "initech", "target-endpoint.xml", "orders-truststore"):
+        assert private not in text
