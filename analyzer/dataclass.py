@@ -34,6 +34,8 @@ else:
 
 
 def _made(cls: type[_T], *, kw_only: bool, eq: bool) -> type[_T]:
+    if cls.__doc__ is None:
+        cls.__doc__ = cls.__name__  # else the original writes a signature, which takes as long as all the rest
     made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=kw_only, slots=True)(cls)
     own = fields(made)
     made.__init__ = _deferred(made, own)
