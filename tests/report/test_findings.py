@@ -475,7 +475,7 @@ def test_the_time_grows_with_the_number_of_connections_only(code: str) -> None:
     """Each failure at one server, with a chain of its own, among successes: as many findings as there can be."""
     info = [replace(LEAF, sha256=f"{n:064x}", issuer=f"CN={n}") for n in range(10_000)]
     several = [seen(n / 10, code if n % 2 else None, chain=(leaf,)) for n, leaf in enumerate(info)]
-    begun = time.perf_counter()
+    begun = time.process_time()
     found = findings(several)
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
     assert sum(item.count for item in found) == 5_000
