@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import random
 import socket
@@ -457,6 +458,7 @@ def test_tiny_fragments_cost_bounded_memory_too() -> None:
     kept: list[int] = []
     for start in range(0, 300, 100):
         decode([piece[:26] + struct.pack(">I", start + n) + piece[30:] for n in range(100)], decoder=decoder)
+        gc.collect()
         kept.append(tracemalloc.get_traced_memory()[0])
     tracemalloc.stop()
     for_each = (kept[-1] - kept[0]) / 200

@@ -94,7 +94,7 @@ def test_no_crafted_name_reaches_the_terminal_raw(name: str, mixed: Report, ever
 
 def test_no_name_reaches_the_terminal_raw(mixed: Report, every_string: Change) -> None:
     @given(name=hostile)
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def check(name: str) -> None:
         report = every_string(mixed, lambda _: name)
         text = to_text(report)
@@ -111,7 +111,7 @@ def test_no_name_becomes_markup_in_a_ticket(mixed: Report, every_string: Change)
     widths = {1 + row for table in plain_tables for row in table}
 
     @given(before=hostile, after=hostile)
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def check(before: str, after: str) -> None:
         markdown = to_markdown(every_string(mixed, lambda text: f"{before} {text} {after}"))
         kinds, tables = parsed(markdown)
@@ -136,7 +136,7 @@ def test_no_crafted_name_becomes_markup(name: str, mixed: Report, every_string: 
 
 def test_json_is_ascii_whatever_the_names(mixed: Report, every_string: Change) -> None:
     @given(name=hostile)
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=20, deadline=None)
     def check(name: str) -> None:
         assert not FORBIDDEN.search(to_json(every_string(mixed, lambda _: name)))
 
@@ -145,7 +145,7 @@ def test_json_is_ascii_whatever_the_names(mixed: Report, every_string: Change) -
 
 def test_redaction_copes_with_any_name(mixed: Report, every_string: Change) -> None:
     @given(name=hostile)
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=20, deadline=None)
     def check(name: str) -> None:
         redacted = redact(every_string(mixed, lambda text: name + text))
         assert redacted.summary == mixed.summary

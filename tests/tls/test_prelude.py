@@ -205,7 +205,7 @@ def test_a_dialogue_that_both_agree_on_is_read_up_to_where_tls_begins(name: str)
 
 @each
 @given(data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=8)
 def test_what_is_read_does_not_depend_on_how_it_was_cut(name: str, data: st.DataObject) -> None:
     _, turns = AGREED[name]
     cut: list[tuple[str, bytes]] = []
