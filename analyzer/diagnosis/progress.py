@@ -184,7 +184,7 @@ def _trace_13(connection: Connection) -> Progress:
         client_certificate_records=None if client.certificate is None else client.certificate.packet,
         server_refused=refused,
         certificate_came=_certificate_came(connection, server),
-        hidden_flight=_hidden_flight(connection, server),
+        hidden_flight=() if done and (client_data or server_data) else _hidden_flight(connection, server),
     )
 
 

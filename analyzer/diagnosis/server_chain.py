@@ -108,7 +108,7 @@ class ChainsSeen:
     def take(self, connection: Connection) -> None:
         """Remember the server's chain of a connection, if it shows one and all of it."""
         message, hello = connection.chain(Side.SERVER), connection.client_hello
-        if message is None or not message.chain or not message.complete or hello is None:
+        if message is None or not message.complete or hello is None or not 0 < len(message.chain) <= _LONGEST_CHAIN:
             return
         chains = self._servers.setdefault(_server(connection), {})
         here = _Place(connection.first_time_ns, connection.id, message.packet)
@@ -119,7 +119,7 @@ class ChainsSeen:
                 last=max(known.last, here),
                 families=known.families | _families(hello, connection.version),
             )
-        elif self._bytes < _MOST_BYTES:
+        elif self._bytes < _MOST_BYTES and len(chains) <= _MOST_COMPARED:
             self._bytes += sum(map(len, message.chain))
             chains[message.chain] = _Sighting(message.chain, here, here, _families(hello, connection.version))
 
@@ -133,6 +133,8 @@ _MOST_BYTES: Final = 64 << 20
 _MOST_COMPARED: Final = 16
 """Chains of one server: one that shows more has no usual one."""
 _LONGEST_CLIMB: Final = 3
+_LONGEST_CHAIN: Final = 32
+"""Certificates of a chain that is looked at; a sane one has less than a third of that."""
 _PAIRED: Final = frozenset({"rsa", "ec"})
 """Families of keys of which servers have a chain each."""
 _PSS: Final = frozenset({0x0804, 0x0805, 0x0806})
@@ -188,7 +190,9 @@ def _offered_families(schemes: tuple[int, ...], suites: tuple[int, ...], thirtee
 
 
 def _fit(flight: Flight | None, chain: Sequence[bytes], issuers_of: IssuersOf) -> Fit | None:
-    return None if flight is None else fit(flight, chain, _climb(chain, issuers_of))
+    if flight is None or len(chain) > _LONGEST_CHAIN:
+        return None
+    return fit(flight, chain, _climb(chain, issuers_of))
 
 
 def _climb(chain: Sequence[bytes], issuers_of: IssuersOf) -> tuple[bytes, ...]:
@@ -235,7 +239,7 @@ def _inferred(
     if not usable:
         return _unclear("sent elsewhere in this capture only chains whose keys this client does not take")
     if len(usable) > _MOST_COMPARED:
-        return _unclear(f"sent {len(usable)} different chains elsewhere in this capture")
+        return _unclear(f"sent more than {_MOST_COMPARED} different chains elsewhere in this capture")
     fits = {s.chain: _fit(flight, s.chain, issuers_of) for s in usable}
     left = [s for s in usable if (found := fits[s.chain]) is None or (found.agrees is not False and not found.nearly)]
     if not left:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import encodebytes
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,35 @@ def test_each_chain_of_a_server_is_kept_once() -> None:
     for second in range(100):
         chains.take(at(only(USUAL), second))
     assert len(chains.of(only(USUAL))) == 1
+
+
+def sending(seen: Connection, chain: tuple[bytes, ...]) -> Connection:
+    """The connection, with another chain in its Certificate message."""
+    message = seen.chain(Side.SERVER)
+    assert message is not None
+    details = copy(seen._details)
+    details.__dict__["chains"] = {Side.SERVER: replace(message, chain=chain)}
+    return replace(seen, _details=details)
+
+
+def test_a_server_with_more_chains_than_can_be_compared_has_no_usual_one() -> None:
+    leaf = chain_of(USUAL)[0]
+    many = [sending(only(USUAL), (leaf, number.to_bytes(4, "big"))) for number in range(1000)]
+    chains = ChainsSeen()
+    for other in many:
+        chains.take(other)
+    assert len(chains.of(only(USUAL))) < 20
+    found = inferred(only(HIDDEN), *many)
+    assert found.source is None
+    assert "more than 16 different chains" in found.evidence[0][1]
+
+
+def test_a_chain_of_thousands_is_no_chain() -> None:
+    leaf = chain_of(USUAL)[0]
+    endless = (leaf, *(number.to_bytes(4, "big") for number in range(100_000)))
+    assert inferred(only(HIDDEN), sending(only(USUAL), endless)) == ServerChain()
+    given = server_chain(only(HIDDEN), trace(only(HIDDEN)), supplied=endless)
+    assert (given.source, given.agrees) == ("supplied", None)
 
 
 def test_no_chain_is_looked_for_where_all_went_well_or_nothing_was_hidden() -> None:
