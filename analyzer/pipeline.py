@@ -521,6 +521,7 @@ def _repairs(
             verify_depth=terms.verify_depth,
             strict=bool(verdict.stricter),
             remedies=found,
+            named=terms.anchors.names_only(),
         )
         settings.known_repairs[key] = question, tuple(remedy.fix for remedy in found)
     settings.repaired[seen.id], fixes = settings.known_repairs[key]

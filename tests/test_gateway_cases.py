@@ -118,6 +118,13 @@ def test_apigee_from_message_id_to_the_pem_to_add(store: tuple[str, ...], tmp_pa
     assert any("/keystores" in command for command in fix["commands"])
 
 
+def test_what_apigee_only_names_is_not_forgotten_in_the_new_truststore(tmp_path: Path) -> None:
+    steps = run("apigee-edge", kit=tmp_path / "kit")["fixes"][0]["commands"]
+    (told,) = [step for step in steps if "only its name is known" in step]
+    assert "Globex Root CA" in told
+    assert "Initech Root CA" in told
+
+
 def test_the_command_of_the_readme_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (command,) = re.findall(r"^hsanalyze (captures/gateways/.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
     monkeypatch.chdir(tmp_path)

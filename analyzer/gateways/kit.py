@@ -30,6 +30,7 @@ MOST_CASES: Final = 100
 """Different repairs of one kit; who has more has another problem than certificates."""
 _MOST_COPIED: Final = 50
 """Certificates in use that are copied into a new store one by one; more are left to be copied by hand."""
+_MOST_NAMED: Final = 10
 _NAME_LENGTH: Final = 40
 
 _GENERIC_FORM: Final = Form()
@@ -64,8 +65,8 @@ _HOST: Final = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
 class Repairable:
     """A refused chain (DER), the question that was asked of it, and what would turn the verdict.
 
-    `strict`: a stricter setting of the validator refuses. `server` (address and port) and `code`, the cause, are those
-    of a connection.
+    `strict`: a stricter setting of the validator refuses. `named` are the certificates of the store in use that are
+    known by name only. `server` (address and port) and `code`, the cause, are those of a connection.
     """
 
     chain: tuple[bytes, ...]
@@ -75,6 +76,7 @@ class Repairable:
     verify_depth: int | None
     at: datetime
     remedies: tuple[Remedy, ...]
+    named: tuple[str, ...] = ()
     strict: bool = False
     server: str = ""
     code: str = ""
@@ -234,6 +236,7 @@ class _Draft:
         after = self._chosen[number][-1]
         stored = self._added.get(number, [])
         kinds = _changes(case, after)
+        stored_anew = self._form.together or self._form.afresh
         bundle = self._bundles.get(number, "") if "store" in kinds else ""
         own = [bundle] if bundle else [item.file for item in stored]
         files = (*own, *([self._served[number]] if number in self._served else []))
@@ -246,6 +249,10 @@ class _Draft:
             steps += [f"# Take out of the store: SHA-256 {Certificate.parse(der).sha256}" for der in gone]
         if self._form.afresh and stored and len(self._kept[number]) > _MOST_COPIED:
             steps.append(f"# Put the {len(self._kept[number])} certificates of the store in use into the new one too.")
+        if case.named and stored_anew and "store" in kinds:
+            names = "; ".join(case.named[:_MOST_NAMED]) + ("; …" if len(case.named) > _MOST_NAMED else "")
+            steps.append(f"# The store in use also holds what only its name is known of: {names}.")
+            steps.append("# Put these into the new one too, or whoever needs them is refused.")
         return Part(applied=self._chosen[number], files=files, commands=tuple(dict.fromkeys(steps)))
 
     def _wanted(self, case: Repairable, after: Remedy) -> list[bytes]:

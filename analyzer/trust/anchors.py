@@ -11,7 +11,7 @@ from dataclasses import field
 from typing import Final
 
 from analyzer.dataclass import dataclass
-from analyzer.trust.certificate import Certificate
+from analyzer.trust.certificate import Certificate, printable
 from analyzer.trust.check import Checker
 from analyzer.trust.model import TrustVerdict
 from analyzer.trust.named import matches, same_name
@@ -69,6 +69,13 @@ class Anchors:
             checker = Checker(known.anchors, intermediates=known.intermediates, verify_depth=verify_depth)
             known.checkers[verify_depth] = checker
         return checker
+
+    def names_only(self) -> tuple[str, ...]:
+        """The entries of which the certificate is not at hand: subject, else label; safe to print."""
+        described = {item.label for item in self.store.named if _described(item)}
+        waiting = (entry for entry in self.store.named if entry not in self.matched)
+        told = (entry for entry in waiting if _described(entry) or entry.label not in described)
+        return tuple(dict.fromkeys(printable(entry.subject or entry.label) for entry in told))
 
     def name_only(self, chain: Sequence[bytes], verdict: TrustVerdict) -> NameOnly | None:
         """The entry that may be the issuer at which a verdict's path ends, where too little is known to tell."""
