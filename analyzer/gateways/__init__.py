@@ -103,6 +103,11 @@ class Product:
     notes: tuple[str, ...] = ()
     sources: tuple[str, ...]
 
+    @property
+    def tried(self) -> bool:
+        """Whether something of it was measured, rather than read."""
+        return any(source.startswith("measured") for source in self.sources)
+
     def errors_for(self, code: str, variants: Sequence[str], *, of_certificate: bool) -> tuple[str, ...]:
         """The templates of what the product says for a cause, the most specific row that there is."""
         keys = [f"{code}:{variant}" for variant in variants] + [code] + (["certificate"] if of_certificate else [])

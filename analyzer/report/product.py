@@ -19,6 +19,8 @@ __all__ = ["gateway_of", "told_for"]
 
 _T = TypeVar("_T")
 
+_NOT_TRIED: Final = "what is said of this product, its texts and its steps, follows its documentation and was not tried"
+
 _OPENSSL_ERROR: Final = re.compile(r"error (\d+) at \d+ depth lookup: (.*)", re.DOTALL)
 _ADDRESS: Final = re.compile(r"[\d.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
@@ -41,7 +43,7 @@ def gateway_of(product: Product, profile: str | None, verify_depth: int | None, 
         verify_depth=verify_depth,
         words=product.words,
         store=product.store,
-        notes=product.notes,
+        notes=(*product.notes, *([] if product.tried else [_NOT_TRIED])),
         sources=product.sources,
         verifies=product.profile is not None,
         presumed_depth=product.depth_setting if presumed and verify_depth is not None else "",

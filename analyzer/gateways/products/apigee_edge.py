@@ -69,6 +69,7 @@ PRODUCT: Final = Product(
     """),
     sources=lines("""
         https://docs.apigee.com/api-platform/system-administration/creating-keystores-and-truststore-cloud-using-edge-management-api
+        https://docs.apigee.com/api-platform/system-administration/working-references
         https://docs.apigee.com/api-platform/troubleshoot/runtime/ssl-handshake-failures
         measured: JSSE of OpenJDK 17 with SSLEngine over NIO, as the Message Processor uses it
     """),

@@ -36,6 +36,7 @@ PRODUCT: Final[Product] = replace(
         Enforce=true overrides IgnoreValidationErrors; with Enforce and no TrustStore the platform's CAs are trusted
     """),
     sources=lines("""
+        https://cloud.google.com/apigee/docs/api-platform/system-administration/working-references
         https://cloud.google.com/apigee/docs/reference/apis/apigee/rest/v1/organizations.environments.keystores.aliases/create
         https://cloud.google.com/apigee/docs/api-platform/system-administration/options-configuring-tls
         https://cloud.google.com/apigee/docs/release/known-issues

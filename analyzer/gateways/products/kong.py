@@ -29,7 +29,8 @@ PRODUCT: Final[Product] = replace(
             "store": lines("""
                 curl -X POST http://localhost:8001/ca_certificates -F cert=@{file}
                 # An object alone is not used: put its id into the service, beside those that are there.
-                curl -X PATCH http://localhost:8001/services/SERVICE -d tls_verify=true -d 'ca_certificates[]=ID'
+                curl -X PATCH http://localhost:8001/services/SERVICE -H 'Content-Type: application/json' \
+                    -d '{{"tls_verify": true, "ca_certificates": ["ID"]}}'
             """),
             "host": ("curl -X PATCH http://localhost:8001/services/SERVICE -d host={host}",),
             "depth": ("curl -X PATCH http://localhost:8001/services/SERVICE -d tls_verify_depth={depth}",),
