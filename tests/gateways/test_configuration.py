@@ -304,8 +304,8 @@ def test_apache() -> None:
     by_end = {str(target.endpoints[0]): target for target in targets(APACHE)}
     first, second, third = by_end["a.example:8443"], by_end["b.example:443"], by_end["10.0.0.9:443"]
     assert brief(first) == (("a.example:8443",), "a.example", "a.example", True, True)
-    assert (first.verifies_chain, first.verify_depth, first.stores) == (True, 1, ("/etc/ca.pem",))
-    assert (second.verifies_chain, second.verify_depth, second.verifies_name) == (True, 3, False)
+    assert (first.verifies_chain, first.verify_depth, first.stores) == (True, 0, ("/etc/ca.pem",))
+    assert (second.verifies_chain, second.verify_depth, second.verifies_name) == (True, 2, False)
     assert (third.verifies_chain, third.verifies_name, third.verifies_dates) == (False, True, True)
     assert third.sends_server_name is False
 

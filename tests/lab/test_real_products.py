@@ -171,7 +171,7 @@ def refused(bench: Bench) -> dict[str, Any]:
 
 @of(
     "nginx-missing-root", "nginx-hostname", "nginx-chain-too-long", "haproxy-missing-root", "haproxy-hostname",
-    "apache-missing-root", "apache-hostname", "java-missing-root", "java-missing-root-nio",
+    "apache-missing-root", "apache-hostname", "apache-chain-too-long", "java-missing-root", "java-missing-root-nio",
 )  # fmt: skip
 def test_the_kit_of_a_refused_request_makes_the_next_one_succeed(bench: Bench) -> None:
     assert bench.ask().said.status != 0

@@ -2,7 +2,8 @@
 
 As documented for mod_ssl: `SSLProxyVerify none`, `SSLProxyVerifyDepth 1`, `SSLProxyCheckPeerName on` and
 `SSLProxyCheckPeerExpire on` are the defaults; the two checks of the peer are made whatever SSLProxyVerify says. A
-section inherits from the server around it.
+section inherits from the server around it. As measured (httpd 2.4.71), SSLProxyVerifyDepth counts the root too: 1
+takes no intermediate.
 """
 
 from __future__ import annotations
@@ -123,7 +124,9 @@ def _target(place: str, section: _Section, url: str) -> Target:
         notes.append(f"SSLProxyVerify is {shown(mode)}{default}: the chain is not verified")
     depth = number(settings.get("sslproxyverifydepth"))
     if verified and depth is None:
-        notes.append("SSLProxyVerifyDepth is not set, so it is 1: a path with two intermediates is refused")
+        notes.append(
+            "SSLProxyVerifyDepth is not set, so it is 1 and counts the root: a path with an intermediate is refused"
+        )
     if kept:
         notes.append("ProxyPreserveHost is on: the name that is sent and checked is that of the request")
     host = end.host if end is not None and not kept else None
@@ -139,7 +142,7 @@ def _target(place: str, section: _Section, url: str) -> Target:
         verifies_chain=verified,
         verifies_name=named,
         verifies_dates=dated,
-        verify_depth=1 if depth is None else depth,
+        verify_depth=max((1 if depth is None else depth) - 1, 0),
         stores=tuple(stores) if verified else (),
         client_certificate=any(key.startswith("sslproxymachinecertificate") for key in settings),
         notes=tuple(notes),
