@@ -51,7 +51,7 @@ KEY_LOGS: Final = (
         stack="openssl s_client",
         libraries=("OpenSSL",),
         line="openssl s_client -connect HOST:443 -servername HOST -keylogfile keys.log",
-        remark="it stands in for the client; from 1.1.1",
+        remark="it stands in for the client",
         source="openssl-s_client(1); measured with 3.0",
     ),
     KeyLogSetting(
@@ -107,7 +107,7 @@ KEY_LOGS: Final = (
         stack="Chrome, Chromium",
         libraries=("BoringSSL",),
         line="SSLKEYLOGFILE=keys.log chromium",
-        source="NSS documentation, Key Log Format",
+        source="README of github.com/segevfiner/sslkeylog",
     ),
     KeyLogSetting(
         stack="Envoy",
@@ -119,9 +119,9 @@ KEY_LOGS: Final = (
     KeyLogSetting(
         stack="gRPC (C++)",
         libraries=("BoringSSL",),
-        line='options.set_tls_key_log_config({"keys.log"});',
-        remark="on grpc::experimental::TlsChannelCredentialsOptions",
-        source="gRPC proposal L89 and grpc_tls_credentials_options.h",
+        line='config.set_tls_key_log_file_path("keys.log"); options.set_tls_key_log_config(config);',
+        remark="in the program, on its TLS credentials options",
+        source="gRPC: include/grpcpp/security/tls_credentials_options.h",
     ),
     KeyLogSetting(
         stack="rustls",
@@ -142,20 +142,20 @@ KEY_LOGS: Final = (
         libraries=("wolfSSL",),
         line="./configure --enable-keylog-export",
         remark="when it is built",
-        source="wolfSSL: configure.ac",
+        source="wolfSSL, issue 8165",
     ),
     KeyLogSetting(
         stack="Mbed TLS",
         libraries=("Mbed TLS",),
         line="mbedtls_ssl_set_export_keys_cb(ssl, callback, context);",
-        remark="from 3.0, in the program",
-        source="Mbed TLS: include/mbedtls/ssl.h",
+        remark="in the program",
+        source="Mbed TLS: mbedtls_ssl_set_export_keys_cb",
     ),
     KeyLogSetting(
         stack="Erlang",
         libraries=("Erlang ssl",),
         line="ssl:connect(Host, 443, [{keep_secrets, true}])",
-        remark="then ssl:connection_information(Socket, [keylog]) has the lines; it tells of completed handshakes",
+        remark="then ssl:connection_information(Socket, [keylog]) has the lines",
         source="Erlang documentation, using ssl: NSS keylog",
     ),
     KeyLogSetting(
@@ -163,15 +163,15 @@ KEY_LOGS: Final = (
         libraries=(),
         line="SSLKEYLOGFILE=/var/log/apache2/keys.log",
         remark="in its environment; Debian: as export in /etc/apache2/envvars",
-        source="httpd 2.4.71: mod_ssl, AH10226",
+        source="httpd 2.4.71: mod_ssl.so and its message AH10226",
     ),
     KeyLogSetting(
         stack="HAProxy as the server",
         libraries=(),
         line="tune.ssl.keylog on",
         remark='with log-format "SERVER_HANDSHAKE_TRAFFIC_SECRET %[ssl_fc_client_random,hex] '
-        '%[ssl_fc_server_handshake_traffic_secret]" and so on for each secret; it tells of completed handshakes',
-        source="HAProxy 2.6, configuration manual: tune.ssl.keylog",
+        '%[ssl_fc_server_handshake_traffic_secret]" and so on for each secret',
+        source="HAProxy 2.6: src/ssl_sample.c",
     ),
 )
 
