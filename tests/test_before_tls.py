@@ -13,7 +13,8 @@ from analyzer import analyze
 from analyzer.report.model import Connection, Prelude, Report
 from analyzer.report.to_json import to_json
 from analyzer.report.to_markdown import to_markdown
-from tests.packets import ACK, FIN, Dialogue, pcap, tshark
+from tests.packets import ACK, FIN, Dialogue, pcap, tool, tshark
+from tests.tls.test_prelude import prelogin
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures"
 STORES = CAPTURES / "stores"
@@ -173,6 +174,16 @@ def test_no_private_name_or_address_is_left_when_it_must_not(name: str) -> None:
         assert found["target"] == "host-1.example:443"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["smtp-refused", "postgresql-refused", "connect-missing-root"])
+def test_the_second_reading_has_the_same_prelude(name: str) -> None:
+    pytest.importorskip("pyshark")
+    tool("tshark")
+    (seen,) = analyze(CAPTURES / f"{name}.pcap", truststore=STORES / "without-root", dissector="wireshark").connections
+    assert seen.cause is not None
+    assert (seen.cause.code, seen.host, seen.prelude) == (code(name), only(name).host, prelude(name))
+
+
 def test_what_a_proxy_or_server_says_cannot_steer_a_terminal() -> None:
     page = b"HTTP/1.1 403 No\x1b[2J\xe2\x80\xae|`*way\r\nX-Squid-Error: \x07\r\n\r\n"
     ask = b"CONNECT api.example:443 HTTP/1.1\r\n\r\n"
@@ -223,3 +234,11 @@ def test_the_repair_comes_to_the_server_the_same_way() -> None:
     assert commands == [] or all("-starttls smtp" in command for command in commands)
     (refused,) = analyze(CAPTURES / "connect-forbidden.pcap").connections
     assert f"-x http://10.77.0.2:3128 https://{HOST}:443/" in refused.fixes[0].commands[0]
+
+
+def test_tls_inside_tds_is_no_failure_and_the_report_says_why_it_is_not_judged() -> None:
+    spoken = Dialogue().open().client(prelogin(0x12, 1)).server(prelogin(4, 1)).client(b"\x12\x01\0\x20" + bytes(28))
+    (seen,) = analyze(io.BytesIO(pcap(spoken.client(flags=FIN | ACK).frames))).connections
+    assert seen.cause is not None
+    assert (seen.outcome, seen.cause.code, seen.fixes) == ("incomplete", "capture-incomplete", ())
+    assert "TDS" in seen.cause.explanation

@@ -16,7 +16,7 @@ _HEADER: Final = 4
 _RECORD_HEADER: Final = 5
 _FIRST_KEPT: Final = 16
 _LAST_KEPT: Final = 4
-_PLAIN_KEPT: Final = 512
+_PLAIN_KEPT: Final = 4096
 
 
 class Direction:
@@ -37,8 +37,8 @@ class Direction:
             self.fields += wireshark_fields(record, packet.number)
         payload = packet.segment.tcp if packet.segment is not None else b""
         data = payload[(payload[12] >> 4) * 4 :] if len(payload) > 12 else b""
-        if data and self.seen.begins is None and self.seen.plain is None:
-            self.seen.plain = PlainText(data[:_PLAIN_KEPT], packet.number, packet.time_ns)
+        if data and self.seen.begins is None:
+            self._plain(data, packet)
 
     def feed(self, run: Run) -> None:
         """Pass bytes that come: Wireshark has put them together."""
@@ -52,9 +52,15 @@ class Direction:
         """All that was seen."""
         if self._opened:
             self.seen.opened = self._opened
-        if self.seen.begins is not None:
-            self.seen.plain = None
         return self.seen
+
+    def _plain(self, data: bytes, packet: Packet) -> None:
+        """Keep what is said before TLS, or in place of it."""
+        before = self.seen.plain or PlainText(b"", packet.number, packet.time_ns)
+        data = data[: max(_PLAIN_KEPT - len(before.data), 0)]
+        if data:
+            pieces = (*before.pieces, (len(before.data), packet.number, packet.time_ns))
+            self.seen.plain = PlainText(before.data + data, before.packet, before.time_ns, pieces)
 
     def _take(self, record: Record, packet: Packet) -> None:
         seen, position = self.seen, self._position

@@ -95,6 +95,14 @@ RDP: Turns = (
     (C, bytes.fromhex("0300002a25e00000000000") + b"Cookie: mstshash=karl\r\n" + bytes.fromhex("0100080003000000")),
     (S, bytes.fromhex("030000130ed000001234000200080001000000")),
 )
+
+
+def prelogin(kind: int, encryption: int) -> bytes:
+    """TDS PRELOGIN with the options VERSION and ENCRYPTION."""
+    body = bytes.fromhex("00000b0006 0100110001 ff") + bytes(6) + bytes([encryption])
+    return bytes([kind, 1]) + (8 + len(body)).to_bytes(2, "big") + bytes.fromhex("00000100") + body
+
+
 CONNECT: Turns = (
     (C, b"CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n\r\n"),
     (S, b"HTTP/1.1 200 Connection established\r\nVia: proxy\r\n\r\n"),
@@ -388,6 +396,19 @@ def test_what_proves_an_identity_is_never_shown(name: str) -> None:
     shown = said(prelude(PROOFS[name]))
     for secret in ("karl", "secret", "AGthcmwA", "a2Fyb", "c2VjcmV0"):
         assert secret not in shown
+
+
+def test_tls_inside_tds_is_said_not_to_be_read() -> None:
+    inside = b"\x12\x01" + (8 + len(HELLO)).to_bytes(2, "big") + bytes(4) + HELLO
+    seen = only(talk(((C, prelogin(0x12, 1)), (S, prelogin(4, 1)), (C, inside), (S, inside))).frames)
+    assert seen.prelude is not None
+    assert (seen.prelude.protocols, seen.prelude.agreed, seen.hellos) == ("TDS", True, ())
+    refused = only(talk(((C, prelogin(0x12, 3)), (S, prelogin(4, 2)))).client(flags=FIN | ACK).frames)
+    assert refused.prelude is not None
+    assert refused.prelude.last.state is State.REFUSED
+    assert connections(talk(((C, prelogin(0x12, 0)), (S, prelogin(4, 2)), (C, b"\x10\x01" + bytes(40)))).frames) == [
+        None
+    ]
 
 
 def test_a_session_whose_client_never_asks_for_tls_is_no_failed_handshake() -> None:

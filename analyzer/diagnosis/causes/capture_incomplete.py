@@ -16,6 +16,7 @@ have succeeded.
   Then the outcome is `incomplete`, not `failed`.
 - Likely: the side that ended the connection sent bytes before that which are missing, an alert perhaps among them.
 - Possible: the connection was ended, and other bytes before it are missing. Then other causes are named first.
+- TLS inside TDS packets (Microsoft SQL Server before TDS 8.0) is not read, and said so here.
 - A completed handshake is never reported so.
 
 ## What to do
@@ -53,7 +54,7 @@ from __future__ import annotations
 
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
-from analyzer.tls.connection import Side
+from analyzer.tls.connection import Connection, Side
 from analyzer.trust.model import Fix
 
 
@@ -62,6 +63,10 @@ def look(case: Case) -> Match | None:
     connection = case.connection
     if case.progress.handshake_done:
         return None
+    if _is_inside_tds(connection):
+        reason = "TLS is inside packets of TDS (Microsoft SQL Server), and is not read there"
+        text = f"The handshake cannot be judged: {reason}. TDS 8.0 (`Encrypt=Strict`) begins with TLS and is read."
+        return Match(confidence=CERTAIN, explanation=text, evidence=(Evidence(connection.first_packet, reason),))
     reasons: list[str] = []
     packet: int | None = None
     if not connection.from_start and not connection.hellos:
@@ -95,8 +100,15 @@ def look(case: Case) -> Match | None:
     )
 
 
+def _is_inside_tds(connection: Connection) -> bool:
+    prelude = connection.prelude
+    return prelude is not None and prelude.last.protocol == "TDS" and prelude.agreed and not connection.is_tls
+
+
 def fixes(case: Case) -> tuple[Fix, ...]:
     """How to capture again."""
+    if _is_inside_tds(case.connection):
+        return ()
     client, server = case.connection.client, case.connection.server
     return (
         (

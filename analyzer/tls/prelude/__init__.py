@@ -71,7 +71,7 @@ def _next(dialogue: Dialogue) -> Layer | None:
 def _speech(side: Side, said: PlainText | None) -> Speech:
     if said is None:
         return Speech(side, b"", (), whole=True)
-    return Speech(side, said.data, said.pieces, whole=said.whole)
+    return Speech(side, said.data, said.pieces or ((0, said.packet, said.time_ns),), whole=said.whole)
 
 
 @cache
