@@ -61,7 +61,8 @@ class Profile:
     compared `canonical` or as `bytes`. `prefer_valid`: among candidates, one that is valid now. `climb_store`: the
     store is asked again above a stored certificate until a self-signed one is reached.
     `anchor`: what ends a path: `self-signed` stored certificates only, or `any`. `pinned_leaf`: whether a stored leaf
-    ends the path before any search: `no`, only when `self-signed`, `yes`.
+    ends the path before any search: `no`, only when `self-signed`, `yes`. `partial`: the profile of the same validator
+    told to take any stored certificate for an anchor.
     `key_ids`: authority against subject key id: `require`, `anchor` (only towards an anchor above a chain in the order
     sent), or `hint`; `issuer_serial` likewise for the authority's issuer and serial. `issuer_needs_sign`: a candidate
     without keyCertSign is no issuer; `match_algorithms`: nor one whose key is of another type than the signature.
@@ -92,6 +93,7 @@ class Profile:
     climb_store: bool = False
     anchor: Literal["self-signed", "any"] = "any"
     pinned_leaf: Literal["no", "self-signed", "yes"] = "no"
+    partial: str | None = None
     key_ids: Literal["require", "anchor", "hint"] = "hint"
     issuer_serial: Literal["require", "hint"] = "hint"
     issuer_needs_sign: bool = False

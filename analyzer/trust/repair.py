@@ -343,9 +343,9 @@ def _bring_in(state: _State, problem: TrustProblem, at_hand: _AtHand) -> Iterato
                 fix, changed = _add_to_store(state, certificate, origin)
                 caution = "it trusts an intermediate, not the root: it breaks when the intermediate is renewed"
                 yield replace(fix, caution=caution), changed
-    if problem.code == "anchor-not-self-signed" and state.profile.name == "openssl":
+    if problem.code == "anchor-not-self-signed" and state.profile.partial is not None:
         text = "Let the validator accept any stored certificate as an anchor (X509_V_FLAG_PARTIAL_CHAIN)."
-        yield Fix(action="configure", text=text), replace(state, profile=policy_of("openssl-partial"))
+        yield Fix(action="configure", text=text), replace(state, profile=policy_of(state.profile.partial))
     leaf = state.chain[0]
     if leaf not in held and not leaf.malformed:
         fix, changed = _add_to_store(state, leaf, "sent by the server")

@@ -85,6 +85,7 @@ PROFILE: Final = Profile(
     name="openssl",
     title="OpenSSL",
     engine="OpenSSL 3.0, X509_verify_cert without partial chains",
+    partial="openssl-partial",
     search="first",
     same_name="canonical",
     prefer_valid=True,
