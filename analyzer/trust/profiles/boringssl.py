@@ -55,6 +55,7 @@ _LINE: Final = "verify cert failed: X509_verify_cert: certificate verification e
 
 PROFILE: Final = replace(
     openssl.PROFILE,
+    partial=None,
     name="boringssl",
     title="BoringSSL (Envoy, Istio)",
     engine="BoringSSL of 2022, X509_verify_cert with X509_V_FLAG_PARTIAL_CHAIN",

@@ -64,6 +64,7 @@ WORDING_NOTE: Final = (
 
 PROFILE: Final = replace(
     openssl.PROFILE,
+    partial=None,
     name="dotnet",
     title=".NET on Linux",
     engine=".NET Core 3.1 on Linux, X509Chain over OpenSSL 1.1.1",

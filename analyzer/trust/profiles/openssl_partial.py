@@ -12,6 +12,7 @@ from analyzer.trust.profiles import openssl
 
 PROFILE: Final = replace(
     openssl.PROFILE,
+    partial=None,
     name="openssl-partial",
     title="OpenSSL with partial chains (curl, Python 3.13)",
     engine="OpenSSL 3.0, X509_verify_cert with X509_V_FLAG_PARTIAL_CHAIN",
