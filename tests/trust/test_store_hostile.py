@@ -48,6 +48,18 @@ def test_any_bytes_give_entries_or_problems(data: bytes, password: str | None) -
     assert_told(Contents(problems=(describe(data),)))
 
 
+def test_an_encrypted_content_of_any_length_is_damage_at_most() -> None:
+    begins = bytes.fromhex("06092a864886f70d01070130")  # the type in an EncryptedContentInfo, and its algorithm
+    damaged = 0
+    for store in CHEAP:
+        at = store.find(begins)
+        for length in range(max(at - 4, 0), max(at, 0)):
+            for value in (0, 5, 0x80, 0xFF):
+                assert_told(read(store[:length] + bytes([value]) + store[length + 1 :], "changeit"))
+                damaged += 1
+    assert damaged
+
+
 @pytest.mark.parametrize("known", [*formats()], ids=lambda known: known.name)
 @given(data=st.binary(max_size=300))
 def test_no_reader_raises_on_what_it_did_not_recognise(known: Format, data: bytes) -> None:

@@ -195,13 +195,14 @@ def _read_part(safe: bytes, part: Element, reading: _Reading) -> bool:
         return False
     (encrypted,) = first_children(safe, explicit, SEQUENCE)
     _, info = first_children(safe, encrypted, INTEGER, SEQUENCE)
-    _, algorithm, *rest = _up_to(safe, info, 3)
-    if algorithm.tag != SEQUENCE or not rest or rest[0].tag not in _IMPLICIT_0:
+    parts = _up_to(safe, info, 3)
+    if len(parts) < 3 or parts[1].tag != SEQUENCE or parts[2].tag not in _IMPLICIT_0:
         raise WireError("EncryptedContentInfo", info.start, "no encrypted content")
+    _, algorithm, sealed = parts
     if reading.checksum is False:
         return True
     try:
-        plain = _open(safe, algorithm, octets(safe, rest[0]), reading)
+        plain = _open(safe, algorithm, octets(safe, sealed), reading)
     except NotOpenedError:
         return True
     except UnsupportedError as error:
