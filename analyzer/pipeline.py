@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from analyzer.dataclass import dataclass
 from analyzer.diagnosis.case import UNKNOWN, Case, Trust, when
@@ -19,7 +19,6 @@ from analyzer.inputs import (
     as_paths,
     chain_of,
     gateway_named,
-    keys_of,
     log_files,
     profiles_asked,
     public_roots,
@@ -29,29 +28,20 @@ from analyzer.inputs import (
     truststore_info,
 )
 from analyzer.judging import Judging, Terms
+from analyzer.reading import Reading, Source, read
 from analyzer.report.build import broken_connection, connection_report, summary
-from analyzer.report.model import EMBEDDED_SECRETS, Capture, Connection, InputProblem, Logs, Report
+from analyzer.report.model import Capture, Connection, InputProblem, Logs, Report
 from analyzer.tls import connection as wire
 
 if TYPE_CHECKING:
-    from analyzer.capture import CaptureReader
-    from analyzer.capture.batch import Secrets
     from analyzer.gateways import Product
     from analyzer.gateways.kit import Repairable
-    from analyzer.net.decode import SegmentDecoder
-    from analyzer.net.flows import FlowRow, Flows
-    from analyzer.report.decryption import Tally
-    from analyzer.tls.sealed import KeyRing, Lookup
+    from analyzer.net.flows import FlowRow
     from analyzer.trust.check import Checker
     from analyzer.trust.model import Fix, TrustVerdict
     from analyzer.trust.store import TrustStore
-    from analyzer.wireshark.model import Dissector
-    from analyzer.wireshark.reader import WiresharkReading
 
 __all__ = ["analyze"]
-
-Source = str | Path | BinaryIO
-Tunnels = Mapping[frozenset[tuple[bytes, int]], tuple[str, ...]]
 
 _BLOCK: Final = 1024
 """Rows of the flow table turned into plain data at a time."""
@@ -113,37 +103,27 @@ def analyze(
     sources: list[Source] = (
         list(captures) if isinstance(captures, Sequence) and not isinstance(captures, str) else [captures]
     )
-    by_wireshark = dissector == "wireshark"
-    keys = _Keys(None if by_wireshark else keys_of(keylog, truststore_password), named=keylog is not None)
     logs = log_files(log) if log is not None else None
     comparison = None
     if dissector == "both":
         from analyzer.wireshark.comparison import Comparison
 
         comparison = Comparison(sources, as_paths(keylog))
-    reader: CaptureReader | WiresharkReading
-    undecoded: tuple[InputProblem, ...] = ()
-    read_by: Dissector | None = None
-    tunnels: Tunnels = {}
-    if by_wireshark:
-        reader, flows = _read_by_wireshark(sources, as_paths(keylog), progress)
-        read_by = reader.dissector
-    else:
-        reader, decoder, flows = _read_here(sources, keys, progress)
-        undecoded, tunnels = _undecoded(decoder), decoder.tunnels
+    reading = read(
+        sources, keylog=keylog, password=truststore_password, by_wireshark=dissector == "wireshark", progress=progress
+    )
     in_full = all or logs is not None
-    end_ns = reader.last_time_ns or 0
     watch = None if comparison is None else comparison.take
-    connections = compared(tuple(_connections(flows, settings, keys, end_ns, in_full=in_full, watch=watch)))
-    if tunnels:
-        connections = tuple(_within(connection, tunnels) for connection in connections)
+    connections = compared(tuple(_connections(reading, settings, in_full=in_full, watch=watch)))
+    if reading.tunnels:
+        connections = tuple(_within(connection, reading) for connection in connections)
     told = None
     if logs is not None:
-        connections, told = _with_logs(connections, logs, end_ns)
+        connections, told = _with_logs(connections, logs, reading.end_ns)
     report = replace(
-        _report(reader, undecoded, settings, connections, keys.problems()),
+        _report(reading, settings, connections),
         logs=told,
-        dissector=read_by if comparison is None else comparison.told(),
+        dissector=reading.dissector if comparison is None else comparison.told(),
     )
     if settings.product is not None or fix_dir is not None:
         from analyzer.report.kit import with_kit
@@ -164,13 +144,14 @@ def analyze(
     return report
 
 
-def _within(connection: Connection, tunnels: Tunnels) -> Connection:
+def _within(connection: Connection, reading: Reading) -> Connection:
     """The connection with the tunnels that it ran in."""
     from ipaddress import ip_address
 
     ends = (end.rpartition(":") for end in (connection.client, connection.server))
     key = frozenset((ip_address(address.strip("[]")).packed, int(port)) for address, _, port in ends)
-    return replace(connection, tunnels=tunnels[key]) if key in tunnels else connection
+    tunnels = reading.tunnels.get(key)
+    return connection if tunnels is None else replace(connection, tunnels=tunnels)
 
 
 def _with_logs(
@@ -290,128 +271,9 @@ def _settings(
     )
 
 
-class _Keys:
-    """What may open protected records: given by the user, or held by a capture itself."""
-
-    def __init__(self, ring: KeyRing | None, *, named: bool) -> None:
-        self.ring = ring
-        self.complete = True
-        """False when secrets came too late, and nothing can be done about it."""
-        self._named = named
-        self._embedded = False
-        self._closed = False
-        self._tally: Tally | None = None
-
-    def add(self, secrets: Sequence[Secrets]) -> None:
-        """Take decryption secrets blocks."""
-        from analyzer.tls.keylog import TLS_KEY_LOG, KeyLog
-        from analyzer.tls.sealed import KeyRing
-
-        found = [block.data for block in secrets if block.kind == TLS_KEY_LOG]
-        if found and not self._closed:
-            self.ring = self.ring or KeyRing(KeyLog())
-            self.ring.log.add(b"\n".join(found), EMBEDDED_SECRETS)
-            self._embedded = True
-
-    def came_late(self, flows: Flows) -> bool:
-        """Whether secrets stand in a capture behind the packets that they are for, which were let go."""
-        self._closed = True  # when it is read again they are known
-        if self.ring is None or not self._embedded:
-            return False
-        from analyzer.tls.sealed import let_go
-
-        return any(let_go(stream.consumer, self.ring) for stream in flows.streams.values())
-
-    def take(self, connection: wire.Connection) -> None:
-        """Count how far a connection was opened."""
-        if self.ring is None:
-            return
-        if self._tally is None:
-            from analyzer.report.decryption import Tally
-
-            self._tally = Tally(self.ring)
-        self._tally.take(connection)
-
-    def problems(self) -> tuple[InputProblem, ...]:
-        """What is wrong with the keys, and what they did not open."""
-        if self.ring is None:
-            return ()
-        from analyzer.report.decryption import problems
-
-        return problems(self.ring, self._tally, named=self._named, complete=self.complete)
-
-
-def _read_by_wireshark(
-    sources: list[Source], keylogs: Sequence[str | Path], progress: Callable[[int, int], None] | None
-) -> tuple[WiresharkReading, Flows]:
-    """The same through Wireshark's dissectors, which take the keys themselves."""
-    from analyzer.wireshark.reader import WiresharkReading
-
-    reading = WiresharkReading(sources, keylogs)
-    return reading, reading.read(progress)
-
-
-def _read_here(
-    sources: list[Source], keys: _Keys, progress: Callable[[int, int], None] | None
-) -> tuple[CaptureReader, SegmentDecoder, Flows]:
-    """All packets, put in order; a second time when a file's own secrets stand behind the packets that they are for."""
-    reader, decoder, flows = _read(sources, keys, progress)
-    if keys.came_late(flows):
-        keys.complete = reader.can_be_read_again
-        if keys.complete:
-            return _read(sources, keys, progress)
-    return reader, decoder, flows
-
-
-def _read(
-    sources: list[Source], keys: _Keys, progress: Callable[[int, int], None] | None
-) -> tuple[CaptureReader, SegmentDecoder, Flows]:
-    """All packets, put in order; the secrets that the captures hold go to `keys`."""
-    from analyzer.capture import CaptureReader
-    from analyzer.net.decode import SegmentDecoder
-
-    reader = CaptureReader(sources, progress)
-    decoder = SegmentDecoder()
-    flows = _flows(keys)
-    taken = 0
-    for batch in reader.batches():
-        if len(reader.secrets) > taken:
-            keys.add(reader.secrets[taken:])
-            taken = len(reader.secrets)
-        flows.add(decoder.decode(batch))
-    if len(reader.secrets) > taken:
-        keys.add(reader.secrets[taken:])
-    flows.finish()
-    return reader, decoder, flows
-
-
-def _flows(keys: _Keys) -> Flows:
-    from analyzer.net.flows import Flows
-    from analyzer.tls.detect import likely_record
-    from analyzer.tls.records import RecordReader
-
-    lookups: dict[int, Lookup] = {}
-
-    def reader(flow: int, side: int) -> RecordReader:
-        midstream = not flows.opened_by_syn(flow, side)
-        if keys.ring is None:
-            return RecordReader(midstream=midstream)
-        from analyzer.tls.sealed import Lookup, SealedReader
-
-        lookup = lookups.pop(flow, None)
-        if lookup is None:
-            lookup = lookups[flow] = Lookup(keys.ring)
-        return SealedReader(lookup, midstream=midstream)
-
-    flows = Flows(likely_record, reader)
-    return flows
-
-
 def _connections(
-    flows: Flows,
+    reading: Reading,
     settings: _Settings,
-    keys: _Keys,
-    end_ns: int,
     *,
     in_full: bool,
     watch: Callable[[wire.Connection], None] | None = None,
@@ -420,6 +282,7 @@ def _connections(
 
     One whose server chain is hidden waits until all have been read: another may show it. `watch` sees each as read.
     """
+    flows, keys, end_ns = reading.flows, reading.keys, reading.end_ns
     chains = ChainsSeen()
     reports: list[Connection | None] = []
     waiting: list[tuple[int, FlowRow, wire.Connection, Progress]] = []
@@ -575,51 +438,17 @@ def _moment(time_ns: int) -> datetime:
     return _EPOCH + timedelta(microseconds=time_ns // 1000)
 
 
-def _undecoded(decoder: SegmentDecoder) -> tuple[InputProblem, ...]:
-    """Packets that could not be read, or not whole."""
-    from analyzer.net.link import LINK_NAMES
-
-    problems = [
-        InputProblem(
-            code="unknown-link-type",
-            text=f"{count} packets have the link type {LINK_NAMES.get(link, link)}, which cannot be read",
-            severity="warning",
-        )
-        for link, count in decoder.link_types_unknown.items()
-    ]
-    if decoder.sealed:
-        packets = ", ".join(f"{count:,} are {name}" for name, count in decoder.sealed.items())
-        text = f"of the packets {packets}: what runs inside is not seen; record where it leaves the tunnel"
-        problems.append(InputProblem(code="sealed-tunnel", text=text, severity="note"))
-    if decoder.uncommon.encrypted_frames:
-        text = (
-            f"{decoder.uncommon.encrypted_frames:,} IEEE 802.11 frames are encrypted: record on the station itself, or "
-            "behind the access point"
-        )
-        problems.append(InputProblem(code="encrypted-frames", text=text, severity="note"))
-    if decoder.uncommon.failures:
-        problems.append(
-            InputProblem(
-                code="undissected-packets",
-                text=f"{decoder.uncommon.failures} tunnelled or fragmented packets are malformed and were left out",
-                severity="warning",
-            )
-        )
-    return tuple(problems)
-
-
 def _report(
-    reader: CaptureReader | WiresharkReading,
-    undecoded: tuple[InputProblem, ...],
+    reading: Reading,
     settings: _Settings,
     connections: tuple[Connection, ...],
-    of_keys: tuple[InputProblem, ...],
 ) -> Report:
     from analyzer.net.link import LINK_NAMES
     from analyzer.report.findings import findings
 
     store, configured = settings.judging.all_stores, settings.judging.configured
-    problems = [InputProblem(code=p.code, text=p.text, packet=p.packet, severity=p.severity) for p in reader.problems]
+    reader = reading.reader
+    problems = [*reading.problems]
     undated = [c.started_at for c in connections if c.server_chain and c.started_at < _BEFORE_TLS]
     if undated and settings.at is None:
         text = (
@@ -636,7 +465,7 @@ def _report(
             first_time=None if reader.first_time_ns is None else when(reader.first_time_ns),
             last_time=None if reader.last_time_ns is None else when(reader.last_time_ns),
             link_types=tuple(LINK_NAMES.get(link, f"link type {link}") for link in reader.links),
-            problems=(*problems, *undecoded, *settings.problems, *of_keys),
+            problems=(*problems, *settings.problems, *reading.keys.problems()),
         ),
         truststore=truststore_info(store, settings.judging.matched) if store is not None else None,
         connections=connections,

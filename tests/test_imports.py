@@ -27,6 +27,7 @@ STAGES = (
     "configured",
     "judging",
     "inspection",
+    "reading",
     "pipeline",
     "commands",
     "cli",
