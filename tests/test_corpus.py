@@ -199,7 +199,8 @@ def compare(number: int, theirs: dict[str, Any], ours: Any, flows: Flows) -> Ite
         return
     yield "client", ours.client, theirs["client"]
     yield "sni", ours.tls.sni if ours.tls else None, theirs["sni"] or None
-    yield "server_chain", [c.sha256 for c in ours.server_chain], theirs["server_chain"]
+    chain = () if ours.chain_source == "inferred" else ours.server_chain  # which is then from another connection
+    yield "server_chain", [c.sha256 for c in chain], theirs["server_chain"]
     yield "client_chain", [c.sha256 for c in ours.client_chain], theirs["client_chain"]
     if theirs["server_version"] and int(theirs["server_version"], 16) in VERSIONS:
         yield "version", ours.tls.version if ours.tls else None, VERSIONS[int(theirs["server_version"], 16)]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
-from analyzer.diagnosis.case import Case, when
+from analyzer.diagnosis.case import Case, Trust, when
 from analyzer.diagnosis.cause import Cause, Match
 from analyzer.diagnosis.engine import Outcome
+from analyzer.diagnosis.server_chain import ServerChain
 from analyzer.registry import (
     HandshakeType,
     alert_level_name,
@@ -56,6 +58,7 @@ def connection_report(case: Case, outcome: Outcome, *, in_full: bool = True) -> 
     in_full = in_full or outcome.outcome != "completed"
     seen = case.connection
     client_chain = case.client_chain
+    trust = _shown(case.trust, outcome)
     return Connection(
         id=seen.id,
         client=str(seen.client),
@@ -72,15 +75,22 @@ def connection_report(case: Case, outcome: Outcome, *, in_full: bool = True) -> 
         timeline=_timeline(seen, outcome.abort_packet) if in_full else (),
         tls=_tls(seen, resumed=case.progress.resumed, fingerprints=in_full),
         alerts=tuple(_alert(alert) for alert in seen.alerts),
-        server_chain=chain_infos(case.trust.chain.certificates),
+        server_chain=chain_infos(trust.chain.certificates),
         client_chain=chain_infos(client_chain.chain if client_chain is not None else ()),
-        chain_source=case.trust.chain.source,
-        trust=case.trust.verdicts if case.trust.store_given else (),
+        chain_source=trust.chain.source,
+        trust=trust.verdicts if trust.store_given else (),
         fixes=outcome.fixes,
         host=case.trust.host,
         negotiation=negotiation_of(seen, outcome),
         prelude=None if seen.prelude is None else _prelude(seen.prelude),
     )
+
+
+def _shown(trust: Trust, outcome: Outcome) -> Trust:
+    """What is shown of the chain: one that was inferred only where it explains a failure."""
+    if trust.chain.source != "inferred" or outcome.outcome == "failed":
+        return trust
+    return replace(trust, chain=ServerChain(), verdicts=())
 
 
 def broken_connection(number: int, client: str, server: str, started_ns: int, fault: str) -> Connection:
