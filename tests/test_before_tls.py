@@ -134,6 +134,7 @@ def test_the_user_knows_better_which_host_was_meant() -> None:
     assert all(verdict.accepted for verdict in seen.trust)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "shown", "step"),
     [

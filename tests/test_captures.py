@@ -252,6 +252,7 @@ def test_all_captures_read_as_one_have_all_their_connections_numbered_in_order_o
     assert starts == sorted(starts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["playbook", "ipv6-any", "server-reset-go", "tls13-missing-root-java", "not-tls-nginx"]
 )

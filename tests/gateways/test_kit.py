@@ -119,6 +119,7 @@ def test_apigee_gets_a_new_truststore_with_the_chain_and_what_the_old_one_holds(
     assert all(path.read_text().count("BEGIN") == 1 for path in tmp_path.glob("*.pem"))
 
 
+@pytest.mark.slow
 @pytest.mark.java
 @pytest.mark.parametrize("gateway", ["java", "spring", "mulesoft", "wso2"])
 def test_keytool_takes_the_kit_and_java_then_trusts_the_chain(captures: Path, tmp_path: Path, gateway: str) -> None:

@@ -116,6 +116,7 @@ def test_an_open_by_both_sides_is_numbered_as_wireshark_numbers_it(tmp_path: Pat
     check_numbers([*both, tcp(CLIENT, SERVER, b"x", seq=1001, ack=9001)], tmp_path / "simultaneous.pcap", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 2, None])
 def test_of_several_different_syn_acks_the_last_one_counts(batch: int | None, tmp_path: Path) -> None:
     def answer(seq: int) -> bytes:
@@ -146,6 +147,7 @@ def icmp_error(packet: bytes, quoted: int) -> bytes:
     return bytes(12) + b"\x08\x00" + header + struct.pack(">BBHI", 3, 4, 0, 1400) + quote
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quoted", [8, 12, 20, 32])
 def test_icmp_errors_do_not_shift_the_numbers(quoted: int, tmp_path: Path) -> None:
     one, two = Dialogue().open().frames, Dialogue(("10.0.0.1", 40001)).open().frames
@@ -162,6 +164,7 @@ def test_an_icmp_error_is_logged_with_the_connection_that_it_quotes(quoted: int,
     assert (int(error["packet"]), int(error["flow"]), int(error["quoted"])) == (5, 0, 4 << 16 | 3 << 8 | 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "batch"), [(0, 1), (1, 13), (2, 40)])
 def test_random_traffic_is_numbered_as_wireshark_numbers_it(seed: int, batch: int, tmp_path: Path) -> None:
     generator = random.Random(seed)

@@ -71,6 +71,7 @@ def test_the_recordings_show_every_form_of_suite() -> None:
     assert {"ccm8", "chacha20", "null", "rc4", "3des", "camellia"} <= {name.split("-")[1] for name in RECORDED}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pcapng-with-secrets", *(f"tls13-{rest}" for rest in (
     "client-cert-missing-go", "missing-root-gnutls", "missing-root-java", "missing-root-nginx-proxy",
     "missing-root-node", "missing-root-openssl", "success",

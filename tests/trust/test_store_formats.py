@@ -352,6 +352,7 @@ def test_an_html_page_that_shows_a_certificate_is_read(tmp_path: Path) -> None:
     assert briefs(read_bytes(tmp_path, page)) == [("root", None, "certificate", 0)]
 
 
+@pytest.mark.slow
 @needs_keytool
 @pytest.mark.java
 @pytest.mark.parametrize("name", ["root-and-other.jks", "root-and-other.jceks", "secret-key.jceks", "java.p12",
@@ -372,6 +373,7 @@ def test_keytool_lists_the_same_entries(name: str) -> None:
     assert {(entry.der, entry.kind) for entry in store.entries if entry.kind != "certificate"} == expected
 
 
+@pytest.mark.slow
 @needs_keytool
 @pytest.mark.java
 @pytest.mark.parametrize("kind", ["JKS", "JCEKS", "PKCS12"])

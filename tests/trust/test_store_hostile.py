@@ -54,9 +54,8 @@ def test_an_encrypted_content_of_any_length_is_damage_at_most() -> None:
     for store in CHEAP:
         at = store.find(begins)
         for length in range(max(at - 4, 0), max(at, 0)):
-            for value in (0, 5, 0x80, 0xFF):
-                assert_told(read(store[:length] + bytes([value]) + store[length + 1 :], "changeit"))
-                damaged += 1
+            assert_told(read(store[:length] + b"\0" + store[length + 1 :], "changeit"))
+            damaged += 1
     assert damaged
 
 

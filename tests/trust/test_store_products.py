@@ -282,6 +282,7 @@ def test_an_alias_cannot_smuggle_a_command(tmp_path: Path) -> None:
     assert "$(" not in named.export
 
 
+@pytest.mark.slow
 @needs_keytool
 @pytest.mark.java
 @pytest.mark.parametrize("options", [[], ["-v"], ["-rfc"]])
