@@ -21,7 +21,7 @@ from analyzer.inputs import (
     store_problems,
     truststore_info,
 )
-from analyzer.report.model import CheckFix, CheckReport, Fix, InputProblem, StoredCertificate, StoreReport
+from analyzer.report.model import CheckFix, CheckReport, Fix, InputProblem, StoredCertificate, StoreReport, TrustVerdict
 
 if TYPE_CHECKING:
     from analyzer.trust.store import TrustStore
@@ -59,7 +59,7 @@ def check_chain(
     from analyzer.trust.anchors import Anchors
     from analyzer.trust.certificate import instant
     from analyzer.trust.check import seconds_of
-    from analyzer.trust.repair import repairs
+    from analyzer.trust.repair import remedies
     from analyzer.trust.store import read_stores
 
     profiles = profiles_asked(profile)
@@ -76,20 +76,23 @@ def check_chain(
     checker = anchors.checker(saved.certificates, verify_depth)
     verdicts = tuple(checker.check(saved.certificates, host=wanted, at=moment, profile=asked) for asked in profiles)
 
-    found = [
-        repairs(
+    stored, held = anchors.anchors(saved.certificates), anchors.intermediates(saved.certificates)
+
+    def fixes(verdict: TrustVerdict) -> tuple[Fix, ...]:
+        found = remedies(
             saved.certificates,
-            anchors.anchors(saved.certificates),
+            stored,
             verdict,
             host=wanted,
             at=moment,
             verify_depth=verify_depth,
-            intermediates=anchors.intermediates(saved.certificates),
+            intermediates=held,
             candidates=candidates.certificates,
             public_roots=public_roots(),
         )
-        for verdict in verdicts
-    ]
+        return tuple(remedy.fix for remedy in found)
+
+    found = [fixes(verdict) for verdict in verdicts]
     own = [InputProblem(code=p.code, text=p.text, source=source, severity=p.severity) for p in saved.problems]
     report = CheckReport(
         source=source,

@@ -33,7 +33,7 @@ from analyzer.trust.names import reference
 from analyzer.trust.path import Pool, Purpose
 from analyzer.trust.profile import Profile
 
-__all__ = ["Remedy", "remedies", "repairs"]
+__all__ = ["Remedy", "remedies"]
 
 MAX_CHECKS: Final = 80
 """Checks that looking for repairs may cost; a sane case takes three to ten."""
@@ -69,35 +69,6 @@ class Remedy:
     profile: str
     supposed: bool = False
     together: int = 1
-
-
-def repairs(
-    chain: Sequence[bytes],
-    anchors: Sequence[bytes],
-    verdict: TrustVerdict,
-    *,
-    host: str | None = None,
-    at: datetime | None = None,
-    intermediates: Sequence[bytes] = (),
-    verify_depth: int | None = None,
-    candidates: Sequence[bytes] = (),
-    public_roots: Sequence[bytes] = (),
-    purpose: Purpose = "server",
-) -> tuple[Fix, ...]:
-    """Repairs for a rejected chain, proven ones first; none for an accepted one. See `remedies`."""
-    found = remedies(
-        chain,
-        anchors,
-        verdict,
-        host=host,
-        at=at,
-        intermediates=intermediates,
-        verify_depth=verify_depth,
-        candidates=candidates,
-        public_roots=public_roots,
-        purpose=purpose,
-    )
-    return tuple(remedy.fix for remedy in found)
 
 
 def remedies(

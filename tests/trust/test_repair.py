@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 
 from analyzer.trust.check import check
 from analyzer.trust.profile import profile_names
-from analyzer.trust.repair import repairs
+from analyzer.trust.repair import remedies
 from tests.trust.pki import CLIENT, NOW, UNKNOWN, Issued, broken, key, resigned, root
 
 HOST = "gw.example.com"
@@ -114,10 +114,11 @@ def ask(ticket: Ticket, profile: str | None = None) -> Any:
 
 
 def mend(ticket: Ticket, profile: str | None = None, **more: Any) -> Any:
-    return repairs(
+    found = remedies(
         [c.der for c in ticket.chain], [c.der for c in ticket.store], ask(ticket, profile), host=HOST, at=NOW,
         candidates=[c.der for c in ticket.candidates], **ticket.options, **more,
     )  # fmt: skip
+    return tuple(remedy.fix for remedy in found)
 
 
 @pytest.mark.parametrize("code", TICKETS)

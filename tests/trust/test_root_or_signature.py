@@ -9,7 +9,7 @@ from cryptography import x509
 
 from analyzer.trust.check import check
 from analyzer.trust.profile import profile_names
-from analyzer.trust.repair import repairs
+from analyzer.trust.repair import remedies
 from tests.trust.pki import NOW, Issued, broken, root
 
 HOST = "gw.example.com"
@@ -70,7 +70,7 @@ def test_a_namesake_in_the_store_hides_the_right_root_from_validators_that_never
 
 def test_what_hides_the_right_root_has_to_leave_the_store() -> None:
     chain, store = [LEAF.der, SILENT_ISSUING.der, SILENT_ROOT.der], [SILENT_OTHER.der]
-    fixes = repairs(chain, store, check(chain, store, host=HOST, at=NOW), host=HOST, at=NOW)
+    fixes = [remedy.fix for remedy in remedies(chain, store, check(chain, store, host=HOST, at=NOW), host=HOST, at=NOW)]
     assert (fixes[0].action, fixes[0].certificate, fixes[0].proven) == ("fix-store", SILENT_ROOT.sha256, True)
 
 
@@ -83,5 +83,5 @@ def test_a_stored_leaf_is_the_reason_only_where_partial_chains_can_be_allowed(ch
 
 def test_a_stored_leaf_becomes_an_anchor_by_allowing_partial_chains() -> None:
     chain, store = [LEAF.der, ISSUING.der], [LEAF.der]
-    fixes = repairs(chain, store, check(chain, store, host=HOST, at=NOW), host=HOST, at=NOW)
+    fixes = [remedy.fix for remedy in remedies(chain, store, check(chain, store, host=HOST, at=NOW), host=HOST, at=NOW)]
     assert [(f.action, f.proven) for f in fixes if "PARTIAL_CHAIN" in f.text] == [("configure", True)]

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from analyzer.trust.check import check
 from analyzer.trust.model import TrustVerdict
-from analyzer.trust.repair import repairs
+from analyzer.trust.repair import remedies
 from tests.trust.pki import NOW, resigned, root
 
 HOST = "gw.example.com"
@@ -92,10 +92,10 @@ def test_the_repair_is_proven_in_the_stricter_setting() -> None:
     chain, anchors = weak("leaf key")
     verdict = judged(chain, anchors)
     refusing = replace(verdict, accepted=False, problems=verdict.stricter)
-    fix = repairs(chain, anchors, refusing, host=HOST, at=NOW)[0]
+    fix = remedies(chain, anchors, refusing, host=HOST, at=NOW)[0].fix
     assert (fix.action, fix.proven) == ("replace-certificate", True)
     chain, anchors = weak("root key")
     verdict = judged(chain, anchors)
     refusing = replace(verdict, accepted=False, problems=verdict.stricter)
-    found = repairs(chain, anchors, refusing, host=HOST, at=NOW)
+    found = [remedy.fix for remedy in remedies(chain, anchors, refusing, host=HOST, at=NOW)]
     assert not any(fix.action == "add-to-store" and fix.proven for fix in found)
