@@ -13,8 +13,9 @@ from analyzer.diagnosis.case import UNKNOWN, Case, Trust, when
 from analyzer.diagnosis.engine import diagnose
 from analyzer.diagnosis.progress import Progress, trace
 from analyzer.diagnosis.server_chain import ChainsSeen, ServerChain, is_hidden, server_chain
-from analyzer.errors import fault_text
+from analyzer.errors import InputError, fault_text
 from analyzer.inputs import (
+    DISSECTORS,
     Paths,
     as_paths,
     chain_of,
@@ -28,7 +29,7 @@ from analyzer.inputs import (
     truststore_info,
 )
 from analyzer.judging import Judging, Terms
-from analyzer.reading import Reading, Source, read
+from analyzer.reading import Reading, Source, problems_of, read
 from analyzer.report.build import broken_connection, connection_report, summary
 from analyzer.report.model import Capture, Connection, InputProblem, Logs, Report
 from analyzer.tls import connection as wire
@@ -104,6 +105,9 @@ def analyze(
         list(captures) if isinstance(captures, Sequence) and not isinstance(captures, str) else [captures]
     )
     logs = log_files(log) if log is not None else None
+    if dissector not in DISSECTORS:
+        known = ", ".join(DISSECTORS)
+        raise InputError("--dissector", f"there is no dissector {dissector!r}", hint=f"There are: {known}")
     comparison = None
     if dissector == "both":
         from analyzer.wireshark.comparison import Comparison
@@ -125,6 +129,9 @@ def analyze(
         logs=told,
         dissector=reading.dissector if comparison is None else comparison.told(),
     )
+    if comparison is not None and comparison.problems:
+        problems = (*report.capture.problems, *problems_of(comparison.problems))
+        report = replace(report, capture=replace(report.capture, problems=problems))
     if settings.product is not None or fix_dir is not None:
         from analyzer.report.kit import with_kit
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -13,14 +13,14 @@ from analyzer.tls.connection import Connection
 
 if TYPE_CHECKING:
     from analyzer.capture import CaptureReader
-    from analyzer.capture.batch import Secrets
+    from analyzer.capture.batch import CaptureProblem, Secrets
     from analyzer.net.decode import SegmentDecoder
     from analyzer.net.flows import Flows
     from analyzer.report.decryption import Tally
     from analyzer.tls.sealed import KeyRing, Lookup
     from analyzer.wireshark.reader import WiresharkReading
 
-__all__ = ["Keys", "Reading", "Source", "read"]
+__all__ = ["Keys", "Reading", "Source", "problems_of", "read"]
 
 Source = str | Path | BinaryIO
 Tunnels = Mapping[frozenset[tuple[bytes, int]], tuple[str, ...]]
@@ -62,10 +62,14 @@ def read(
     if by_wireshark:
         from analyzer.wireshark.reader import WiresharkReading
 
-        reading = WiresharkReading(sources, as_paths(keylog))  # which takes the keys itself
+        ring = keys_of(keylog, password)  # for its errors: Wireshark takes the logs themselves
+        reading = WiresharkReading(sources, as_paths(keylog))
         flows = reading.read(progress)
         keys = Keys(None, named=False)
-        problems = _of_reader(reading)
+        problems = problems_of(reading.problems)
+        if ring is not None and ring.server_keys:
+            text = "Wireshark's dissector is given key logs only: the server's private key was not used"
+            problems = (*problems, InputProblem(code="unused-private-key", text=text, severity="warning"))
         return Reading(
             flows=flows, keys=keys, reader=reading, problems=problems, tunnels={}, dissector=reading.dissector
         )
@@ -75,8 +79,13 @@ def read(
         keys.complete = reader.can_be_read_again
         if keys.complete:
             reader, decoder, flows = _packets(sources, keys, progress)
-    problems = (*_of_reader(reader), *_undecoded(decoder))
+    problems = (*problems_of(reader.problems), *_undecoded(decoder))
     return Reading(flows=flows, keys=keys, reader=reader, problems=problems, tunnels=decoder.tunnels)
+
+
+def problems_of(found: Iterable[CaptureProblem]) -> tuple[InputProblem, ...]:
+    """Problems of a capture as reports show them."""
+    return tuple(InputProblem(code=p.code, text=p.text, packet=p.packet, severity=p.severity) for p in found)
 
 
 class Keys:
@@ -128,10 +137,6 @@ class Keys:
         from analyzer.report.decryption import problems
 
         return problems(self.ring, self._tally, named=self._named, complete=self.complete)
-
-
-def _of_reader(reader: CaptureReader | WiresharkReading) -> tuple[InputProblem, ...]:
-    return tuple(InputProblem(code=p.code, text=p.text, packet=p.packet, severity=p.severity) for p in reader.problems)
 
 
 def _packets(

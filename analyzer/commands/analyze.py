@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from analyzer.commands.options import FORMATS, Parser, chosen_format, moment, password
 from analyzer.commands.output import keep_inputs, say, tell, terminal, write
 from analyzer.errors import InputError
+from analyzer.inputs import DISSECTORS
 
 if TYPE_CHECKING:
     from analyzer.report.model import Report
@@ -109,7 +110,7 @@ def parser() -> Parser:
     text = "a product's log or trace, matched to the connections: a file, a directory or a pattern (repeatable)"
     add("--log", action="append", metavar="FILE", help=text)
     text = "who reads the handshakes: native (default); wireshark, by tshark and pyshark; both, and where they differ"
-    add("--dissector", choices=("native", "wireshark", "both"), default="native", help=text)
+    add("--dissector", choices=DISSECTORS, default="native", help=text)
     text = "write the proven repair there, in the form that the product takes; never over an existing file"
     add("--fix-dir", metavar="DIR", help=text)
     main.add_report(_FORMATS)

@@ -34,6 +34,7 @@ from analyzer.report.model import (
     Truststore,
 )
 from analyzer.report.public_authorities import PUBLIC_CAS, PUBLIC_ORGANISATIONS
+from analyzer.wireshark.model import SERVER_NAME, Dissector
 
 __all__ = ["redact"]
 
@@ -200,6 +201,14 @@ class _Pseudonyms:
             self._note_configuration(report.configuration)
         if report.logs is not None:
             self._note_logs(report.logs)
+        if report.dissector is not None:
+            self._note_dissector(report.dissector)
+
+    def _note_dissector(self, dissector: Dissector) -> None:
+        for difference in dissector.differences:
+            if difference.field == SERVER_NAME:
+                for name in (difference.native, difference.wireshark):
+                    self._note_name(name or "", "host")
 
     def _collect_check(self, report: CheckReport) -> None:
         self._files.setdefault(report.source, "chain")

@@ -18,7 +18,7 @@ from analyzer.registry import (
 from analyzer.tls.connection import Connection
 from analyzer.tls.fingerprint import ja3, ja3s
 from analyzer.tls.messages import ClientHello, ServerHello
-from analyzer.wireshark.model import Difference
+from analyzer.wireshark.model import SERVER_NAME, Difference
 from analyzer.wireshark.packets import Record, occurrences
 
 __all__ = ["Field", "differences", "native_fields", "wireshark_fields"]
@@ -72,7 +72,7 @@ def wireshark_fields(record: Record, packet: int) -> Iterator[Field]:
     kinds = {message[0] for message in record.messages}
     if HandshakeType.CLIENT_HELLO in kinds:
         offered = tuple(_numbers(record, "extensions.supported_version")) or tuple(_numbers(record, "version"))
-        yield Field("SNI", packet, _first(record, "extensions_server_name") or "")
+        yield Field(SERVER_NAME, packet, _first(record, "extensions_server_name") or "")
         yield Field("offered versions", packet, _versions(offered))
         yield Field("offered cipher suites", packet, _suites(tuple(_numbers(record, "ciphersuite"))))
         yield Field("offered ALPN", packet, ", ".join(_texts(record, "extensions_alpn_str")))
@@ -92,7 +92,7 @@ def _client_hello(hello: ClientHello, packet: int) -> list[Field]:
     if hello.sslv2 or not hello.complete:
         return []
     return [
-        Field("SNI", packet, hello.server_name or ""),
+        Field(SERVER_NAME, packet, hello.server_name or ""),
         Field("offered versions", packet, _versions(hello.offered_versions)),
         Field("offered cipher suites", packet, _suites(hello.cipher_suites)),
         Field("offered ALPN", packet, ", ".join(map(alpn_name, hello.alpn))),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from analyzer.dataclass import dataclass
 
-__all__ = ["Difference", "Dissector"]
+__all__ = ["SERVER_NAME", "Difference", "Dissector"]
+
+SERVER_NAME: Final = "SNI"
+"""The field whose values are names of hosts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,8 @@ class WiresharkReading:
     def __init__(self, sources: Sequence[Source], keylogs: Sequence[str | Path] = ()) -> None:
         self.version = tshark_version()
         self.dissector = Dissector(name="wireshark", version=self.version)
-        self.files = [source_name(source) for given in sources for source in expand(given)]
+        self._sources = [source for given in sources for source in expand(given)]
+        self.files = [source_name(source) for source in self._sources]
         self.formats = [f"read by Wireshark's dissector (tshark {self.version})"]
         self.problems: list[CaptureProblem] = []
         self.packets = 0
@@ -54,7 +55,6 @@ class WiresharkReading:
         self.first_time_ns: int | None = None
         self.last_time_ns: int | None = None
         self.links: list[int] = []
-        self._sources = [source for given in sources for source in expand(given)]
         self._keylogs = keylogs
         self.fields: dict[int, tuple[Field, ...]] = {}
         """By flow: what Wireshark's dissector says of its handshake."""
@@ -199,9 +199,12 @@ def _merge(sources: Sequence[Source], path: Path) -> None:
         hint = "Merge them with Wireshark's `mergecap -w OUT IN …`, and name that"
         raise InputError("--dissector", "several captures cannot be merged here", hint=hint)
     names = [str(Path(str(source)).absolute()) for source in sources]
-    done = subprocess.run(
-        [program, "-w", str(path), *names], capture_output=True, text=True, timeout=_MERGE_SECONDS, check=False
-    )
+    try:
+        done = subprocess.run(
+            [program, "-w", str(path), *names], capture_output=True, text=True, timeout=_MERGE_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise InputError("--dissector", f"mergecap did not end within {_MERGE_SECONDS} seconds") from None
     if done.returncode:
         raise InputError("--dissector", f"mergecap failed: {done.stderr.strip()[:200]}")
 

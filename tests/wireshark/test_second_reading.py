@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from shutil import which
 
@@ -12,8 +14,9 @@ import pytest
 import analyzer
 from analyzer.cli import main
 from analyzer.errors import InputError
+from analyzer.report.redact import redact
 from analyzer.wireshark.fields import Field, differences
-from analyzer.wireshark.model import Difference
+from analyzer.wireshark.model import Difference, Dissector
 from analyzer.wireshark.packets import occurrences
 
 CAPTURES = Path(__file__).resolve().parents[2] / "captures"
@@ -67,6 +70,34 @@ def test_without_tshark_the_error_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError, match=r"not installed.*tshark"):
         analyzer.analyze(str(PLAYBOOK), dissector="wireshark")
+
+
+def test_an_unknown_dissector_is_an_error_that_names_the_known_ones() -> None:
+    with pytest.raises(InputError, match="native, wireshark, both"):
+        analyzer.analyze(str(PLAYBOOK), dissector="ours")
+
+
+def test_a_name_that_only_wireshark_reads_is_private_too() -> None:
+    difference = Difference(connection=0, field="SNI", packet=4, native=None, wireshark="vault.internal.test")
+    report = replace(
+        analyzer.analyze(str(PLAYBOOK)), dissector=Dissector(name="both", version="4", differences=(difference,))
+    )
+    told = redact(report).dissector
+    assert told is not None
+    assert told.name == "both"
+    assert "vault" not in str(told.differences[0].wireshark)
+
+
+@pytest.mark.usefixtures("tshark")
+def test_both_readings_of_a_stream_are_refused() -> None:
+    with pytest.raises(InputError, match="a stream can be read once"):
+        analyzer.analyze(io.BytesIO(PLAYBOOK.read_bytes()), dissector="both")
+
+
+@pytest.mark.usefixtures("tshark")
+def test_a_key_log_that_is_not_there_is_an_error_for_wireshark_too() -> None:
+    with pytest.raises(InputError, match="there is no such key log"):
+        analyzer.analyze(str(PLAYBOOK), keylog="no-such.keys", dissector="wireshark")
 
 
 @pytest.mark.slow
