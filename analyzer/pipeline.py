@@ -296,7 +296,7 @@ def _connections(
     for start in range(0, len(flows.table), _BLOCK):
         rows = flows.table.read(start, start + _BLOCK)
         for flow, (row, log) in enumerate(zip(rows, flows.signals.read(start, start + len(rows)), strict=True), start):
-            streams = (flows.streams.pop(flow * 2, None), flows.streams.pop(flow * 2 + 1, None))
+            streams = (flows.stream(flow * 2), flows.stream(flow * 2 + 1))
             try:
                 records = tuple(_records(stream) for stream in streams)
                 seen = wire.build(flow, row, log, streams, (records[0], records[1]), keys.ring)

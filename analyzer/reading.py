@@ -118,7 +118,7 @@ class Keys:
             return False
         from analyzer.tls.sealed import let_go
 
-        return any(let_go(stream.consumer, self.ring) for stream in flows.streams.values())
+        return any(let_go(reader, self.ring) for reader in flows.consumers())
 
     def take(self, connection: Connection) -> None:
         """Count how far a connection was opened."""
@@ -154,6 +154,8 @@ def _packets(
         if len(reader.secrets) > taken:
             keys.add(reader.secrets[taken:])
             taken = len(reader.secrets)
+            if keys.ring is not None:
+                flows.read_singly()
         flows.add(decoder.decode(batch))
     if len(reader.secrets) > taken:
         keys.add(reader.secrets[taken:])
@@ -163,6 +165,7 @@ def _packets(
 
 def _flows(keys: Keys) -> Flows:
     from analyzer.net.flows import Flows
+    from analyzer.tls.columns import RecordColumns
     from analyzer.tls.detect import likely_record
     from analyzer.tls.records import RecordReader
 
@@ -170,6 +173,8 @@ def _flows(keys: Keys) -> Flows:
 
     def reader(flow: int, side: int) -> RecordReader:
         midstream = not flows.opened_by_syn(flow, side)
+        if columns.knows(flow * 2 + side):
+            return columns.restore(flow * 2 + side)
         if keys.ring is None:
             return RecordReader(midstream=midstream)
         from analyzer.tls.sealed import Lookup, SealedReader
@@ -179,7 +184,8 @@ def _flows(keys: Keys) -> Flows:
             lookup = lookups[flow] = Lookup(keys.ring)
         return SealedReader(lookup, midstream=midstream)
 
-    flows = Flows(likely_record, reader)
+    columns = RecordColumns()
+    flows = Flows(likely_record, reader, columns if keys.ring is None else None)
     return flows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from analyzer.dataclass import dataclass
 
-__all__ = ["PADDING", "CaptureProblem", "PacketBatch", "Secrets", "gather"]
+__all__ = ["PADDING", "CaptureProblem", "PacketBatch", "Secrets", "gather", "joined", "picked"]
 
 PADDING = 128
 """Readable bytes that follow the last packet of a batch, so that a header can be gathered without a bounds test."""
@@ -74,3 +75,16 @@ def gather(data: NDArray[np.uint8], positions: NDArray[np.int64], layout: np.dty
         return rows.view(layout)
     base, shape = layout.subdtype
     return rows.view(base).reshape((len(positions), *shape))
+
+
+def picked(table: NDArray[np.void], which: NDArray[Any]) -> NDArray[np.void]:
+    """The rows of a structured array that an index or a mask names; NumPy copies them field by field, slowly."""
+    return table.view(f"V{table.dtype.itemsize}")[which].view(table.dtype)
+
+
+def joined(tables: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
+    """Structured arrays of one layout, at least one, as one: see `picked`."""
+    if len(tables) == 1:
+        return tables[0]
+    layout = tables[0].dtype
+    return np.concatenate([table.view(f"V{layout.itemsize}") for table in tables]).view(layout)

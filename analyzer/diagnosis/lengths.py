@@ -11,7 +11,7 @@ from typing import Final
 from analyzer.dataclass import dataclass
 from analyzer.tls.connection import Connection
 
-__all__ = ["EMPTY_CERTIFICATE", "JAVA_PADDING", "RecordLengths", "certificate_length", "record_lengths"]
+__all__ = ["EMPTY_CERTIFICATE", "JAVA_PADDING", "RecordLengths", "certificate_length", "record_lengths", "suite_lengths"]
 
 JAVA_PADDING: Final = 16
 EMPTY_CERTIFICATE: Final = 8
@@ -34,7 +34,11 @@ class RecordLengths:
 
 def record_lengths(connection: Connection) -> RecordLengths:
     """The lengths with the cipher suite of a connection; those of the usual suites when it is not known."""
-    suite = connection.server_hello.cipher_suite if connection.server_hello is not None else None
+    return suite_lengths(connection.server_hello.cipher_suite if connection.server_hello is not None else None)
+
+
+def suite_lengths(suite: int | None) -> RecordLengths:
+    """The lengths with a cipher suite."""
     tag, digest = _SUITES.get(suite or 0, (16, 32))
     added = 1 + tag
     return RecordLengths(added, 4 + digest + added, 2 + added, EMPTY_CERTIFICATE + added, 4 + added)

@@ -11,7 +11,7 @@ not that of the connection at hand (port reuse), which is Wireshark's rule.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -19,15 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.dataclass import dataclass
-from analyzer.net.reassembly import Consumer, Rows, Stream
+from analyzer.net.reassembly import Consumer, OrderedRuns, Reader, Rows, Stream
 from analyzer.net.segments import ACK, FIN, IPV4_HIGH, RST, SYN, Segments, address_text
 
-__all__ = ["Endpoint", "FlowRow", "FlowTable", "Flows", "Signal", "SignalLog"]
+__all__ = ["LEAST_RUNS", "Endpoint", "FlowRow", "FlowTable", "Flows", "Signal", "SignalLog"]
 
 _MODULUS: Final = 1 << 32
 _UNKNOWN, _GUESSED, _FROM_SYN = 0, 1, 2
 _PORT_BITS: Final = 16
 _NO_IP_ID: Final = 1 << 16
+LEAST_RUNS: Final = 16
+"""Directions of a batch from which on it pays to read them in columns."""
 
 Mask = NDArray[np.bool_]
 Column = NDArray[np.int64]
@@ -39,6 +41,9 @@ _FLOW = np.dtype(
         ("port", "i4", (2,)),
         ("base", "i8", (2,)),  # initial sequence number, or one less than the first sequence number seen
         ("base_known", "u1", (2,)),
+        ("next_seq", "i8", (2,)),  # of a side whose bytes all came in order, as far as they were taken in columns
+        ("in_order", "i8", (2,)),  # how many bytes that is
+        ("streamed", "?", (2,)),  # a `Stream` puts the side's bytes in order
         ("passed", "?"),  # bytes are looked at only where they look like a beginning
         ("opener", "i1"),  # side of the first packet
         ("first_packet", "i8"),
@@ -214,6 +219,9 @@ class SignalLog:
 class Flows:
     """Takes segments batch by batch, keeps connections, feeds a consumer for each direction that carries bytes.
 
+    With a `reader`, what comes in order is read in columns first; a direction gets its `consumer` when the reader will
+    not go on, or when its bytes come out of order.
+
     `likely` is a vectorised test (bytes, positions, captured lengths) -> mask of the payloads that look like the
     beginning of what consumers wait for; `consumer` makes the consumer of one direction. When both consumers of a
     connection have nothing to wait for but a likely beginning (`wanted` is `NEVER`), its other segments are passed.
@@ -225,13 +233,15 @@ class Flows:
         self,
         likely: Callable[[NDArray[np.uint8], Column, Column], Mask],
         consumer: Callable[[int, int], Consumer],
+        reader: Reader | None = None,
     ) -> None:
         self.table = FlowTable()
         self.signals = SignalLog()
         self.streams: dict[int, Stream] = {}
-        """Key: flow * 2 + side; only of directions that carried bytes."""
+        """Key: flow * 2 + side; only of directions that carried bytes and were not left to the reader."""
         self._likely = likely
         self._consumer = consumer
+        self._reader = reader
         self._flow_of: dict[int, int] = {}
         self._secrets = _new_secrets()
 
@@ -504,6 +514,10 @@ class Flows:
         run_key = key[starts]
         turn = np.argsort(run_key ^ self.table.rows["opener"][run_key >> 1], kind="stable")
         run_key, starts, ends, in_order, size = (column[turn] for column in (run_key, starts, ends, in_order, size))
+        if self._reader is not None and len(run_key) >= LEAST_RUNS:
+            columns = (segments.data, payload, length, segments.packet[order], segments.time_ns[order], total)
+            left = ~self._read(self._reader, columns, (run_key, starts, ends, size), in_order.astype(bool), seq, rows)
+            run_key, starts, ends, in_order, size = (c[left] for c in (run_key, starts, ends, in_order, size))
         run_flow, run_side = run_key >> 1, run_key & 1
         for number, base, known, first, last, whole, count in zip(
             run_key.tolist(),
@@ -525,7 +539,78 @@ class Flows:
             if stream.consumer.wanted == self.NEVER:
                 self._pass(number >> 1)
 
+    def _read(
+        self,
+        reader: Reader,
+        columns: tuple[NDArray[np.uint8], Column, Column, Column, Column, Column],
+        runs: tuple[Column, Column, Column, Column],
+        whole: Mask,
+        seq: Column,
+        rows: Rows,
+    ) -> Mask:
+        """Have the runs read in columns that come in order from their SYN on; gives those that need no stream."""
+        key, first, last, size = runs
+        table, flow, side = self.table.rows, key >> 1, key & 1
+        taken = table["in_order"][flow, side]
+        expected = np.where(taken > 0, table["next_seq"][flow, side], (table["base"][flow, side] + 1) % _MODULUS)
+        usable = whole & ~table["streamed"][flow, side] & (table["base_known"][flow, side] == _FROM_SYN)
+        usable &= seq[first] == expected
+        done = np.zeros(len(key), dtype=np.bool_)
+        chosen = np.flatnonzero(usable)
+        if not len(chosen) or rows.find_repeats is None:
+            return done
+        data, payload, length, packet, time_ns, total = columns
+        left = reader.take(
+            OrderedRuns(
+                data=data,
+                payload=payload,
+                length=length,
+                packet=packet,
+                time_ns=time_ns,
+                total=total,
+                key=key[chosen],
+                first=first[chosen],
+                last=last[chosen],
+                start=taken[chosen],
+                size=size[chosen],
+                repeats=rows.find_repeats,
+            )
+        )
+        done[chosen[~left]] = True
+        flow, side, size = flow[done], side[done], size[done]
+        table["in_order"][flow, side] += size
+        table["next_seq"][flow, side] = (expected[done] + size) % _MODULUS
+        return done
+
+    def read_singly(self) -> None:
+        """Read nothing more in columns: from now on every direction gets its own consumer."""
+        self._reader = None
+
+    def consumers(self) -> Iterator[Consumer]:
+        """Those of all directions that carried bytes; of what was read in columns they are made for the asking."""
+        yield from (stream.consumer for stream in self.streams.values())
+        rows = self.table.rows
+        for flow, side in np.argwhere((rows["in_order"] > 0) & ~rows["streamed"]).tolist():
+            yield self._consumer(flow, side)
+
+    def stream(self, number: int) -> Stream | None:
+        """Take out the stream `number` (flow * 2 + side), made now if the reader has it; None when it has no bytes."""
+        stream = self.streams.pop(number, None)
+        if stream is None and self.table.rows["in_order"][number >> 1, number & 1]:
+            return self._resumed(number)
+        return stream
+
+    def _resumed(self, number: int) -> Stream:
+        """The stream of a direction that was read in columns so far."""
+        row, side = self.table.rows[number >> 1], number & 1
+        consumer = self._consumer(number >> 1, side)
+        return Stream(consumer, int(row["next_seq"][side]), int(row["in_order"][side]))
+
     def _new_stream(self, number: int, base: int, known: int, seq: int) -> Stream:
+        self.table.rows["streamed"][number >> 1, number & 1] = True
+        if self.table.rows["in_order"][number >> 1, number & 1]:
+            stream = self.streams[number] = self._resumed(number)
+            return stream
         start = (base + 1) % _MODULUS if known else seq
         if (seq - start + (1 << 31)) % _MODULUS - (1 << 31) < 0 and known != _FROM_SYN:
             start = seq

@@ -20,16 +20,19 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from analyzer.dataclass import dataclass
 
-__all__ = ["Consumer", "Retransmission", "Rows", "Run", "Stream"]
+__all__ = ["MAX_REPEATS", "Consumer", "OrderedRuns", "Reader", "Retransmission", "Rows", "Run", "Stream"]
 
 _MODULUS: Final = 1 << 32
 _HALF: Final = 1 << 31
 _MAX_HELD_BYTES: Final = 1 << 20
 _MAX_HELD_SEGMENTS: Final = 1024
 """Beyond this much held back the hole is taken for lost: the capture dropped the packet."""
-_MAX_REPEATS: Final = 4096
+MAX_REPEATS: Final = 4096
 """Places looked at together at most."""
 _MAX_GAPS: Final = 64
 _MAX_RETRANSMISSIONS: Final = 32
@@ -67,6 +70,43 @@ class Rows:
         if self._likely is None:
             self._likely = self.find_likely()
         return self._likely
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderedRuns:
+    """Runs of one batch in columns: N stretches of bytes in order and without a hole, each of another direction.
+
+    The first columns are [M] segments, sorted by direction and arrival. A place is a byte of their payloads, counted
+    over all of them: segment i begins at place `total[i]`.
+    """
+
+    data: NDArray[np.uint8]
+    """The bytes that `payload` points into."""
+    payload: NDArray[np.int64]
+    length: NDArray[np.int64]
+    packet: NDArray[np.int64]
+    """[M] frame number."""
+    time_ns: NDArray[np.int64]
+    total: NDArray[np.int64]
+    key: NDArray[np.int64]
+    """[N] flow * 2 + side."""
+    first: NDArray[np.int64]
+    """[N] the run's first segment."""
+    last: NDArray[np.int64]
+    """[N] the segment behind its last one."""
+    start: NDArray[np.int64]
+    """[N] position of its first byte in the stream."""
+    size: NDArray[np.int64]
+    """[N] bytes."""
+    repeats: Callable[[int, int, int, int], Sequence[int]]
+    """See `Rows.find_repeats`."""
+
+
+class Reader(Protocol):
+    """What takes runs in columns."""
+
+    def take(self, runs: OrderedRuns) -> NDArray[np.bool_]:
+        """Take the runs; gives [N] those that a consumer has to take as well, which then goes on where this stopped."""
 
 
 class Run:
@@ -113,7 +153,7 @@ class Run:
         """
         if self.rows.find_repeats is None:
             return (self._index(position),)
-        count = min((self.end - position - size) // stride + 1, _MAX_REPEATS)
+        count = min((self.end - position - size) // stride + 1, MAX_REPEATS)
         return self.rows.find_repeats(position + self.shift, size, stride, count)
 
     def packet_at(self, position: int) -> int:
@@ -202,11 +242,11 @@ class Stream:
         "retransmitted",
     )
 
-    def __init__(self, consumer: Consumer, next_seq: int) -> None:
+    def __init__(self, consumer: Consumer, next_seq: int, position: int = 0) -> None:
         self.consumer = consumer
         self.next_seq = next_seq
         """Sequence number of the next byte in order."""
-        self.position = 0
+        self.position = position
         self.held: list[_Held] = []
         self.held_bytes = 0
         self.gaps: list[tuple[int, int]] = []

@@ -14,12 +14,16 @@ who repairs them:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
-from analyzer.report.history import Past, chain_of, host_of, name_of, top_issuer
+from analyzer.report.connections import Connections, address_of
+from analyzer.report.history import Past, by_weight, chain_of, name_of, top_issuer
 from analyzer.report.model import Connection, Diagnosis, Finding
 
 __all__ = ["findings"]
@@ -46,23 +50,30 @@ _ALERT_MATTERS: Final = frozenset({"certificate-rejected", "handshake-integrity"
 _RANK: Final = {"certain": 2, "likely": 1, "possible": 0}
 
 Key = tuple[str, ...]
+Column = NDArray[np.int64]
 
 
 def findings(connections: Sequence[Connection]) -> tuple[Finding, ...]:
     """Group the failed connections, the largest group first, and say of each how it came about in this capture."""
-    failed = [item for item in connections if item.outcome == "failed" and item.cause is not None]
-    if not failed:
+    everything = Connections.of(connections)
+    kinds = everything.kinds
+    failed = [kind.outcome == "failed" and kind.cause is not None for kind in kinds]
+    if not any(failed):
         return ()
-    past = Past(connections)
-    groups: dict[Key, list[Connection]] = {}
-    apart: dict[Key, list[Connection]] = {}
-    for item in failed:
-        key = _certificate_key(item)
+    past = Past(everything)
+    groups: dict[Key, list[Column]] = {}
+    apart: dict[Key, list[Column]] = {}
+    for members in _by_kind_and_server(everything, np.flatnonzero(everything.of_kinds(failed))):
+        kind = everything.kind_of(int(members[0]))
+        host = past.host(int(members[0]))
+        key = _certificate_key(kind, host)
         if key is not None:
-            groups.setdefault(key, []).append(item)
+            groups.setdefault(key, []).append(members)
         else:
-            apart.setdefault((*_kind(item), host_of(item)), []).append(item)
-    found = [_finding(past.ordered(members)) for members in (*groups.values(), *_gathered(apart, past))]
+            apart.setdefault((*_kind(kind), host), []).append(members)
+    alike = [np.concatenate(several) for several in groups.values()]
+    gathered = _gathered({key: np.concatenate(several) for key, several in apart.items()}, past, everything)
+    found = [_finding(everything, past, past.ordered(members)) for members in (*alike, *gathered)]
     found.sort(key=lambda pair: (-pair[0].count, -_RANK.get(pair[0].cause.confidence, 0), pair[0].first_at))
     return tuple(
         _with_notes(finding, past.notes(members)) if number < NOTED else finding
@@ -70,33 +81,44 @@ def findings(connections: Sequence[Connection]) -> tuple[Finding, ...]:
     )
 
 
-def _certificate_key(item: Connection) -> Key | None:
-    """What is to be repaired, when it is a certificate or a store; None when it is something else."""
+def _by_kind_and_server(everything: Connections, places: Column) -> list[Column]:
+    """The places of each kind and server, in the order of their first."""
+    pair = everything.kind[places] * len(everything.servers) + everything.server[places]
+    order = np.argsort(pair, kind="stable")
+    begins = np.flatnonzero(np.diff(pair[order], prepend=-1))
+    return sorted(np.split(places[order], begins[1:]), key=lambda members: int(members[0]))
+
+
+def _certificate_key(item: Connection, host: str) -> Key | None:
+    """What is to be repaired, when it is a certificate or a store; None when it is something else.
+
+    `host` is the name that the client sent, or else the server's address and port.
+    """
     code = item.cause.code if item.cause is not None else ""
     if code in SERVER_CERTIFICATE_CODES:
         if code in _STORE_CODES:
-            return code, _store_lacks(item, code)
+            return code, _store_lacks(item, code) or host
         if code in _LEAF_CODES and item.server_chain:
             return code, item.server_chain[0].sha256
         if code not in _CHAIN_CODES:
             blamed = next((p.certificate for v in item.trust for p in v.problems if p.code == code), None)
             if blamed:
                 return code, blamed
-        return (code, *chain_of(item)) if chain_of(item) else (code, host_of(item))
+        return (code, *chain_of(item)) if chain_of(item) else (code, host)
     if code == "certificate-rejected" and item.server_chain:
         return code, _alert(item), top_issuer(item.server_chain)
     if code in _CLIENT_LEAF_CODES and item.client_chain:
         return code, item.client_chain[0].sha256
     if code in _CLIENT_ISSUER_CODES and item.client_chain:
-        return code, host_of(item), top_issuer(item.client_chain)
+        return code, host, top_issuer(item.client_chain)
     return None
 
 
 def _store_lacks(item: Connection, code: str) -> str:
-    """The name of the issuer at which the path ends."""
+    """The name of the issuer at which the path ends; empty when it is not known."""
     ends = next((v.path[-1] for v in item.trust if v.path and any(p.code == code for p in v.problems)), None)
     issuer = next((info.issuer for info in item.server_chain if info.sha256 == ends), None)
-    return issuer or top_issuer(item.server_chain) or host_of(item)
+    return issuer or top_issuer(item.server_chain)
 
 
 def _kind(item: Connection) -> Key:
@@ -112,51 +134,58 @@ def _alert(item: Connection) -> str:
     return next((alert.description or "" for alert in item.alerts if alert.packet == item.abort_packet), "")
 
 
-def _gathered(apart: dict[Key, list[Connection]], past: Past) -> list[list[Connection]]:
+def _gathered(apart: dict[Key, Column], past: Past, everything: Connections) -> list[Column]:
     """Put those together that fail alike towards the same clients.
 
     A server that also succeeds is ill in another way than one that never answers, so these are kept apart.
     """
-    alike: dict[tuple[Key, frozenset[str], bool], list[list[Connection]]] = {}
+    alike: dict[tuple[Key, bytes, bool], list[Column]] = {}
     for key, members in apart.items():
-        clients = frozenset(_address(item.client) for item in members)
-        works = any(past.works(item) for item in members)
-        alike.setdefault((key[:-1], clients, works), []).append(members)
-    kinds: dict[tuple[Key, bool], list[list[Connection]]] = {}
+        clients = np.unique(everything.client[members]).tobytes()
+        # All of them have one host: what is said of the first holds for all.
+        alike.setdefault((key[:-1], clients, past.works(int(members[0]))), []).append(members)
+    kinds: dict[tuple[Key, bool], list[Column]] = {}
     for (kind, _, works), several in alike.items():
-        named = any(name_of(members[0]) for members in several)
+        named = any(name_of(everything.kind_of(int(members[0]))) for members in several)
         together = len(several) >= (ALIKE if named else 2)
-        kinds.setdefault((kind, works), []).extend([_joined(several)] if together else several)
+        kinds.setdefault((kind, works), []).extend([np.concatenate(several)] if together else several)
     return [
-        members for several in kinds.values() for members in ([_joined(several)] if len(several) > APART else several)
+        members
+        for several in kinds.values()
+        for members in ([np.concatenate(several)] if len(several) > APART else several)
     ]
 
 
-def _joined(several: Iterable[list[Connection]]) -> list[Connection]:
-    return [item for members in several for item in members]
-
-
-def _finding(members: list[Connection]) -> tuple[Finding, list[Connection]]:
-    example = max(members, key=_telling)
-    cause = example.cause
+def _finding(everything: Connections, past: Past, members: Column) -> tuple[Finding, Column]:
+    example = _example(everything, members)
+    best = everything[example]
+    cause = best.cause
     if cause is None:
         raise ValueError("a finding is made of connections that have a cause")
-    servers = _by_weight(members, lambda item: item.server)
-    hosts = _by_weight((item for item in members if name_of(item)), lambda item: name_of(item) or "")
-    clients = {_address(item.client) for item in members}
+    servers = tuple(everything.servers[number] for number in by_weight(everything.server[members]))
+    hosts = past.names_by_weight(members)
+    clients = len(np.unique(everything.client[members]))
+    others = everything.id[members[members != example]].tolist()
     finding = Finding(
         cause=cause,
         count=len(members),
-        connections=(example.id, *(item.id for item in members if item is not example)),
+        connections=(best.id, *others),
         servers=servers,
-        first_at=members[0].started_at,
-        last_at=members[-1].started_at,
-        text=_headline(example, cause, servers, len(hosts), len(clients)),
+        first_at=everything.started_at(int(members[0])),
+        last_at=everything.started_at(int(members[-1])),
+        text=_headline(best, cause, servers, len(hosts), clients),
         hosts=hosts,
-        clients=len(clients),
-        examples=_examples(example, members),
+        clients=clients,
+        examples=_examples(everything, best.id, members),
     )
     return finding, members
+
+
+def _example(everything: Connections, members: Column) -> int:
+    """The place of the connection that shows most: of each kind its first is told in full."""
+    candidates = members[everything.firsts[everything.kind[members]] == members]
+    places: list[int] = (candidates if len(candidates) else members).tolist()
+    return max(places, key=lambda place: _telling(everything.kind_of(place)))
 
 
 def _with_notes(finding: Finding, notes: tuple[str, ...]) -> Finding:
@@ -170,25 +199,20 @@ def _telling(item: Connection) -> tuple[int, ...]:
     return _RANK.get(confidence, 0), *(int(bool(part)) for part in known)
 
 
-def _examples(best: Connection, members: Sequence[Connection]) -> tuple[int, ...]:
+def _examples(everything: Connections, best: int, members: Column) -> tuple[int, ...]:
     """The best, the first, the last, and the first of each other chain and each other ending."""
     kinds: dict[tuple[object, ...], int] = {}
-    for item in members:
-        kinds.setdefault((chain_of(item), item.aborted_by, _alert(item)), item.id)
-    return tuple(dict.fromkeys((best.id, members[0].id, members[-1].id, *kinds.values())))[:EXAMPLES]
-
-
-def _by_weight(members: Iterable[Connection], value: Callable[[Connection], str]) -> tuple[str, ...]:
-    """The different values, the most frequent first, else in the order of their first appearance."""
-    counts: dict[str, int] = {}
-    for item in members:
-        counts[value(item)] = counts.get(value(item), 0) + 1
-    return tuple(sorted(counts, key=lambda name: -counts[name]))
+    _, first = np.unique(everything.kind[members], return_index=True)
+    for at in np.sort(first).tolist():
+        item = everything.kind_of(int(members[at]))
+        kinds.setdefault((chain_of(item), item.aborted_by, _alert(item)), int(everything.id[members[at]]))
+    ends = everything.id[members[[0, -1]]].tolist()
+    return tuple(dict.fromkeys((best, *ends, *kinds.values())))[:EXAMPLES]
 
 
 def _headline(example: Connection, cause: Diagnosis, servers: Sequence[str], hosts: int, clients: int) -> str:
     """The example's headline, with the number of clients, of servers and of hosts where there are several."""
-    client = _address(example.client).strip("[]")
+    client = address_of(example.client).strip("[]")
     text = cause.headline
     if len(servers) > 1 or hosts > 1:
         text = _of_several(text, example, len(servers), hosts)
@@ -197,7 +221,7 @@ def _headline(example: Connection, cause: Diagnosis, servers: Sequence[str], hos
         title = f"{cause.title[:1].lower()}{cause.title[1:]}".rstrip(".")
         if len(servers) == 1:
             return cause.headline
-        addresses = {_address(server) for server in servers}
+        addresses = {address_of(server) for server in servers}
         several = f"{len(servers)} servers" if len(addresses) > 1 else f"{len(servers)} ports of {addresses.pop()}"
         return f"{several} failed alike towards {who}: {title}."
     return text if clients == 1 else text.replace(f"The client {client} ", f"{clients} clients ", 1)
@@ -214,7 +238,3 @@ def _of_several(text: str, example: Connection, servers: int, hosts: int) -> str
             return text.replace(named, f"the certificate{'s' if servers > 1 else ''} of {several}", 1)
         return text.replace(named, f"the certificate of {example.host} ({server} and {servers - 1} more)", 1)
     return text.replace(bare, f"the certificates of {servers} servers", 1) if bare in text and servers > 1 else ""
-
-
-def _address(endpoint: str) -> str:
-    return endpoint.rpartition(":")[0] or endpoint

@@ -38,6 +38,9 @@ from analyzer.tls.detect import (
 )
 
 __all__ = [
+    "MAX_LAST_KEPT",
+    "MAX_RECORDS_KEPT",
+    "MAX_SHARED",
     "AlertRecord",
     "Lost",
     "PlainText",
@@ -47,18 +50,21 @@ __all__ = [
     "Sealed",
     "SideRecords",
     "is_hello",
+    "shared",
 ]
 
 _SSLV2: Final = -1
 """In place of a content type: a ClientHello in the SSLv2 format."""
 _MAX_MESSAGE: Final = 2 << 20
 """Longest handshake message joined, in bytes. Wireshark gives up at 256 KiB; real chains of that size exist."""
-_MAX_RECORDS_KEPT: Final = 16
-_MAX_LAST_KEPT: Final = 4
+MAX_RECORDS_KEPT: Final = 16
+"""First records of a kind that are kept of a direction."""
+MAX_LAST_KEPT: Final = 4
+"""Last records of application data that are kept beside the first."""
 _MANY: Final = 8
 """Records of application data from which on it pays to look for all that are of one length at once."""
 _MAX_MESSAGES: Final = 512
-_MAX_SHARED: Final = 1 << 15
+MAX_SHARED: Final = 1 << 15
 """Bytes of a Certificate message that may be remembered for the next connection."""
 _MAX_ALERTS: Final = 64
 _APPLICATION_DATA: Final = ContentType.APPLICATION_DATA
@@ -245,6 +251,15 @@ class RecordReader:
         self._plain: _Plain | None = None
         self._early: Sequence[tuple[int, int, int, int]] = ()  # segments of a `_head` that begins the stream
 
+    def resume(self, wanted: int, *, sealed: bool, latest: tuple[int, int]) -> None:
+        """Go on at a record's header, at `wanted`, in a direction of which `seen` holds what came before.
+
+        `sealed`: behind a ChangeCipherSpec. `latest`: packet and time of the last record that was kept.
+        """
+        self.wanted = wanted
+        self._encrypted = sealed
+        self._latest, self._latest_time = latest
+
     def feed(self, run: Run) -> None:
         """Take the next run of bytes."""
         at: int | None = run.start
@@ -345,7 +360,7 @@ class RecordReader:
                 before = length
                 count += 1
                 size += length
-                if kept < _MAX_RECORDS_KEPT:
+                if kept < MAX_RECORDS_KEPT:
                     kept += 1
                     packet = max(self._latest, rows.packet[index])
                     seen.application.append(RecordSeen(kind, length, packet, rows.time_ns[index], position))
@@ -369,10 +384,10 @@ class RecordReader:
             position += 5 + length
         seen.application_count += count
         seen.application_bytes += size
-        for index, length, at in latest[-_MAX_LAST_KEPT:]:
+        for index, length, at in latest[-MAX_LAST_KEPT:]:
             packet = max(self._latest, rows.packet[index])
             seen.application_last.append(RecordSeen(_APPLICATION_DATA, length, packet, rows.time_ns[index], at))
-        del seen.application_last[:-_MAX_LAST_KEPT]
+        del seen.application_last[:-MAX_LAST_KEPT]
         self.wanted = position
         return position > begun
 
@@ -383,11 +398,11 @@ class RecordReader:
         """
         rows, seen, stride = run.rows, self.seen, 5 + length
         places = list(zip(run.repeats(position, 5, stride), range(position, run.end, stride), strict=False))
-        room = _MAX_RECORDS_KEPT - len(seen.application)
+        room = MAX_RECORDS_KEPT - len(seen.application)
         for index, at in places[:room]:
             packet = max(self._latest, rows.packet[index])
             seen.application.append(RecordSeen(_APPLICATION_DATA, length, packet, rows.time_ns[index], at))
-        latest += [(index, length, at) for index, at in places[room:][-_MAX_LAST_KEPT:]]
+        latest += [(index, length, at) for index, at in places[room:][-MAX_LAST_KEPT:]]
         return len(places)
 
     def _whole(self, run: Run, body: bytes, first: int) -> None:
@@ -395,7 +410,7 @@ class RecordReader:
         kind, version, length, position = self._record
         if kind == ContentType.HANDSHAKE and not self._join:
             if self._encrypted and not is_hello(body):
-                if len(self.seen.encrypted_handshake) < _MAX_RECORDS_KEPT:
+                if len(self.seen.encrypted_handshake) < MAX_RECORDS_KEPT:
                     record = RecordSeen(kind, length, self._latest, self._latest_time, position - 5)
                     self.seen.encrypted_handshake.append(record)
                 return
@@ -460,11 +475,11 @@ class RecordReader:
             seen.application_count += 1
             seen.application_bytes += length
             application = RecordSeen(kind, length, self._at(run, position), run.time_at(position), start)
-            if len(seen.application) < _MAX_RECORDS_KEPT:
+            if len(seen.application) < MAX_RECORDS_KEPT:
                 seen.application.append(application)
             else:
                 seen.application_last.append(application)
-                if len(seen.application_last) > _MAX_LAST_KEPT:
+                if len(seen.application_last) > MAX_LAST_KEPT:
                     del seen.application_last[0]
         elif kind == ContentType.ALERT and len(seen.alerts) < _MAX_ALERTS:
             last = min(start + 5 + length, run.end) - 1
@@ -476,7 +491,7 @@ class RecordReader:
         seen = self.seen
         if kind == ContentType.HANDSHAKE:
             if self._encrypted and not is_hello(self._body):
-                if len(seen.encrypted_handshake) < _MAX_RECORDS_KEPT:
+                if len(seen.encrypted_handshake) < MAX_RECORDS_KEPT:
                     seen.encrypted_handshake.append(RecordSeen(kind, length, self._latest, self._latest_time, body - 5))
                 return
             self._encrypted = False
@@ -534,8 +549,8 @@ class RecordReader:
         complete: bool = True,
     ) -> None:
         if len(self.seen.messages) < _MAX_MESSAGES:
-            if kind == HandshakeType.CERTIFICATE and length <= _MAX_SHARED:
-                body = _shared(body)
+            if kind == HandshakeType.CERTIFICATE and length <= MAX_SHARED:
+                body = shared(body)
             self.seen.messages.append(
                 RawMessage(kind, body, length, first, self._latest, self._latest_time, position, version, complete)
             )
@@ -790,6 +805,6 @@ def is_hello(body: bytes | bytearray) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _shared(body: bytes) -> bytes:
+def shared(body: bytes) -> bytes:
     """The first object of equal ones: a server sends the same Certificate message each time; it is kept but once."""
     return body
