@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from analyzer.dataclass import dataclass
 from analyzer.diagnosis.case import UNKNOWN, Case, Trust, when
-from analyzer.diagnosis.engine import diagnose
-from analyzer.diagnosis.progress import Progress, trace
-from analyzer.diagnosis.server_chain import ChainsSeen, ServerChain, is_hidden, server_chain
-from analyzer.errors import InputError, fault_text
+from analyzer.diagnosis.engine import Outcome, diagnose
+from analyzer.diagnosis.progress import Progress
+from analyzer.diagnosis.server_chain import ChainsSeen, ServerChain, server_chain
+from analyzer.errors import InputError
 from analyzer.inputs import (
     DISSECTORS,
     Paths,
@@ -29,15 +30,17 @@ from analyzer.inputs import (
     truststore_info,
 )
 from analyzer.judging import Judging, Terms
-from analyzer.reading import Reading, Source, problems_of, read
-from analyzer.report.build import broken_connection, connection_report, summary
+from analyzer.reading import Keys, Reading, Source, problems_of, read
+from analyzer.report.build import connection_report, summary
 from analyzer.report.model import Capture, Connection, InputProblem, Logs, Report
 from analyzer.tls import connection as wire
+from analyzer.tls.columns import RecordColumns
+from analyzer.verdicts import Verdicts
 
 if TYPE_CHECKING:
     from analyzer.gateways import Product
     from analyzer.gateways.kit import Repairable
-    from analyzer.net.flows import FlowRow
+    from analyzer.net.flows import Flows
     from analyzer.trust.check import Checker
     from analyzer.trust.model import Fix, TrustVerdict
     from analyzer.trust.store import TrustStore
@@ -113,12 +116,30 @@ def analyze(
         from analyzer.wireshark.comparison import Comparison
 
         comparison = Comparison(sources, as_paths(keylog))
-    reading = read(
-        sources, keylog=keylog, password=truststore_password, by_wireshark=dissector == "wireshark", progress=progress
-    )
     in_full = all or logs is not None
-    watch = None if comparison is None else comparison.take
-    connections = compared(tuple(_connections(reading, settings, in_full=in_full, watch=watch)))
+    # What a configuration, a product or a chain from elsewhere says may differ by connection.
+    plain = settings.product is None and config is None and server_chain is None and fix_dir is None and not redact
+
+    def begin(flows: Flows, columns: RecordColumns, keys: Keys) -> Verdicts:
+        return Verdicts(
+            flows,
+            columns,
+            keys,
+            partial(_judge, settings, in_full),
+            share=plain and not in_full and comparison is None,
+            edges=settings.edges(),
+            watch=None if comparison is None else comparison.take,
+        )
+
+    reading = read(
+        sources,
+        keylog=keylog,
+        password=truststore_password,
+        by_wireshark=dissector == "wireshark",
+        progress=progress,
+        begin=begin,
+    )
+    connections: Sequence[Connection] = compared(reading.sweeper.finish(reading.end_ns))
     if reading.tunnels:
         connections = tuple(_within(connection, reading) for connection in connections)
     told = None
@@ -162,7 +183,7 @@ def _within(connection: Connection, reading: Reading) -> Connection:
 
 
 def _with_logs(
-    connections: tuple[Connection, ...], files: Sequence[Path], near_ns: int
+    connections: Sequence[Connection], files: Sequence[Path], near_ns: int
 ) -> tuple[tuple[Connection, ...], Logs]:
     """The connections with what the logs say of them, and what is to be said of the logs."""
     from analyzer.gateways.matching import LogMatcher
@@ -197,6 +218,21 @@ class _Settings:
     repaired: dict[int, Repairable] = field(default_factory=dict)
     """What there is to repair in each connection that was refused for the server's chain."""
     subjects: dict[bytes, list[bytes]] = field(default_factory=dict)
+
+    def edges(self) -> tuple[int, ...]:
+        """The seconds since 1970 at which a certificate at hand begins or ceases to be valid.
+
+        None where one moment counts for all.
+        """
+        from analyzer.trust.certificate import Certificate
+
+        if self.at is not None:
+            return ()
+        store = self.judging.all_stores
+        stores = [store.certificates if store is not None else (), self.candidates]
+        stores.append(self.client_store.certificates if self.client_store is not None else ())
+        found = [Certificate.parse(der) for certificates in stores for der in certificates]
+        return tuple({time for c in found for time in (c.not_before, c.not_after) if time is not None})
 
     def issuers_of(self, certificate: bytes) -> Sequence[bytes]:
         """The certificates of the store, and the candidates, that have the name of a certificate's issuer."""
@@ -278,67 +314,15 @@ def _settings(
     )
 
 
-def _connections(
-    reading: Reading,
-    settings: _Settings,
-    *,
-    in_full: bool,
-    watch: Callable[[wire.Connection], None] | None = None,
-) -> list[Connection]:
-    """The report of each connection; a fault of ours in one is marked there and does not stop the others.
-
-    One whose server chain is hidden waits until all have been read: another may show it. `watch` sees each as read.
-    """
-    flows, keys, end_ns = reading.flows, reading.keys, reading.end_ns
-    chains = ChainsSeen()
-    reports: list[Connection | None] = []
-    waiting: list[tuple[int, FlowRow, wire.Connection, Progress]] = []
-    for start in range(0, len(flows.table), _BLOCK):
-        rows = flows.table.read(start, start + _BLOCK)
-        for flow, (row, log) in enumerate(zip(rows, flows.signals.read(start, start + len(rows)), strict=True), start):
-            streams = (flows.stream(flow * 2), flows.stream(flow * 2 + 1))
-            try:
-                records = tuple(_records(stream) for stream in streams)
-                seen = wire.build(flow, row, log, streams, (records[0], records[1]), keys.ring)
-                if seen is None:
-                    continue
-                keys.take(seen)
-                chains.take(seen)
-                if watch is not None:
-                    watch(seen)
-                progress = trace(seen)
-                if is_hidden(seen, progress):
-                    waiting.append((len(reports), row, seen, progress))
-                    reports.append(None)
-                else:
-                    reports.append(_judge(seen, progress, settings, None, end_ns, in_full=in_full))
-            except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
-                reports.append(_broken(flow, row, error))
-    for place, row, seen, progress in waiting:
-        try:
-            reports[place] = _judge(seen, progress, settings, chains, end_ns, in_full=in_full)
-        except Exception as error:  # noqa: BLE001 - as above
-            reports[place] = _broken(seen.id, row, error)
-    return [report for report in reports if report is not None]
-
-
-def _broken(flow: int, row: FlowRow, error: Exception) -> Connection:
-    return broken_connection(flow, str(row.endpoint(0)), str(row.endpoint(1)), row.first_time, fault_text(error))
-
-
-def _records(stream: Any) -> Any:
-    return None if stream is None else stream.consumer.finish()
-
-
 def _judge(
+    settings: _Settings,
+    in_full: bool,
     seen: wire.Connection,
     progress: Progress,
-    settings: _Settings,
     chains: ChainsSeen | None,
     end_ns: int,
-    *,
-    in_full: bool,
-) -> Connection:
+) -> tuple[Connection, Outcome]:
+    """What became of one connection; `end_ns` is the time up to which it was watched."""
     chain = server_chain(seen, progress, supplied=settings.supplied, seen=chains, issuers_of=settings.issuers_of)
     terms = settings.judging.terms(seen)
     trust = _server_trust(seen, settings, terms, chain)
@@ -355,7 +339,7 @@ def _judge(
         outcome = replace(outcome, fixes=(*outcome.fixes, *found) if outcome.fixes else found)
     outcome = terms.told(outcome, trust)
     report = connection_report(case, outcome, in_full=in_full)
-    return replace(report, configuration=terms.expected) if terms.expected is not None else report
+    return (replace(report, configuration=terms.expected) if terms.expected is not None else report), outcome
 
 
 def _repairs(
@@ -448,7 +432,7 @@ def _moment(time_ns: int) -> datetime:
 def _report(
     reading: Reading,
     settings: _Settings,
-    connections: tuple[Connection, ...],
+    connections: Sequence[Connection],
 ) -> Report:
     from analyzer.net.link import LINK_NAMES
     from analyzer.report.findings import findings

@@ -4,25 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from analyzer.dataclass import dataclass
 from analyzer.inputs import Paths, as_paths, keys_of
 from analyzer.report.model import EMBEDDED_SECRETS, Dissector, InputProblem
+from analyzer.tls.columns import RecordColumns
 from analyzer.tls.connection import Connection
+from analyzer.tls.records import RecordReader
 
 if TYPE_CHECKING:
     from analyzer.capture import CaptureReader
     from analyzer.capture.batch import CaptureProblem, Secrets
     from analyzer.net.decode import SegmentDecoder
     from analyzer.net.flows import Flows
+    from analyzer.report.connections import Connections
     from analyzer.report.decryption import Tally
     from analyzer.tls.sealed import KeyRing, Lookup
     from analyzer.wireshark.reader import WiresharkReading
 
-__all__ = ["Keys", "Reading", "Source", "problems_of", "read"]
+__all__ = ["Begin", "Keys", "Reading", "Source", "Sweeper", "problems_of", "read"]
+
+_SWEEP_EVERY: Final = 100_000
+"""Packets after which connections that have ended are looked for."""
 
 Source = str | Path | BinaryIO
+
+
+class Sweeper(Protocol):
+    """What is done with connections while a capture is read."""
+
+    def sweep(self, now_ns: int) -> None:
+        """Take the connections that have ended by a time of the capture, in nanoseconds since 1970."""
+
+    def finish(self, end_ns: int) -> Connections:
+        """Take the rest: the capture ends. Gives what became of all."""
+
+
+Begin = Callable[["Flows", "RecordColumns", "Keys"], Sweeper]
+"""Makes a `Sweeper` for each reading of the captures: they are read twice where secrets stand behind their packets."""
 Tunnels = Mapping[frozenset[tuple[bytes, int]], tuple[str, ...]]
 
 
@@ -38,6 +58,8 @@ class Reading:
     reader: CaptureReader | WiresharkReading
     problems: tuple[InputProblem, ...]
     tunnels: Tunnels
+    sweeper: Sweeper
+    """What was asked for with `begin`; it has seen all but the connections that had not ended."""
     dissector: Dissector | None = None
 
     @property
@@ -53,6 +75,7 @@ def read(
     password: str | None = None,
     by_wireshark: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    begin: Begin,
 ) -> Reading:
     """All packets of the captures, put in order.
 
@@ -66,21 +89,31 @@ def read(
         reading = WiresharkReading(sources, as_paths(keylog))
         flows = reading.read(progress)
         keys = Keys(None, named=False)
+        sweeper = begin(flows, RecordColumns(), keys)
         problems = problems_of(reading.problems)
         if ring is not None and ring.server_keys:
             text = "Wireshark's dissector is given key logs only: the server's private key was not used"
             problems = (*problems, InputProblem(code="unused-private-key", text=text, severity="warning"))
         return Reading(
-            flows=flows, keys=keys, reader=reading, problems=problems, tunnels={}, dissector=reading.dissector
+            flows=flows,
+            keys=keys,
+            reader=reading,
+            problems=problems,
+            tunnels={},
+            sweeper=sweeper,
+            dissector=reading.dissector,
         )
     keys = Keys(keys_of(keylog, password), named=keylog is not None)
-    reader, decoder, flows = _packets(sources, keys, progress)
-    if keys.came_late(flows):
-        keys.complete = reader.can_be_read_again
+    pass_ = _packets(sources, keys, progress, begin)
+    if keys.came_late(pass_.flows):
+        keys.complete = pass_.reader.can_be_read_again
         if keys.complete:
-            reader, decoder, flows = _packets(sources, keys, progress)
+            pass_ = _packets(sources, keys, progress, begin)
+    reader, decoder, flows = pass_.reader, pass_.decoder, pass_.flows
     problems = (*problems_of(reader.problems), *_undecoded(decoder))
-    return Reading(flows=flows, keys=keys, reader=reader, problems=problems, tunnels=decoder.tunnels)
+    return Reading(
+        flows=flows, keys=keys, reader=reader, problems=problems, tunnels=decoder.tunnels, sweeper=pass_.sweeper
+    )
 
 
 def problems_of(found: Iterable[CaptureProblem]) -> tuple[InputProblem, ...]:
@@ -139,17 +172,24 @@ class Keys:
         return problems(self.ring, self._tally, named=self._named, complete=self.complete)
 
 
-def _packets(
-    sources: Sequence[Source], keys: Keys, progress: Callable[[int, int], None] | None
-) -> tuple[CaptureReader, SegmentDecoder, Flows]:
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    reader: CaptureReader
+    decoder: SegmentDecoder
+    flows: Flows
+    sweeper: Sweeper
+
+
+def _packets(sources: Sequence[Source], keys: Keys, progress: Callable[[int, int], None] | None, begin: Begin) -> _Pass:
     """All packets, put in order; the secrets that the captures hold go to `keys`."""
     from analyzer.capture import CaptureReader
     from analyzer.net.decode import SegmentDecoder
 
     reader = CaptureReader(sources, progress)
     decoder = SegmentDecoder()
-    flows = _flows(keys)
-    taken = 0
+    flows, columns = _flows(keys)
+    sweeper = begin(flows, columns, keys)
+    taken = swept = 0
     for batch in reader.batches():
         if len(reader.secrets) > taken:
             keys.add(reader.secrets[taken:])
@@ -157,19 +197,21 @@ def _packets(
             if keys.ring is not None:
                 flows.read_singly()
         flows.add(decoder.decode(batch))
+        if reader.packets - swept >= _SWEEP_EVERY and reader.last_time_ns is not None:
+            swept = reader.packets
+            sweeper.sweep(reader.last_time_ns)
     if len(reader.secrets) > taken:
         keys.add(reader.secrets[taken:])
     flows.finish()
-    return reader, decoder, flows
+    return _Pass(reader, decoder, flows, sweeper)
 
 
-def _flows(keys: Keys) -> Flows:
+def _flows(keys: Keys) -> tuple[Flows, RecordColumns]:
     from analyzer.net.flows import Flows
-    from analyzer.tls.columns import RecordColumns
     from analyzer.tls.detect import likely_record
-    from analyzer.tls.records import RecordReader
 
     lookups: dict[int, Lookup] = {}
+    columns = RecordColumns()
 
     def reader(flow: int, side: int) -> RecordReader:
         midstream = not flows.opened_by_syn(flow, side)
@@ -184,9 +226,8 @@ def _flows(keys: Keys) -> Flows:
             lookup = lookups[flow] = Lookup(keys.ring)
         return SealedReader(lookup, midstream=midstream)
 
-    columns = RecordColumns()
     flows = Flows(likely_record, reader, columns if keys.ring is None else None)
-    return flows
+    return flows, columns
 
 
 def _undecoded(decoder: SegmentDecoder) -> tuple[InputProblem, ...]:

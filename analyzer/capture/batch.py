@@ -79,7 +79,8 @@ def gather(data: NDArray[np.uint8], positions: NDArray[np.int64], layout: np.dty
 
 def picked(table: NDArray[np.void], which: NDArray[Any]) -> NDArray[np.void]:
     """The rows of a structured array that an index or a mask names; NumPy copies them field by field, slowly."""
-    return table.view(f"V{table.dtype.itemsize}")[which].view(table.dtype)
+    rows: NDArray[np.void] = table.view(f"V{table.dtype.itemsize}")[which].view(table.dtype)
+    return rows
 
 
 def joined(tables: Sequence[NDArray[np.void]]) -> NDArray[np.void]:

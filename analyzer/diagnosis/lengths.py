@@ -11,7 +11,14 @@ from typing import Final
 from analyzer.dataclass import dataclass
 from analyzer.tls.connection import Connection
 
-__all__ = ["EMPTY_CERTIFICATE", "JAVA_PADDING", "RecordLengths", "certificate_length", "record_lengths", "suite_lengths"]
+__all__ = [
+    "EMPTY_CERTIFICATE",
+    "JAVA_PADDING",
+    "RecordLengths",
+    "certificate_length",
+    "record_lengths",
+    "suite_lengths",
+]
 
 JAVA_PADDING: Final = 16
 EMPTY_CERTIFICATE: Final = 8

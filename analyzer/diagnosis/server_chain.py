@@ -20,7 +20,7 @@ from analyzer.dataclass import dataclass
 from analyzer.diagnosis.flight import Fit, Flight, fit, flight_of, verify_lengths
 from analyzer.diagnosis.progress import Progress
 from analyzer.registry import cipher_suite_name
-from analyzer.tls.connection import Connection, Side
+from analyzer.tls.connection import CertificateMessage, Connection, Side
 from analyzer.tls.messages import ClientHello, is_tls13
 from analyzer.trust.certificate import Certificate
 from analyzer.trust.signatures import key_family
@@ -107,8 +107,14 @@ class ChainsSeen:
 
     def take(self, connection: Connection) -> None:
         """Remember the server's chain of a connection, if it shows one and all of it."""
-        message, hello = connection.chain(Side.SERVER), connection.client_hello
-        if message is None or not message.complete or hello is None or not 0 < len(message.chain) <= _LONGEST_CHAIN:
+        message = connection.chain(Side.SERVER)
+        if message is not None:
+            self.again(connection, message)
+
+    def again(self, connection: Connection, message: CertificateMessage) -> None:
+        """Remember a connection that is like another, and its Certificate message."""
+        hello = connection.client_hello
+        if not message.complete or hello is None or not 0 < len(message.chain) <= _LONGEST_CHAIN:
             return
         chains = self._servers.setdefault(_server(connection), {})
         here = _Place(connection.first_time_ns, connection.id, message.packet)
@@ -123,8 +129,12 @@ class ChainsSeen:
             self._bytes += sum(map(len, message.chain))
             chains[message.chain] = _Sighting(message.chain, here, here, _families(hello, connection.version))
 
-    def of(self, connection: Connection) -> tuple[_Sighting, ...]:
+    def chains_of(self, connection: Connection) -> tuple[tuple[bytes, ...], ...]:
         """The chains of the same server under the same name."""
+        return tuple(self._servers.get(_server(connection), ()))
+
+    def of(self, connection: Connection) -> tuple[_Sighting, ...]:
+        """These chains, and where they were seen."""
         return tuple(self._servers.get(_server(connection), {}).values())
 
 

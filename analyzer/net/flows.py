@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.batch import joined, picked
 from analyzer.dataclass import dataclass
 from analyzer.net.reassembly import Consumer, OrderedRuns, Reader, Rows, Stream
 from analyzer.net.segments import ACK, FIN, IPV4_HIGH, RST, SYN, Segments, address_text
@@ -28,6 +29,10 @@ _MODULUS: Final = 1 << 32
 _UNKNOWN, _GUESSED, _FROM_SYN = 0, 1, 2
 _PORT_BITS: Final = 16
 _NO_IP_ID: Final = 1 << 16
+_NEVER: Final = (1 << 63) - 1
+LINGER_NS: Final = 15_000_000_000
+"""Nanoseconds after both sides have closed, or one reset, in which echoes still count: later packets between the same
+ports are no part of the connection's story."""
 LEAST_RUNS: Final = 16
 """Directions of a batch from which on it pays to read them in columns."""
 
@@ -44,6 +49,8 @@ _FLOW = np.dtype(
         ("next_seq", "i8", (2,)),  # of a side whose bytes all came in order, as far as they were taken in columns
         ("in_order", "i8", (2,)),  # how many bytes that is
         ("streamed", "?", (2,)),  # a `Stream` puts the side's bytes in order
+        ("closed_at", "i8", (2,)),  # time of a side's first FIN; of the first RST, of both
+        ("judged", "?"),  # nothing more is to be known of it
         ("passed", "?"),  # bytes are looked at only where they look like a beginning
         ("opener", "i1"),  # side of the first packet
         ("first_packet", "i8"),
@@ -154,7 +161,11 @@ class FlowTable:
 
     def read(self, start: int, stop: int) -> list[FlowRow]:
         """Rows `start` to `stop` as plain data. Some thousands at a time: a NumPy field read by itself is slow."""
-        rows = self._rows[start : min(stop, self._count)]
+        return self.rows_of(np.arange(start, min(stop, self._count)))
+
+    def rows_of(self, numbers: Column) -> list[FlowRow]:
+        """Some rows as plain data; see `read`."""
+        rows = picked(self._rows, numbers)
         return list(map(FlowRow._make, zip(*(rows[name].tolist() for name in FlowRow._fields), strict=True)))
 
     def endpoint(self, flow: int, side: int) -> Endpoint:
@@ -179,6 +190,7 @@ class FlowTable:
             rows[name] = column
         for name in ("ttl", "last_ttl", "high_ip_id", "last_ack"):
             rows[name] = -1
+        rows["closed_at"] = _NEVER
         rows["low_ip_id"] = _NO_IP_ID
         self._count += count
         return first
@@ -199,8 +211,8 @@ class SignalLog:
     def by_flow(self) -> tuple[NDArray[np.void], Column]:
         """All rows sorted by flow, then packet; and for each flow number, and one more, where its rows begin."""
         if self._by_flow is None:
-            rows = np.concatenate(self._parts) if self._parts else np.zeros(0, dtype=_SIGNAL)
-            rows = rows[np.argsort(rows["flow"], kind="stable")]
+            rows = joined(self._parts) if self._parts else np.zeros(0, dtype=_SIGNAL)
+            rows = picked(rows, np.argsort(rows["flow"], kind="stable"))
             highest = int(rows["flow"][-1]) + 1 if len(rows) else 0
             self._by_flow = rows, np.searchsorted(rows["flow"], np.arange(highest + 2))
             self._parts = [rows]
@@ -214,6 +226,24 @@ class SignalLog:
         for values in rows[first:last].tolist():
             found[values[0] - start].append(Signal._make(values))
         return found
+
+    def lists(self, numbers: Column) -> list[list[Signal]]:
+        """The rows of some flows as plain data, a list a flow, in packet order."""
+        rows, begins = self.by_flow()
+        ends = np.minimum([numbers, numbers + 1], len(begins) - 1)
+        spans = zip(begins[ends[0]].tolist(), begins[ends[1]].tolist(), strict=True)
+        return [list(map(Signal._make, rows[first:last].tolist())) for first, last in spans]
+
+    def of(self, flows: Mask) -> NDArray[np.void]:
+        """The rows of some flows, a mask over flow numbers, sorted by flow, then packet."""
+        rows, _ = self.by_flow()
+        return picked(rows, flows[rows["flow"]])
+
+    def forget(self, flows: Mask) -> None:
+        """Let go the rows of some flows: a mask over flow numbers."""
+        rows, _ = self.by_flow()
+        self._parts = [picked(rows, ~flows[rows["flow"]])]
+        self._by_flow = None
 
 
 class Flows:
@@ -257,9 +287,38 @@ class Flows:
                 return
             side, ends = _sides(segments)
         order, flow = self._assign(segments, side, ends)
+        self._note_closing(segments, side, flow)
+        late = segments.time_ns - LINGER_NS > self.table.rows["closed_at"][flow].max(axis=1)
+        if late.any():
+            segments, side, flow = segments.rows(~late), side[~late], flow[~late]
+            order = np.lexsort((np.arange(len(flow)), side, flow))
+            if not len(segments):
+                return
         self._count(segments, side, flow, order)
         self._log_signals(segments, side, flow)
         self._feed(segments, side, flow, order)
+
+    def ended(self, now_ns: int) -> Column:
+        """The flows of which nothing more is to come at a time of the capture, and that were not `judged` yet."""
+        rows = self.table.rows
+        closed_at = rows["closed_at"].max(axis=1)
+        return np.flatnonzero((closed_at < now_ns - LINGER_NS) & ~rows["judged"])
+
+    def forget(self, flows: Mask) -> None:
+        """Let go what is kept of flows that were judged: a mask over flow numbers."""
+        self.table.rows["judged"][flows] = True
+        self.signals.forget(flows)
+
+    def _note_closing(self, segments: Segments, side: Column, flow: Column) -> None:
+        """Learn when sides closed: by the first FIN, or for both by a RST."""
+        closing = np.flatnonzero((segments.flags & (FIN | RST) != 0) & (segments.quoted == 0))
+        if not len(closing):
+            return
+        closed_at = self.table.rows["closed_at"]
+        times = segments.time_ns[closing]
+        np.minimum.at(closed_at, (flow[closing], side[closing]), times)
+        resets = segments.flags[closing] & RST != 0
+        np.minimum.at(closed_at, (flow[closing][resets], 1 - side[closing][resets]), times[resets])
 
     def opened_by_syn(self, flow: int, side: int) -> bool:
         """Whether the capture has the SYN with which this side's bytes begin."""

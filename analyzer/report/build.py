@@ -24,6 +24,7 @@ from analyzer.registry import (
     version_name,
 )
 from analyzer.report.certificates import chain_infos
+from analyzer.report.connections import Connections
 from analyzer.report.model import (
     Alert,
     Connection,
@@ -112,17 +113,15 @@ def broken_connection(number: int, client: str, server: str, started_ns: int, fa
 
 def summary(connections: Sequence[Connection]) -> Summary:
     """Counts over all connections."""
+    everything = Connections.of(connections)
     causes: dict[str, int] = {}
-    for connection in connections:
-        if connection.cause is not None:
-            causes[connection.cause.code] = causes.get(connection.cause.code, 0) + 1
-    outcomes = [connection.outcome for connection in connections]
+    outcomes = {"completed": 0, "failed": 0, "incomplete": 0}
+    for kind, count in zip(everything.kinds, everything.counts(), strict=True):
+        outcomes[kind.outcome] += count
+        if kind.cause is not None:
+            causes[kind.cause.code] = causes.get(kind.cause.code, 0) + count
     return Summary(
-        connections=len(connections),
-        completed=outcomes.count("completed"),
-        failed=outcomes.count("failed"),
-        incomplete=outcomes.count("incomplete"),
-        causes=dict(sorted(causes.items(), key=lambda item: -item[1])),
+        connections=len(everything), **outcomes, causes=dict(sorted(causes.items(), key=lambda item: -item[1]))
     )
 
 

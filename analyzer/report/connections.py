@@ -11,6 +11,7 @@ Who counts and groups reads the columns: places (indices) are what is passed aro
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -124,7 +125,7 @@ class Connections(Sequence[Connection]):
             other_causes=(),
             evidence=(),
             timeline=(),
-            alerts=(),
+            alerts=tuple(replace(a, packet=abort_packet) for a in kind.alerts if a.packet == kind.abort_packet),
             fixes=(),
         )
 
@@ -140,6 +141,18 @@ class Connections(Sequence[Connection]):
         """The connection that stands for this one; of it only what all of a kind share may be used."""
         kind: Connection = self.kinds[self.kind[place]]
         return kind
+
+    def with_kinds(self, kinds: Sequence[Connection]) -> Connections:
+        """The same connections, and other words for their kinds."""
+        result = copy(self)
+        result.kinds = kinds
+        return result
+
+    def firsts_of_servers(self) -> list[int]:
+        """The places of the first connections of each kind with each server, in their order."""
+        pairs = self.kind * len(self.servers) + self.server
+        places: list[int] = np.sort(np.unique(pairs, return_index=True)[1]).tolist()
+        return places
 
     def started_at(self, place: int) -> str:
         """When it began, as the report has it."""
@@ -171,9 +184,11 @@ class Connections(Sequence[Connection]):
 
     @cached_property
     def firsts(self) -> Column:
-        """The place of each kind's first connection, which is told in full."""
+        """The place of the connection of each kind that is told in full: its first."""
         first = np.full(len(self.kinds), -1, dtype=np.int64)
-        first[self.kind[::-1]] = np.arange(len(self.kind))[::-1]
+        told = np.array([kind.id for kind in self.kinds], dtype=np.int64)
+        (places,) = np.nonzero(told[self.kind] == self.id) if len(self.kinds) else (first,)
+        first[self.kind[places]] = places
         return first
 
 

@@ -26,7 +26,7 @@ from analyzer.report.connections import Connections, address_of
 from analyzer.report.history import Past, by_weight, chain_of, name_of, top_issuer
 from analyzer.report.model import Connection, Diagnosis, Finding
 
-__all__ = ["findings"]
+__all__ = ["findings", "told_by_server"]
 
 ALIKE: Final = 3
 """So many named hosts that fail alike towards the same clients have the client's side in common."""
@@ -79,6 +79,16 @@ def findings(connections: Sequence[Connection]) -> tuple[Finding, ...]:
         _with_notes(finding, past.notes(members)) if number < NOTED else finding
         for number, (finding, members) in enumerate(found)
     )
+
+
+def told_by_server(item: Connection) -> bool:
+    """Whether findings tell failed connections that are like this one apart by their server."""
+    if item.outcome != "failed":
+        return False
+    if item.negotiation is not None:
+        return True  # it is set beside what the same server chose for others
+    one, other = (_certificate_key(item, host) for host in ("one", "other"))
+    return not name_of(item) and (one is None or one != other)
 
 
 def _by_kind_and_server(everything: Connections, places: Column) -> list[Column]:

@@ -7,6 +7,7 @@ timeline are seconds from the connection's first packet. Packet numbers are 1-ba
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import field
 
 from analyzer.dataclass import dataclass
@@ -529,7 +530,8 @@ class Report:
 
     capture: Capture
     truststore: Truststore | None
-    connections: tuple[Connection, ...]
+    connections: Sequence[Connection]
+    """A tuple, or `report.connections.Connections`, which are put together as they are asked for."""
     findings: tuple[Finding, ...]
     summary: Summary
     gateway: Gateway | None = None

@@ -24,6 +24,7 @@ from analyzer.registry import (
     signature_scheme_name,
     version_name,
 )
+from analyzer.report.connections import Connections
 from analyzer.report.model import Answered, Chosen, Connection, Diagnosis, Evidence, Missing, Negotiation, Offered
 from analyzer.tls import connection as wire
 from analyzer.tls.messages import ClientHello
@@ -48,16 +49,20 @@ def negotiation_of(seen: wire.Connection, outcome: Outcome) -> Negotiation | Non
     return Negotiation(client=_offered(hello), server=_answered(seen))
 
 
-def compared(connections: Sequence[Connection]) -> tuple[Connection, ...]:
-    """The connections, those that failed in negotiation set beside what their server chose in the others."""
-    if all(connection.negotiation is None for connection in connections):
-        return tuple(connections)
+def compared(connections: Connections) -> Connections:
+    """The connections, those that failed in negotiation set beside what their server chose in the others.
+
+    Of these each kind has but one server.
+    """
+    kinds = connections.kinds
+    if all(kind.negotiation is None for kind in kinds):
+        return connections
     chosen = _chosen_by_server(connections)
-    return tuple(
-        connection
-        if connection.negotiation is None
-        else _compared(connection, connection.negotiation, chosen.get(_reached(connection), ()))
-        for connection in connections
+    return connections.with_kinds(
+        [
+            kind if kind.negotiation is None else _compared(kind, kind.negotiation, chosen.get(_reached(kind), ()))
+            for kind in kinds
+        ]
     )
 
 
@@ -110,24 +115,21 @@ def _reached(connection: Connection) -> tuple[str, str | None]:
     return connection.server, connection.prelude.target if connection.prelude is not None else None
 
 
-def _chosen_by_server(connections: Sequence[Connection]) -> dict[tuple[str, str | None], tuple[Chosen, ...]]:
+def _chosen_by_server(connections: Connections) -> dict[tuple[str, str | None], tuple[Chosen, ...]]:
     """What each server chose, each different choice once, with the first connection that shows it."""
-    wanted = {_reached(connection) for connection in connections if connection.negotiation is not None}
+    wanted = {_reached(kind) for kind in connections.kinds if kind.negotiation is not None}
     found: dict[tuple[str, str | None], dict[tuple[str | None, ...], Chosen]] = {}
-    for connection in connections:
-        tls = connection.tls
-        if (
-            _reached(connection) not in wanted
-            or tls is None
-            or tls.version is None
-            or connection.negotiation is not None
-        ):
+    for place in connections.firsts_of_servers():
+        kind = connections.kind_of(place)
+        reached = connections.servers[connections.server[place]], _reached(kind)[1]
+        tls = kind.tls
+        if reached not in wanted or tls is None or tls.version is None or kind.negotiation is not None:
             continue
         key = (tls.sni, tls.version, tls.cipher, tls.group, tls.alpn)
-        found.setdefault(_reached(connection), {}).setdefault(
+        found.setdefault(reached, {}).setdefault(
             key,
             Chosen(
-                connection=connection.id,
+                connection=int(connections.id[place]),
                 version=tls.version,
                 cipher_suite=tls.cipher,
                 group=tls.group,

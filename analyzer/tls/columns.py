@@ -160,13 +160,6 @@ class RecordColumns:
         """The bodies of messages, by the rows' `body`."""
         return [self._bodies[place] for place in places]
 
-    def data(self, keys: Column) -> Column:
-        """How many records of application data each direction had."""
-        counts: Column = np.zeros(len(keys), dtype=np.int64)
-        known = keys < len(self._state)
-        counts[known] = self._state["data"][keys[known]]
-        return counts
-
     def forget(self, flows: NDArray[np.bool_]) -> None:
         """Let go what is known of some flows: a mask over flow numbers."""
         bodies: list[bytes] = []
@@ -303,7 +296,8 @@ class _Step:
         who, following = who[sound], following[sound]
         self.state["begun"][who] = True
         self._at[who] = following
-        return who[following < self._end[who]]
+        going: Column = who[following < self._end[who]]
+        return going
 
     def _one_by_one(self, who: Column) -> Column:
         """Take application data in a loop, as far as it goes; gives the runs that stand at another record."""
@@ -432,7 +426,9 @@ class _Step:
         return rows
 
     def _segment_of(self, places: Column) -> Column:
-        return np.subtract(self._runs.total.searchsorted(places, side="right"), 1, dtype=np.int64)
+        segments: Column = self._runs.total.searchsorted(places, side="right")
+        segments -= 1
+        return segments
 
     def _structures(self, at: Column, end: Column, layout: np.dtype[Any]) -> tuple[Column, NDArray[Any]]:
         """The segments that hold the places `at`, and the structures there, as far as they lie before `end`."""

@@ -1,0 +1,436 @@
+"""The connections of a capture, judged as they end; those that went alike are judged once.
+
+While a capture is read, `sweep` takes the connections that have ended, judges them and lets go of what is known of
+them, so that memory holds the live ones. `finish` takes the rest. A connection whose server chain is hidden waits until
+then: another may show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import field, replace
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.dataclass import dataclass
+from analyzer.diagnosis.engine import Outcome
+from analyzer.diagnosis.likeness import ALONE, Alike, Likeness
+from analyzer.diagnosis.progress import Progress, trace
+from analyzer.diagnosis.server_chain import ChainsSeen, is_hidden
+from analyzer.errors import fault_text
+from analyzer.net.flows import FlowRow, Flows
+from analyzer.net.reassembly import Stream
+from analyzer.reading import Keys
+from analyzer.report.build import broken_connection
+from analyzer.report.connections import ENDS, Columns, Connections
+from analyzer.report.findings import told_by_server
+from analyzer.report.model import Connection
+from analyzer.tls import connection as wire
+from analyzer.tls.columns import RecordColumns
+from analyzer.tls.records import RecordReader, SideRecords
+from analyzer.tls.side import Side
+
+__all__ = ["Judge", "Verdicts"]
+
+Judge = Callable[[wire.Connection, Progress, ChainsSeen | None, int], tuple[Connection, Outcome]]
+"""Judges one connection, as read and traced; with the chains that were seen elsewhere, and the time (ns since 1970) up
+to which it was watched."""
+
+_SWEPT: Final = 4096
+"""Connections that are judged together: fewer do not pay, more are a waste of memory."""
+_BLOCK: Final = 1024
+"""Rows of the flow table turned into plain data at a time."""
+_MOST_SERVERS: Final = 1000
+"""Servers of connections that are alike of which each gets a verdict of its own."""
+_INTEGRITY: Final = "handshake-integrity"
+
+Column = NDArray[np.int64]
+_Server = tuple[int, int, int]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Known:
+    """What was found for connections that are alike.
+
+    `kind` is None when each of them has to be judged for itself; `event` is the number of the event that ended the
+    connection, -1 for none. `hidden`: the server's chain is, so that it depends on the server. `servers`: the kind by
+    server, where that makes a difference.
+    """
+
+    kind: int | None
+    event: int = -1
+    hidden: bool = False
+    servers: dict[_Server, int] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Waiting:
+    """A connection whose chain is hidden; `others` are alike and went to the same server: number and start."""
+
+    kind: int
+    row: FlowRow
+    seen: wire.Connection
+    progress: Progress
+    others: list[tuple[int, int]] = field(default_factory=list)
+
+
+class _Shown(NamedTuple):
+    """The connection of a kind that shows a chain, for `ChainsSeen`."""
+
+    seen: wire.Connection
+    chain: wire.CertificateMessage
+
+
+class Verdicts:
+    """See the module's text. `share`: what is equal in connections that went alike is told once (`Connections`)."""
+
+    def __init__(
+        self,
+        flows: Flows,
+        columns: RecordColumns,
+        keys: Keys,
+        judge: Judge,
+        *,
+        share: bool,
+        edges: Sequence[int] = (),
+        watch: Callable[[wire.Connection], None] | None = None,
+    ) -> None:
+        """`edges` are those of `Likeness.of`; `watch` sees each connection as read."""
+        self._flows = flows
+        self._columns = columns
+        self._keys = keys
+        self._judge = judge
+        self._likeness = Likeness(columns) if share else None
+        self._edges = edges
+        self._watch = watch
+        self._chains = ChainsSeen()
+        self._kinds: list[Connection | None] = []
+        self._shown: dict[int, _Shown] = {}
+        self._known: dict[tuple[int, int], _Known] = {}
+        self._waiting: dict[tuple[object, ...], _Waiting] = {}
+        self._parts: list[Column] = []
+
+    def sweep(self, now_ns: int) -> None:
+        """Judge the connections that have ended by a time of the capture, when they are many."""
+        ended = self._flows.ended(now_ns)
+        if len(ended) >= _SWEPT:
+            self._take(ended, now_ns, last=False)
+
+    def finish(self, end_ns: int) -> Connections:
+        """Judge what is left, and give all connections. `end_ns` is the time of the capture's last packet."""
+        left = np.flatnonzero(~self._flows.table.rows["judged"])
+        for start in range(0, len(left), _SWEPT):
+            self._take(left[start : start + _SWEPT], end_ns, last=True)
+        self._judge_waiting(end_ns)
+        return self._connections()
+
+    def _take(self, numbers: Column, now_ns: int, *, last: bool) -> None:
+        """Judge connections (ascending numbers), and let go of them. `last`: the capture has ended."""
+        alike = None
+        if self._likeness is not None and self._keys.ring is None:
+            alike = self._likeness.of(self._flows, numbers, end_ns=now_ns if last else None, edges=self._edges)
+        table = np.full((len(numbers), 5), -1, dtype=np.int64)
+        table[:, _NUMBER] = numbers
+        batch = _Batch(numbers, alike, table)
+        first, others = self._first_of_each(batch)
+        self._judge_each(batch, first, now_ns)
+        self._judge_each(batch, self._shared(batch, others, now_ns), now_ns)
+        if alike is not None:
+            table[:, _CHAIN_PACKET] = alike.chain_packet
+        self._parts.append(table[table[:, _KIND] >= 0])
+        gone = np.zeros(len(self._flows.table), dtype=np.bool_)
+        gone[numbers] = True
+        self._flows.forget(gone)
+        self._columns.forget(gone)
+
+    def _first_of_each(self, batch: _Batch) -> tuple[list[int], list[int]]:
+        """The places of connections to be judged, and of those that are like another."""
+        first, others = [], []
+        met: set[tuple[int, int]] = set()
+        for place, (number, value) in enumerate(zip(batch.numbers.tolist(), batch.values, strict=True)):
+            if value == ALONE or (value not in met and self._is_first(value, number)):
+                first.append(place)
+            else:
+                others.append(place)
+            met.add(value)
+        return first, others
+
+    def _is_first(self, value: tuple[int, int], number: int) -> bool:
+        """Whether nobody knows this story yet, or this connection comes before the one that stands for it."""
+        known = self._known.get(value)
+        if known is None:
+            return True
+        told = None if known.kind is None or known.servers is not None else self._kinds[known.kind]
+        return told is not None and number < told.id
+
+    def _shared(self, batch: _Batch, places: list[int], now_ns: int) -> list[int]:
+        """Give connections the verdict of those that they are like; the places of those that need one of their own."""
+        left = []
+        members: dict[int, list[int]] = {}
+        events: dict[int, int] = {}
+        for place in places:
+            known = self._known[batch.values[place]]
+            if known.hidden:
+                if not self._wait_along(batch, place, known):
+                    left.append(place)
+            elif known.kind is None:
+                left.append(place)
+            else:
+                kind = known.kind
+                if known.servers is not None:
+                    server = self._server_at(batch, place)
+                    if server not in known.servers and len(known.servers) < _MOST_SERVERS:
+                        self._judge_each(batch, [place], now_ns)
+                        continue
+                    kind = known.servers.get(server, kind)
+                members.setdefault(kind, []).append(place)
+                events[kind] = known.event
+        for kind, those in members.items():
+            batch.table[those, _KIND] = kind
+            if events[kind] >= 0 and batch.alike is not None:
+                batch.table[those, _ABORT_PACKET] = batch.alike.packet(np.array(those), events[kind])
+        if members and batch.alike is not None:
+            every = [place for those in members.values() for place in those]
+            batch.table[every, _CLIENT] = batch.alike.client[every]
+        return left
+
+    def _wait_along(self, batch: _Batch, place: int, known: _Known) -> bool:
+        """Have a connection wait with one that is alike and went to the same server; False when there is none."""
+        number = int(batch.numbers[place])
+        if batch.alike is None:
+            return False
+        client = int(batch.alike.client[place])
+        waiting = self._waiting.get((batch.values[place], self._server_at(batch, place)))
+        if waiting is None or number < waiting.seen.id:
+            return False
+        waiting.others.append((number, int(self._flows.table.rows["first_time"][number])))
+        batch.table[place, [_KIND, _CLIENT]] = waiting.kind, client
+        if known.event >= 0:
+            batch.table[place, _ABORT_PACKET] = batch.alike.events(place)[known.event]
+        return True
+
+    def _server_at(self, batch: _Batch, place: int) -> _Server:
+        client = 0 if batch.alike is None else int(batch.alike.client[place])
+        return self._server_of(int(batch.numbers[place]), client)
+
+    def _server_of(self, number: int, client: int) -> _Server:
+        row = self._flows.table.rows[number]
+        return int(row["high"][1 - client]), int(row["low"][1 - client]), int(row["port"][1 - client])
+
+    def _judge_each(self, batch: _Batch, places: list[int], now_ns: int) -> None:
+        """Judge connections for themselves; a fault of ours in one is marked there and does not stop the others."""
+        for start in range(0, len(places), _BLOCK):
+            block = places[start : start + _BLOCK]
+            numbers = batch.numbers[block]
+            rows, logs = self._flows.table.rows_of(numbers), self._flows.signals.lists(numbers)
+            for place, number, row, log in zip(block, numbers.tolist(), rows, logs, strict=True):
+                try:
+                    streams = self._flows.stream(number * 2), self._flows.stream(number * 2 + 1)
+                    records = tuple(_records(stream) for stream in streams)
+                    seen = wire.build(number, row, log, streams, (records[0], records[1]), self._keys.ring)
+                    if seen is not None:
+                        self._judge_one(batch, place, row, seen, now_ns)
+                except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
+                    self._keep(batch, place, _broken(number, row, error))
+
+    def _judge_one(self, batch: _Batch, place: int, row: FlowRow, seen: wire.Connection, now_ns: int) -> None:
+        self._keys.take(seen)
+        self._chains.take(seen)
+        if self._watch is not None:
+            self._watch(seen)
+        progress = trace(seen)
+        value = batch.values[place]
+        batch.table[place, _CLIENT] = seen.halves[Side.CLIENT].number
+        if is_hidden(seen, progress):
+            kind = len(self._kinds)
+            self._kinds.append(None)
+            event = -1
+            key: tuple[object, ...] = (seen.id,)
+            if value != ALONE:
+                ending = progress.ending
+                found = batch.event_of(place, None if ending is None else ending.packet)
+                event = -1 if found is None else found
+                self._known[value] = _Known(kind=None, event=event, hidden=True)
+                key = value, self._server_of(seen.id, seen.halves[Side.CLIENT].number)
+                if key in self._waiting:
+                    key = (seen.id,)
+            self._waiting[key] = _Waiting(kind=kind, row=row, seen=seen, progress=progress)
+            batch.table[place, _KIND] = kind
+            return
+        report, outcome = self._judge(seen, progress, None, now_ns)
+        kind = self._keep(batch, place, report)
+        if value != ALONE:
+            known = self._known.get(value)
+            event_found = batch.event_of(place, report.abort_packet)
+            if event_found is None or not _holds_for_all(outcome, signed=batch.is_signed(place)):
+                self._known[value] = _Known(kind=None)
+            elif known is None or known.kind is None:
+                servers = {self._server_at(batch, place): kind} if told_by_server(report) else None
+                self._known[value] = _Known(kind=kind, event=event_found, servers=servers)
+            elif known.servers is not None:
+                known.servers[self._server_at(batch, place)] = kind
+            else:  # an earlier one of a kind that is known: it stands for the kind from now on
+                self._kinds[known.kind] = report
+                self._kinds.pop()
+                batch.table[place, _KIND] = kind = known.kind
+        chain = seen.chain(Side.SERVER)
+        if chain is not None and chain.chain and value != ALONE:
+            self._shown[kind] = _Shown(seen, chain)
+
+    def _keep(self, batch: _Batch, place: int, report: Connection) -> int:
+        kind = len(self._kinds)
+        self._kinds.append(report)
+        packet = report.abort_packet
+        batch.table[place, [_KIND, _ABORT_PACKET]] = kind, -1 if packet is None else packet
+        return kind
+
+    def _judge_waiting(self, end_ns: int) -> None:
+        """Judge those whose chain is hidden, now that all chains were seen."""
+        if not self._waiting:
+            return
+        table = self._table()
+        self._see_again(table)
+        own = {number: place for place, number in enumerate(table[:, _NUMBER].tolist())}
+        for waiting in self._waiting.values():
+            report = self._judge_late(waiting, waiting.seen, end_ns)
+            self._kinds[waiting.kind] = report
+            packet = report.abort_packet
+            table[own[waiting.seen.id], _ABORT_PACKET] = -1 if packet is None else packet
+            places = [own[number] for number, _ in waiting.others]
+            ending = waiting.progress.ending
+            if packet is None or ending is None or packet != ending.packet:
+                table[places, _ABORT_PACKET] = -1
+            if waiting.others and not self._same_for_all(waiting):
+                self._judge_others(waiting, table, places, end_ns)
+        self._parts = [table]
+
+    def _judge_late(self, waiting: _Waiting, seen: wire.Connection, end_ns: int) -> Connection:
+        try:
+            return self._judge(seen, waiting.progress, self._chains, end_ns)[0]
+        except Exception as error:  # noqa: BLE001 - as above
+            return _broken(seen.id, waiting.row, error)
+
+    def _judge_others(self, waiting: _Waiting, table: Column, places: list[int], end_ns: int) -> None:
+        """Judge each of those that are alike by its own moment: what the server sent then, and what was valid."""
+        kinds = {_verdict(self._kinds[waiting.kind]): waiting.kind}
+        for (number, first_ns), place in zip(waiting.others, places, strict=True):
+            report = self._judge_late(waiting, replace(waiting.seen, id=number, first_time_ns=first_ns), end_ns)
+            kind = kinds.setdefault(_verdict(report), len(self._kinds))
+            if kind == len(self._kinds):
+                self._kinds.append(report)
+            table[place, _KIND] = kind
+
+    def _same_for_all(self, waiting: _Waiting) -> bool:
+        """Whether the moment makes no difference among those that are alike."""
+        chains = self._chains.chains_of(waiting.seen)
+        if not chains:
+            return True
+        moments = [waiting.seen.first_time_ns, *(first_ns for _, first_ns in waiting.others)]
+        edges = {*self._edges, *(edge for chain in chains for edge in _validity(chain))}
+        earliest, latest = min(moments) // _SECOND, max(moments) // _SECOND
+        return len(chains) == 1 and not any(earliest <= edge <= latest + 1 for edge in edges)
+
+    def _see_again(self, table: Column) -> None:
+        """Tell when servers showed the chains of connections that were not read one by one: first and last."""
+        rows = self._flows.table.rows
+        for kind, shown in self._shown.items():
+            members = table[table[:, _KIND] == kind]
+            number, server = members[:, _NUMBER], 1 - members[:, _CLIENT]
+            ends = np.stack([rows[name][number, server].astype(np.uint64) for name in ENDS.names or ()])
+            _, group = np.unique(ends, axis=1, return_inverse=True)
+            times = rows["first_time"][number]
+            order = np.lexsort((number, times, group))
+            begins = np.append(np.flatnonzero(np.diff(group[order], prepend=-1)), len(order))
+            for begin, end in zip(begins[:-1].tolist(), begins[1:].tolist(), strict=True):
+                for place in {int(order[begin]), int(order[end - 1])}:
+                    server_end = self._flows.table.endpoint(int(number[place]), int(server[place]))
+                    self._chains.again(
+                        replace(shown.seen, id=int(number[place]), server=server_end, first_time_ns=int(times[place])),
+                        replace(shown.chain, packet=int(members[place, _CHAIN_PACKET])),
+                    )
+
+    def _table(self) -> Column:
+        return np.concatenate(self._parts) if self._parts else np.zeros((0, 5), dtype=np.int64)
+
+    def _connections(self) -> Connections:
+        table = self._table()
+        table = table[np.argsort(table[:, _NUMBER], kind="stable")]
+        number, client = table[:, _NUMBER], table[:, _CLIENT]
+        rows = self._flows.table.rows
+        ends = []
+        for side in (client, 1 - client):
+            end = np.zeros(len(table), dtype=ENDS)
+            for name in ENDS.names or ():
+                end[name] = rows[name][number, side]
+            ends.append(end)
+        return Connections(
+            [kind for kind in self._kinds if kind is not None],
+            Columns(table[:, _KIND], number, rows["first_time"][number], table[:, _ABORT_PACKET], ends[0], ends[1]),
+        )
+
+
+_SECOND: Final = 1_000_000_000
+_NUMBER, _KIND, _CLIENT, _ABORT_PACKET, _CHAIN_PACKET = range(5)
+"""Columns of the table of judged connections: number, kind, side of the client, and two frames (-1 for none)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Connections that are judged together. `table` has a row for each."""
+
+    numbers: Column
+    alike: Alike | None
+    table: Column
+
+    @property
+    def values(self) -> Sequence[tuple[int, int]]:
+        """What is equal for those that are alike."""
+        return self.alike.values if self.alike is not None else [ALONE] * len(self.numbers)
+
+    def is_signed(self, place: int) -> bool:
+        """Whether a signature tells whether a connection is like the others."""
+        return self.alike is not None and bool(self.alike.signed[place])
+
+    def event_of(self, place: int, packet: int | None) -> int | None:
+        """The number of the event that a packet shows; -1 without a packet, None when there is no such event."""
+        if packet is None:
+            return -1
+        if self.alike is None:
+            return None
+        (found,) = np.nonzero(self.alike.events(place) == packet)
+        return int(found[0]) if len(found) else None
+
+
+def _records(stream: Stream | None) -> SideRecords | None:
+    return stream.consumer.finish() if stream is not None and isinstance(stream.consumer, RecordReader) else None
+
+
+def _holds_for_all(outcome: Outcome, *, signed: bool) -> bool:
+    """Whether the verdict is the same whatever the signature on the ServerKeyExchange is worth."""
+    if not signed:
+        return True
+    if outcome.cause is None:
+        return False
+    cause, match = outcome.cause
+    return match.confidence != "possible" and _INTEGRITY in cause.covers
+
+
+def _verdict(report: Connection | None) -> tuple[object, ...]:
+    """What tells kinds apart that differ by the chain that is inferred."""
+    if report is None:
+        return ()
+    cause = None if report.cause is None else (report.cause.code, report.cause.confidence)
+    return report.outcome, cause, report.server_chain, report.chain_source, report.trust
+
+
+def _validity(chain: Iterable[bytes]) -> list[int]:
+    from analyzer.trust.certificate import Certificate
+
+    certificates = [Certificate.parse(der) for der in chain]
+    return [time for c in certificates for time in (c.not_before, c.not_after) if time is not None]
+
+
+def _broken(number: int, row: FlowRow, error: Exception) -> Connection:
+    return broken_connection(number, str(row.endpoint(0)), str(row.endpoint(1)), row.first_time, fault_text(error))
