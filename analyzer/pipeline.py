@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from analyzer.dataclass import dataclass
 from analyzer.diagnosis.case import UNKNOWN, Case, Trust, when
 from analyzer.diagnosis.engine import Outcome, diagnose
@@ -32,6 +34,7 @@ from analyzer.inputs import (
 from analyzer.judging import Judging, Terms
 from analyzer.reading import Keys, Reading, Source, problems_of, read
 from analyzer.report.build import connection_report, summary
+from analyzer.report.connections import Connections
 from analyzer.report.model import Capture, Connection, InputProblem, Logs, Report
 from analyzer.tls import connection as wire
 from analyzer.tls.columns import RecordColumns
@@ -440,10 +443,12 @@ def _report(
     store, configured = settings.judging.all_stores, settings.judging.configured
     reader = reading.reader
     problems = [*reading.problems]
-    undated = [c.started_at for c in connections if c.server_chain and c.started_at < _BEFORE_TLS]
-    if undated and settings.at is None:
+    everything = Connections.of(connections)
+    dated = np.flatnonzero(everything.of_kinds([bool(kind.server_chain) for kind in everything.kinds]))
+    earliest = everything.started_at(int(dated[everything.started_ns[dated].argmin()])) if len(dated) else _BEFORE_TLS
+    if earliest < _BEFORE_TLS and settings.at is None:
         text = (
-            f"packets are dated {undated[0][:10]}, before there was TLS, and certificates were checked for that "
+            f"packets are dated {earliest[:10]}, before there was TLS, and certificates were checked for that "
             "time: if only the recorder's clock was wrong, give the true time with --at"
         )
         problems.append(InputProblem(code="no-clock", text=text, severity="warning"))
@@ -459,8 +464,8 @@ def _report(
             problems=(*problems, *settings.problems, *reading.keys.problems()),
         ),
         truststore=truststore_info(store, settings.judging.matched) if store is not None else None,
-        connections=connections,
-        findings=findings(connections),
-        summary=summary(connections),
+        connections=everything,
+        findings=findings(everything),
+        summary=summary(everything),
         configuration=configured.info() if configured is not None else None,
     )

@@ -253,7 +253,7 @@ def bulk(scale: float, out: IO[bytes]) -> None:
     ]
     plans += [session_plan(recording(name), templates, segments=0, ack_every=1) for name in _FAILED_NAMES]
     completed = _shares(connections - failed, len(_COMPLETED_NAMES) + 3)
-    _write(out, templates, plans, [*completed, *_shares(failed, len(_FAILED_NAMES))], 600, random)
+    write(out, templates, plans, [*completed, *_shares(failed, len(_FAILED_NAMES))], 600, random)
 
 
 def busy(scale: float, out: IO[bytes]) -> None:
@@ -265,7 +265,7 @@ def busy(scale: float, out: IO[bytes]) -> None:
     plans = [session_plan(recording(name), templates, segments=_whole(11), ack_every=8) for name in _COMPLETED_NAMES]
     plans += [session_plan(recording(name), templates, segments=0, ack_every=1) for name in _FAILED_NAMES]
     shares = [*_shares(connections - failed, len(_COMPLETED_NAMES)), *_shares(failed, len(_FAILED_NAMES))]
-    _write(out, templates, plans, shares, 600, random)
+    write(out, templates, plans, shares, 600, random)
 
 
 def hostile(scale: float, out: IO[bytes]) -> None:
@@ -277,7 +277,7 @@ def hostile(scale: float, out: IO[bytes]) -> None:
     plans.append(refused_plan(templates, recording(names[0])))
     refused = max(round(10_000 * scale), 10)
     each = max(round((5_000_000 * scale - 2 * refused) / sum(len(plan) for plan in plans[:-1])), 1)
-    _write(out, templates, plans, [*[each] * len(names), refused], 300, random)
+    write(out, templates, plans, [*[each] * len(names), refused], 300, random)
 
 
 def refusals(scale: float, out: IO[bytes]) -> None:
@@ -285,7 +285,7 @@ def refusals(scale: float, out: IO[bytes]) -> None:
     random = np.random.default_rng(4)
     templates = Templates()
     plan = refused_plan(templates, recording(_FAILED_NAMES[0]))
-    _write(out, templates, [plan], [max(round(1_000_000 * scale), 10)], 300, random)
+    write(out, templates, [plan], [max(round(1_000_000 * scale), 10)], 300, random)
 
 
 KINDS: Final = {"bulk": bulk, "busy": busy, "hostile": hostile, "refusals": refusals}
@@ -303,7 +303,6 @@ def make(name: str, scale: float = 1.0, directory: Path = DATA) -> Path:
     partial = path.with_suffix(".partial")
     try:
         with partial.open("wb") as out:
-            out.write(_FILE_HEADER)
             KINDS[name](scale, out)
         partial.rename(path)
     finally:
@@ -339,7 +338,7 @@ class _Rows:
         return len(self.template)
 
 
-def _write(
+def write(
     out: IO[bytes],
     templates: Templates,
     plans: Sequence[Plan],
@@ -347,7 +346,8 @@ def _write(
     seconds: int,
     random: np.random.Generator,
 ) -> None:
-    """Lay `shares[i]` connections by `plans[i]` over `seconds`, and write their packets."""
+    """Write a capture: `shares[i]` connections by `plans[i]`, laid over `seconds`."""
+    out.write(_FILE_HEADER)
     total = sum(shares)
     number = random.permutation(total)
     isn = random.integers(1 << 32, size=(total, 2), dtype=np.uint64)

@@ -28,6 +28,7 @@ STAGES = (
     "judging",
     "inspection",
     "reading",
+    "verdicts",
     "pipeline",
     "commands",
     "cli",

@@ -161,12 +161,14 @@ def _render(report: Report, form: str, output: str | None, *, all_connections: b
 
 def _status(report: Report) -> int:
     """Print what went wrong with the inputs, and find the exit status."""
+    from analyzer.report.connections import Connections
+
     store = report.truststore.problems if report.truststore is not None else ()
     logs = report.logs.problems if report.logs is not None else ()
     configuration = report.configuration.problems if report.configuration is not None else ()
     kit = report.repair_kit.problems if report.repair_kit is not None else ()
     lost = tell((*report.capture.problems, *store, *logs, *configuration, *kit))
-    faults = [connection for connection in report.connections if connection.fault is not None]
+    faults = [kind for kind in Connections.of(report.connections).kinds if kind.fault is not None]
     for connection in faults:
         say(f"fault of hsanalyze in connection {connection.id}: {connection.fault}; please report it")
     if faults:

@@ -25,7 +25,7 @@ from analyzer.net.flows import Endpoint
 from analyzer.net.segments import address_text
 from analyzer.report.model import Connection
 
-__all__ = ["Columns", "Connections", "address_of"]
+__all__ = ["Column", "Columns", "Connections", "address_of"]
 
 Column = NDArray[np.int64]
 
@@ -176,6 +176,14 @@ class Connections(Sequence[Connection]):
         """What is known by kind as a column."""
         result: NDArray[np.bool_] = np.array(values, dtype=np.bool_)[self.kind] if len(self.kind) else _NONE
         return result
+
+    def by_kind_and_server(self, places: Column) -> list[Column]:
+        """The places of each kind and server, in the order of their first."""
+        pair = self.kind[places] * len(self.servers) + self.server[places]
+        order = np.argsort(pair, kind="stable")
+        begins = np.flatnonzero(np.diff(pair[order], prepend=-1))
+        groups = np.split(places[order], begins[1:]) if len(places) else []
+        return sorted(groups, key=lambda members: int(members[0]))
 
     def counts(self) -> list[int]:
         """How many connections there are of each kind."""

@@ -19,10 +19,9 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
-from analyzer.report.connections import Connections, address_of
+from analyzer.report.connections import Column, Connections, address_of
 from analyzer.report.history import Past, by_weight, chain_of, name_of, top_issuer
 from analyzer.report.model import Connection, Diagnosis, Finding
 
@@ -50,7 +49,6 @@ _ALERT_MATTERS: Final = frozenset({"certificate-rejected", "handshake-integrity"
 _RANK: Final = {"certain": 2, "likely": 1, "possible": 0}
 
 Key = tuple[str, ...]
-Column = NDArray[np.int64]
 
 
 def findings(connections: Sequence[Connection]) -> tuple[Finding, ...]:
@@ -63,7 +61,7 @@ def findings(connections: Sequence[Connection]) -> tuple[Finding, ...]:
     past = Past(everything)
     groups: dict[Key, list[Column]] = {}
     apart: dict[Key, list[Column]] = {}
-    for members in _by_kind_and_server(everything, np.flatnonzero(everything.of_kinds(failed))):
+    for members in everything.by_kind_and_server(np.flatnonzero(everything.of_kinds(failed))):
         kind = everything.kind_of(int(members[0]))
         host = past.host(int(members[0]))
         key = _certificate_key(kind, host)
@@ -89,14 +87,6 @@ def told_by_server(item: Connection) -> bool:
         return True  # it is set beside what the same server chose for others
     one, other = (_certificate_key(item, host) for host in ("one", "other"))
     return not name_of(item) and (one is None or one != other)
-
-
-def _by_kind_and_server(everything: Connections, places: Column) -> list[Column]:
-    """The places of each kind and server, in the order of their first."""
-    pair = everything.kind[places] * len(everything.servers) + everything.server[places]
-    order = np.argsort(pair, kind="stable")
-    begins = np.flatnonzero(np.diff(pair[order], prepend=-1))
-    return sorted(np.split(places[order], begins[1:]), key=lambda members: int(members[0]))
 
 
 def _certificate_key(item: Connection, host: str) -> Key | None:

@@ -13,10 +13,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analyzer.report.characters import unescaped
-from analyzer.report.connections import Connections
+from analyzer.report.connections import Column, Connections
 from analyzer.report.model import CertificateInfo, Connection
 
 __all__ = ["Past", "by_weight", "chain_of", "name_of", "top_issuer"]
@@ -39,7 +38,6 @@ _SEEN: Final = frozenset({"captured", "decrypted"})
 _COMMON_NAME: Final = re.compile(r"(?:^|,)CN=((?:\\.|[^,\\])*)", re.DOTALL)
 
 Chain = tuple[str, ...]
-Column = NDArray[np.int64]
 
 
 class Past:

@@ -6,15 +6,16 @@ Takes a `Report`, gives a `Document`. Everything that a text, a ticket or a page
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
+import numpy as np
+
 from analyzer.report import layout_chain, layout_configuration, layout_connection, layout_logs
+from analyzer.report.connections import Column, Connections
 from analyzer.report.document import (
     Block,
     Code,
-    Column,
     Document,
     Facts,
     Heading,
@@ -27,6 +28,7 @@ from analyzer.report.document import (
     Verdict,
     cleaned,
 )
+from analyzer.report.document import Column as Titled
 from analyzer.report.layout_inputs import problems
 from analyzer.report.model import Connection, Dissector, Finding, Gateway, RepairKit, Report
 from analyzer.report.words import clock, count, listed, more, numbers
@@ -48,15 +50,17 @@ DIFFERENCES = 100
 
 def document(report: Report, *, all_connections: bool = False, table_rows: int = 25) -> Document:
     """Lay the report out. `table_rows` caps the tables of connections unless `all_connections` is set."""
-    limit = len(report.connections) if all_connections else table_rows
-    by_id = {connection.id: connection for connection in report.connections}
-    shown = [(finding, layout_connection.example(finding, by_id)) for finding in report.findings[:FINDINGS_IN_FULL]]
-    blocks: list[Block] = [*_opening(report, by_id), *_verifies_nothing(report.gateway), *_own_faults(report)]
+    everything = Connections.of(report.connections)
+    limit = len(everything) if all_connections else table_rows
+    shown = [
+        (finding, layout_connection.example(finding, everything)) for finding in report.findings[:FINDINGS_IN_FULL]
+    ]
+    blocks: list[Block] = [*_opening(report, everything), *_verifies_nothing(report.gateway), *_own_faults(everything)]
     for number, (finding, connection) in enumerate(shown, start=1):
-        blocks += _finding(report, number, finding, connection)
-    blocks += _failed_table(report, limit)
-    blocks += _completed(report, limit if all_connections else 0)
-    blocks += _incomplete(report)
+        blocks += _finding(report, everything, number, finding, connection)
+    blocks += _failed_table(report, everything, limit)
+    blocks += _completed(report, everything, limit if all_connections else 0)
+    blocks += _incomplete(everything)
     in_full = {connection.id: connection for _, connection in shown if connection is not None}
     for connection in report.connections if all_connections else ():
         if connection.id not in in_full:
@@ -71,25 +75,25 @@ def document(report: Report, *, all_connections: bool = False, table_rows: int =
     return cleaned(Document(blocks=tuple(blocks)))
 
 
-def _opening(report: Report, by_id: dict[int, Connection]) -> list[Block]:
+def _opening(report: Report, everything: Connections) -> list[Block]:
     summary = report.summary
     if not summary.failed:
-        return [Verdict(text=_all_well(report), failed=False), *_store_remarks(report)]
+        return [Verdict(text=_all_well(report), failed=False), *_store_remarks(report, everything)]
     if not report.findings:
         sentence: Text = (f"{summary.failed} of {count(summary.connections, 'connection')} failed.",)
-        return [Verdict(text=sentence, failed=True), *_store_remarks(report)]
+        return [Verdict(text=sentence, failed=True), *_store_remarks(report, everything)]
     if len(report.findings) == 1:
         finding = report.findings[0]
-        connection = layout_connection.example(finding, by_id)
+        connection = layout_connection.example(finding, everything)
         text = (f"{layout_connection.sentence(finding, connection)} {_frequency(report, finding)}",)
-        return [Verdict(text=text, failed=True), *_notes(finding), *_store_remarks(report)]
+        return [Verdict(text=text, failed=True), *_notes(finding), *_store_remarks(report, everything)]
     reasons = len(report.findings)
     failed = f"{summary.failed} of {count(summary.connections, 'connection')} failed"
     headline: Text = (f"{failed}, for {reasons} different reasons. The weightiest comes first.",)
     sentences: list[Text] = [
         (
             Strong(f"{finding.count}x "),
-            layout_connection.sentence(finding, layout_connection.example(finding, by_id)),
+            layout_connection.sentence(finding, layout_connection.example(finding, everything)),
             *(f" {note}" for note in finding.notes[:1]),
         )
         for finding in report.findings[:SENTENCES]
@@ -97,7 +101,7 @@ def _opening(report: Report, by_id: dict[int, Connection]) -> list[Block]:
     blocks: list[Block] = [Verdict(text=headline, failed=True), Items(items=tuple(sentences), numbered=True)]
     if reasons > SENTENCES:
         blocks.append(Paragraph(text=(more(reasons - SENTENCES, "reason"),)))
-    return [*blocks, *_store_remarks(report)]
+    return [*blocks, *_store_remarks(report, everything)]
 
 
 def _all_well(report: Report) -> Text:
@@ -134,26 +138,33 @@ def _notes(finding: Finding) -> list[Block]:
     return [Items(items=tuple((note,) for note in finding.notes))] if finding.notes else []
 
 
-def _store_remarks(report: Report) -> list[Block]:
+def _store_remarks(report: Report, everything: Connections) -> list[Block]:
     """Say where the given trust store and the wire disagree: it may not be the store that the client uses."""
     if report.truststore is None:
         return []
-    remarks: dict[str, list[int]] = {}
-    for connection in report.connections:
-        remark = layout_chain.store_disagrees(connection)
-        if remark:
-            remarks.setdefault(remark, []).append(connection.id)
+    remarks: dict[str, list[Column]] = {}
+    disagree = everything.of_kinds([bool(layout_chain.store_disagrees(kind, kind.server)) for kind in everything.kinds])
+    for members in everything.by_kind_and_server(np.flatnonzero(disagree)):
+        place = int(members[0])
+        server = everything.servers[everything.server[place]]
+        remark = layout_chain.store_disagrees(everything.kind_of(place), server)
+        remarks.setdefault(remark, []).append(members)
     blocks: list[Block] = [
-        Paragraph(text=(remark, f" (tcp.stream {numbers(connections)})"), warning=True)
-        for remark, connections in islice(remarks.items(), REMARKS)
+        Paragraph(text=(remark, f" (tcp.stream {numbers(_ids(everything, several))})"), warning=True)
+        for remark, several in islice(remarks.items(), REMARKS)
     ]
     if len(remarks) > REMARKS:
         blocks.append(Paragraph(text=(more(len(remarks) - REMARKS, "remark of this kind", "remarks of this kind"),)))
     return blocks
 
 
-def _own_faults(report: Report) -> list[Block]:
-    broken = [connection for connection in report.connections if connection.fault]
+def _ids(everything: Connections, several: Sequence[Column]) -> list[int]:
+    ids: list[int] = np.sort(everything.id[np.concatenate(several)]).tolist()
+    return ids
+
+
+def _own_faults(everything: Connections) -> list[Block]:
+    broken = [kind for kind in everything.kinds if kind.fault]
     if not broken:
         return []
     items: list[Text] = [(Code(f"tcp.stream eq {item.id}"), f": {item.fault}") for item in broken[:PROBLEMS]]
@@ -163,7 +174,9 @@ def _own_faults(report: Report) -> list[Block]:
     return [Paragraph(text=(text,), warning=True), Items(items=tuple(items))]
 
 
-def _finding(report: Report, number: int, finding: Finding, connection: Connection | None) -> list[Block]:
+def _finding(
+    report: Report, everything: Connections, number: int, finding: Finding, connection: Connection | None
+) -> list[Block]:
     blocks: list[Block] = []
     if len(report.findings) > 1:
         title = (
@@ -176,10 +189,10 @@ def _finding(report: Report, number: int, finding: Finding, connection: Connecti
     if connection is not None:
         said = layout_connection.sentence(finding, connection)
         blocks += layout_connection.in_full(report, connection, said=said)
-    return [*blocks, *_others(report, finding, connection)]
+    return [*blocks, *_others(everything, finding, connection)]
 
 
-def _others(report: Report, finding: Finding, connection: Connection | None) -> list[Block]:
+def _others(everything: Connections, finding: Finding, connection: Connection | None) -> list[Block]:
     others = [item for item in finding.connections if connection is None or item != connection.id]
     if not others:
         return []
@@ -194,8 +207,9 @@ def _others(report: Report, finding: Finding, connection: Connection | None) -> 
         text = ("Worth a look, each with another chain or end: ", Code(layout_connection.stream_filter(telling)[0]))
         blocks.append(Paragraph(text=text))
     if len(finding.servers) > 1:
-        members = set(finding.connections)
-        counts = Counter(item.server for item in report.connections if item.id in members)
+        members = np.isin(everything.id, finding.connections)
+        numbered = np.bincount(everything.server[members], minlength=len(everything.servers)).tolist()
+        counts = dict(zip(everything.servers, numbered, strict=True))
         blocks.append(Paragraph(text=(f"{len(finding.servers)} servers: ", *_counted(finding.servers, counts), ".")))
     if len(finding.hosts) > 1:
         names = listed([Code(name) for name in finding.hosts], 10)
@@ -215,8 +229,8 @@ def _counted(values: Sequence[str], counts: Mapping[str, int]) -> Text:
     return tuple(pieces)
 
 
-def _failed_table(report: Report, limit: int) -> list[Block]:
-    failed = [connection for connection in report.connections if connection.outcome == "failed"]
+def _failed_table(report: Report, everything: Connections, limit: int) -> list[Block]:
+    failed = everything.where("failed")
     if len(failed) < 2:
         return []
 
@@ -225,15 +239,15 @@ def _failed_table(report: Report, limit: int) -> list[Block]:
         cause = item.cause.code if item.cause else "unexplained"
         return (*_common_cells(report, item), ended, Code(cause))
 
-    columns = (*_COMMON_COLUMNS, Column("ended by", 10), Column("cause", 8))
+    columns = (*_COMMON_COLUMNS, Titled("ended by", 10), Titled("cause", 8))
     blocks: list[Block] = [Heading(level=1, text=(f"All {len(failed)} failed connections",))]
-    return blocks + _table(columns, failed, row, limit)
+    return blocks + _table(everything, columns, failed, row, limit)
 
 
-def _completed(report: Report, limit: int) -> list[Block]:
-    completed = [connection for connection in report.connections if connection.outcome == "completed"]
+def _completed(report: Report, everything: Connections, limit: int) -> list[Block]:
+    completed = everything.where("completed")
     # When nothing failed, the opening sentence has said it already.
-    if not completed or (not limit and not report.summary.failed):
+    if not len(completed) or (not limit and not report.summary.failed):
         return []
     heading = Heading(level=1, text=("Completed connections",))
     if not limit:
@@ -245,29 +259,32 @@ def _completed(report: Report, limit: int) -> list[Block]:
         tls = item.tls
         return (*_common_cells(report, item), (tls and tls.version) or "-", (tls and tls.cipher) or "-")
 
-    columns = (*_COMMON_COLUMNS, Column("version", 7), Column("cipher", 10))
-    return [heading, *_table(columns, completed, row, limit)]
+    columns = (*_COMMON_COLUMNS, Titled("version", 7), Titled("cipher", 10))
+    return [heading, *_table(everything, columns, completed, row, limit)]
 
 
-def _incomplete(report: Report) -> list[Block]:
-    incomplete = [connection for connection in report.connections if connection.outcome == "incomplete"]
-    if not incomplete:
+def _incomplete(everything: Connections) -> list[Block]:
+    incomplete = everything.where("incomplete")
+    if not len(incomplete):
         return []
-    groups: dict[tuple[str, str], list[Connection]] = {}
-    for connection in incomplete:
-        cause = connection.cause
-        stage = f"seen only until it had come to {layout_connection.STAGES.get(connection.stage, connection.stage)}"
-        key = (cause.code, cause.title) if cause else ("-", stage)
-        groups.setdefault(key, []).append(connection)
+    groups: dict[tuple[str, str], list[Column]] = {}
+    for members in everything.by_kind_and_server(incomplete):
+        kind = everything.kind_of(int(members[0]))
+        stage = f"seen only until it had come to {layout_connection.STAGES.get(kind.stage, kind.stage)}"
+        key = (kind.cause.code, kind.cause.title) if kind.cause else ("-", stage)
+        groups.setdefault(key, []).append(members)
     rows: list[tuple[Inline, ...]] = []
-    for (code, title), members in sorted(groups.items(), key=lambda group: -len(group[1]))[:PROBLEMS]:
-        rows.append((str(len(members)), Code(code), title, numbers([item.id for item in members])))
-    first = next((item.cause.explanation for item in incomplete if item.cause), "")
+    counts = {key: sum(map(len, several)) for key, several in groups.items()}
+    for key in sorted(groups, key=lambda key: -counts[key])[:PROBLEMS]:
+        code, title = key
+        rows.append((str(counts[key]), Code(code), title, numbers(_ids(everything, groups[key]))))
+    told = (everything.kind_of(int(place)).cause for place in incomplete)
+    first = next((cause.explanation for cause in told if cause), "")
     blocks: list[Block] = [
         Heading(level=1, text=("Incomplete connections",)),
         Paragraph(text=(f"{count(len(incomplete), 'connection')} cannot be judged. {first}".strip(),)),
         Table(
-            columns=(Column("count"), Column("code", 8), Column("reason", 20), Column("tcp.stream", 10)),
+            columns=(Titled("count"), Titled("code", 8), Titled("reason", 20), Titled("tcp.stream", 10)),
             rows=tuple(rows),
         ),
     ]
@@ -372,7 +389,7 @@ def _differences(report: Report) -> list[Block]:
         (str(each.connection), f"#{each.packet}", each.field, Code(each.native or "-"), Code(each.wireshark or "-"))
         for each in found[:DIFFERENCES]
     )
-    columns = (Column("stream"), Column("packet"), Column("field"), Column("here", 12), Column("Wireshark", 12))
+    columns = (Titled("stream"), Titled("packet"), Titled("field"), Titled("here", 12), Titled("Wireshark", 12))
     blocks: list[Block] = [
         Heading(level=2, text=("Where the two readings differ",)),
         Table(columns=columns, rows=shown),
@@ -383,11 +400,11 @@ def _differences(report: Report) -> list[Block]:
 
 
 _COMMON_COLUMNS = (
-    Column("stream"),
-    Column("time", 10),
-    Column("client", 12),
-    Column("server", 12),
-    Column("host", 6),
+    Titled("stream"),
+    Titled("time", 10),
+    Titled("client", 12),
+    Titled("server", 12),
+    Titled("host", 6),
 )
 
 
@@ -398,14 +415,17 @@ def _common_cells(report: Report, item: Connection) -> tuple[Inline, ...]:
 
 
 def _table(
-    columns: tuple[Column, ...],
-    connections: Sequence[Connection],
+    everything: Connections,
+    columns: tuple[Titled, ...],
+    places: Column,
     row: Callable[[Connection], tuple[Inline, ...]],
     limit: int,
 ) -> list[Block]:
-    blocks: list[Block] = [Table(columns=columns, rows=tuple(row(item) for item in connections[:limit]))]
-    if len(connections) > limit:
-        note = f"{more(len(connections) - limit, 'connection')} --all lists them."
+    blocks: list[Block] = [
+        Table(columns=columns, rows=tuple(row(everything[place]) for place in places[:limit].tolist()))
+    ]
+    if len(places) > limit:
+        note = f"{more(len(places) - limit, 'connection')} --all lists them."
         blocks.append(Paragraph(text=(note,)))
     return blocks
 

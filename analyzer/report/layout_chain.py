@@ -103,12 +103,15 @@ def digests(certificates: Iterable[CertificateInfo]) -> list[Block]:
     ]
 
 
-def store_disagrees(connection: Connection) -> str:
-    """One sentence when the given store's verdict does not agree with what happened; else empty."""
+def store_disagrees(connection: Connection, server: str) -> str:
+    """One sentence when the given store's verdict does not agree with what happened; else empty.
+
+    `server` is that of the connection or of one that went alike.
+    """
     accepting = [verdict.profile for verdict in connection.trust if verdict.accepted]
     refusing = [verdict for verdict in connection.trust if not verdict.accepted]
     name = connection.host or (connection.tls.sni if connection.tls else None)
-    server = f"{name} ({connection.server})" if name else connection.server
+    server = f"{name} ({server})" if name else server
     revoked = connection.cause is not None and connection.cause.code == "revoked"
     if connection.outcome == "failed" and connection.aborted_by == "client" and accepting and not revoked:
         if refusing:

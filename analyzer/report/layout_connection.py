@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from analyzer.report import layout_chain, layout_configuration, layout_logs, layout_negotiation, layout_trust
+from analyzer.report.connections import Connections
 from analyzer.report.document import (
     Block,
     Code,
@@ -55,9 +56,9 @@ EVIDENCE = 20
 CAUSES = 10
 
 
-def example(finding: Finding, by_id: Mapping[int, Connection]) -> Connection | None:
+def example(finding: Finding, everything: Connections) -> Connection | None:
     """Choose the connection that shows a finding best: the first of those of which most is known."""
-    members = [by_id[number] for number in finding.examples[:1] or finding.connections if number in by_id]
+    members = filter(None, map(everything.by_id, finding.examples[:1] or finding.connections))
     return max(
         members,
         key=lambda item: (

@@ -19,6 +19,7 @@ from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from analyzer.report.characters import unescaped
+from analyzer.report.connections import Connections
 from analyzer.report.model import (
     EMBEDDED_SECRETS,
     Capture,
@@ -522,7 +523,7 @@ class _Walk:
     def redacted(self, value: Any, change: Callable[[str], str] = str) -> Any:
         if isinstance(value, str):
             return change(value)
-        if isinstance(value, tuple):
+        if isinstance(value, (tuple, Connections)):
             return tuple([self.redacted(item, change) for item in value])
         if not dataclasses.is_dataclass(value) or isinstance(value, Gateway):
             return value

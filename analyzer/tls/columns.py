@@ -274,7 +274,7 @@ class _Step:
         sound = (at + 5 <= end) & (header["major"] == 3) & (header["minor"] < MINORS) & (length <= MAX_RECORD)
         whole = (following <= end) & ((handshake & (length > 0)) | (alert & (length > 1)) | (change & (length == 1)))
         sound &= data | (whole & (state["others"] < _MOST_ROWS))
-        sound &= state["begun"] | handshake
+        sound &= state["begun"] | handshake | (alert & (length == _ALERT.itemsize))
         sealed = handshake & state["sealed"] & sound
         if sealed.any():
             sound[sealed] = ~self._are_hellos(at[sealed] + 5, length[sealed], end[sealed])

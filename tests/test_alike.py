@@ -1,0 +1,99 @@
+"""Connections that went alike are judged once, and are told as if each had been judged for itself.
+
+The captures are made of recorded sessions, told apart by addresses, ports, times and random values.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analyzer import analyze, verdicts
+from analyzer.report.connections import Connections
+from analyzer.report.model import Connection, Report
+from analyzer.report.to_text import to_text
+from benchmarks import make_captures
+
+ROOT = Path(__file__).resolve().parents[1]
+STORE = ROOT / "captures" / "stores" / "without-root"
+EACH = 6
+
+
+def of_all_recordings(path: Path, seconds: int) -> Path:
+    """Every recorded session of one connection `EACH` times within some seconds, to several servers."""
+    templates = make_captures.Templates()
+    names = [file.stem for file in sorted((ROOT / "captures").glob("*.pcap"))]
+    plans = []
+    for name in names:
+        frames = make_captures.recording(name)
+        if all(frame.data[12:14] == b"\x08\x00" and frame.data[14] == 0x45 and frame.data[23] == 6 for frame in frames):
+            plans.append(make_captures.session_plan(frames, templates, segments=0, ack_every=1))
+    assert len(plans) > 80
+    with path.open("wb") as out:
+        make_captures.write(out, templates, plans, [EACH] * len(plans), seconds, np.random.default_rng(1))
+    return path
+
+
+@pytest.fixture(scope="module")
+def captures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A gateway under load, where a third of 900 handshakes fail; and all recordings, close together and far apart."""
+    folder = tmp_path_factory.mktemp("captures")
+    return {
+        "busy": make_captures.make("busy", 0.03, folder),
+        "close": of_all_recordings(folder / "close.pcap", 10),
+        "apart": of_all_recordings(folder / "apart.pcap", 7200),
+    }
+
+
+def in_brief(capture: Path, monkeypatch: pytest.MonkeyPatch, *, shared: bool) -> Report:
+    """The report that counts connections; `shared`, or each of them judged for itself."""
+    with monkeypatch.context() as patch:
+        if not shared:
+            patch.setattr(verdicts, "Likeness", lambda _: None)
+        return analyze(capture, truststore=STORE, all=False)
+
+
+def story(item: Connection) -> tuple[object, ...]:
+    """All that is told of a connection in brief."""
+    causes = None if item.cause is None else (item.cause.code, item.cause.confidence, item.cause.title)
+    ended = item.outcome, item.stage, item.aborted_by, item.abort_act, item.abort_packet
+    chains = item.server_chain, item.client_chain, item.chain_source
+    trust = [(verdict.profile, verdict.accepted, [p.code for p in verdict.problems]) for verdict in item.trust]
+    alerts = [(alert.packet, alert.number) for alert in item.alerts if alert.packet == item.abort_packet]
+    return (
+        item.id,
+        item.client,
+        item.server,
+        item.started_at,
+        item.host,
+        item.tls,
+        *ended,
+        causes,
+        *chains,
+        trust,
+        alerts,
+    )
+
+
+@pytest.mark.parametrize("name", ["busy", "close", "apart"])
+def test_a_capture_is_told_the_same_whether_each_connection_is_judged_or_each_story(
+    name: str, captures: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared, single = (in_brief(captures[name], monkeypatch, shared=shared) for shared in (True, False))
+    assert len(Connections.of(shared.connections).kinds) < len(single.connections) / 2
+    assert list(map(story, shared.connections)) == list(map(story, single.connections))
+    assert to_text(shared) == to_text(single)
+
+
+def test_what_is_swept_while_reading_is_told_the_same(
+    captures: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = in_brief(captures["apart"], monkeypatch, shared=True)
+    monkeypatch.setattr(verdicts, "_SWEPT", 16)
+    monkeypatch.setattr("analyzer.reading._SWEEP_EVERY", 500)
+    monkeypatch.setattr("analyzer.capture.source._CHUNK", 1 << 16)
+    swept = in_brief(captures["apart"], monkeypatch, shared=True)
+    assert to_text(swept) == to_text(whole)
+    assert list(map(story, swept.connections)) == list(map(story, whole.connections))
