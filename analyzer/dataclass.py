@@ -1,10 +1,10 @@
 """`@dataclass(frozen=True, slots=True)` at a tenth of its price.
 
-The standard library builds each of these classes twice, looks up the type of every field, and compiles six methods. With
-the two hundred classes that an analysis of the smallest capture needs, that was a quarter of its time. Here `__init__`
-alone is compiled, when the first object is made; the other methods are shared by all classes, or close over the names of
-the fields. `fields`, `replace`, `is_dataclass`, matching, copying and pickling work as with the original, which is also
-what a type checker sees. Each annotation is a field: there is no `ClassVar`, `InitVar` or `KW_ONLY`.
+The standard library looks up the type of every field of such a class, and compiles six methods. With the two hundred
+classes that an analysis of the smallest capture needs, that was a quarter of its time. Here `__init__` alone is
+compiled, when the first object is made; the other methods are shared by all classes, or close over the names of the
+fields. `fields`, `replace`, `is_dataclass`, matching, copying and pickling work as with the original, which is also what
+a type checker sees. Each annotation is a field: there is no `ClassVar`, `InitVar` or `KW_ONLY`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Pattern:
 
 
 _PARAMETERS: Final = vars(_Pattern)["__dataclass_params__"]
-_PLAIN_FIELD: Final[Any] = vars(_Pattern)["__dataclass_fields__"]["field"]._field_type
+_PLAIN_FIELD: Final[Any] = vars(_Pattern)["__dataclass_fields__"]["field"]._field_type  # noqa: SLF001
 
 
 def _made(cls: type[_T], *, frozen: bool, kw_only: bool, eq: bool) -> type[_T]:
@@ -64,13 +64,14 @@ def _made(cls: type[_T], *, frozen: bool, kw_only: bool, eq: bool) -> type[_T]:
     if eq:
         compared = _comparison(tuple(name for name, item in own.items() if item.compare))
         namespace["__eq__"], namespace["__hash__"] = compared if frozen else (compared[0], None)
-    made: Any = type(cls)(cls.__name__, cls.__bases__, namespace)
+    metaclass: Any = type(cls)
+    made = metaclass(cls.__name__, cls.__bases__, namespace)
     made.__init__ = _deferred(made, tuple(own.values()), frozen=frozen)
     result: type[_T] = made
     return result
 
 
-def _field(cls: type, name: str, kind: Any, *, kw_only: bool) -> Field[Any]:
+def _field(cls: type, name: str, kind: Any, *, kw_only: bool) -> Any:
     given = cls.__dict__.get(name, MISSING)
     item: Any = given if isinstance(given, Field) else field(default=given)
     if item.default.__class__.__hash__ is None:

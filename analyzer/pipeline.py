@@ -36,7 +36,7 @@ from analyzer.tls import connection as wire
 
 if TYPE_CHECKING:
     from analyzer.gateways import Product
-    from analyzer.gateways.kit import Repairable
+    from analyzer.gateways.repairable import Repairable
     from analyzer.net.flows import FlowRow
     from analyzer.trust.check import Checker
     from analyzer.trust.model import Fix, TrustVerdict
@@ -362,7 +362,7 @@ def _repairs(
     seen: wire.Connection, settings: _Settings, terms: Terms, chain: ServerChain, verdict: TrustVerdict
 ) -> tuple[Fix, ...]:
     """What turns the verdict, worked out once for connections that were refused alike."""
-    from analyzer.gateways.kit import Repairable
+    from analyzer.gateways.repairable import Repairable
     from analyzer.trust.repair import remedies
 
     codes = tuple(problem.code for problem in verdict.problems)
