@@ -3,8 +3,8 @@
 The standard library looks up the type of every field of such a class, and compiles six methods. With the two hundred
 classes that an analysis of the smallest capture needs, that was a quarter of its time. Here `__init__` alone is
 compiled, when the first object is made; the other methods are shared by all classes, or close over the names of the
-fields. `fields`, `replace`, `is_dataclass`, matching, copying and pickling work as with the original, which is also what
-a type checker sees. Each annotation is a field: there is no `ClassVar`, `InitVar` or `KW_ONLY`.
+fields. `fields`, `replace`, `is_dataclass`, matching, copying and pickling work as with the original, which a type
+checker sees instead. Each annotation is a field: there is no `ClassVar`, `InitVar` or `KW_ONLY`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ from analyzer.diagnosis.progress import Progress, trace
 from analyzer.diagnosis.server_chain import ChainsSeen, ServerChain, is_hidden, server_chain
 from analyzer.errors import InputError, fault_text
 from analyzer.inputs import (
-    DISSECTORS,
     Paths,
     as_paths,
     chain_of,
@@ -33,6 +32,7 @@ from analyzer.reading import Reading, Source, problems_of, read
 from analyzer.report.build import broken_connection, connection_report, summary
 from analyzer.report.model import Capture, Connection, InputProblem, Logs, Report
 from analyzer.tls import connection as wire
+from analyzer.wireshark import DISSECTORS
 
 if TYPE_CHECKING:
     from analyzer.gateways import Product

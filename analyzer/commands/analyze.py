@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from analyzer.commands.options import FORMATS, Parser, chosen_format, moment, password
 from analyzer.commands.output import keep_inputs, say, tell, terminal, write
 from analyzer.errors import InputError
-from analyzer.inputs import DISSECTORS
+from analyzer.wireshark import DISSECTORS
 
 if TYPE_CHECKING:
     from analyzer.report.model import Report
@@ -46,11 +46,12 @@ def run(words: list[str]) -> int:
     keep_inputs(options.output, options.captures, options.server_chain, options.keylog, *stores)
     # numpy's linear algebra is not used; its threads would be started all the same, and spin.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Millions of small, acyclic objects are made and kept, the first when modules are imported: looking through them
+    # for cycles again and again is waste.
+    gc.set_threshold(1_000_000, 20, 1000)
+    _keep_freed_memory()
     from analyzer.pipeline import analyze
 
-    _keep_freed_memory()
-    # Millions of small, acyclic objects are made and kept: looking through them for cycles again and again is waste.
-    gc.set_threshold(1_000_000, 20, 1000)
     with _Progress() as progress:
         report = analyze(
             options.captures,
