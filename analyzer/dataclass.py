@@ -2,7 +2,7 @@
 
 The standard library looks up the type of every field of such a class, and compiles six methods. With the two hundred
 classes that an analysis of the smallest capture needs, that was a quarter of its time. Here `__init__` alone is
-compiled, when the first object is made; the other methods are shared by all classes, or close over the names of the
+compiled, when some objects were made; the other methods are shared by all classes, or close over the names of the
 fields. `fields`, `replace`, `is_dataclass`, matching, copying and pickling work as with the original, which a type
 checker sees instead. Each annotation is a field: there is no `ClassVar`, `InitVar` or `KW_ONLY`.
 """
@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 __all__ = ["dataclass"]
 
 _T = TypeVar("_T")
+
+_FEW: Final = 8
+"""Objects of a class for which no `__init__` is compiled: that costs as much as to set a dozen field by field."""
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -83,13 +86,38 @@ def _field(cls: type, name: str, kind: Any, *, kw_only: bool) -> Any:
 
 
 def _deferred(cls: Any, own: tuple[Field[Any], ...], *, frozen: bool) -> Callable[..., None]:
-    """An `__init__` that puts the compiled one in its place: of many classes no object is ever made."""
+    """An `__init__` that sets the first few objects field by field, then puts a compiled one in its place.
+
+    Of many classes no object is ever made, and of most no more than these. What cannot be set so is left to the
+    compiled one, which raises what the original does.
+    """
+    left = 0 if hasattr(cls, "__post_init__") else _FEW
 
     def __init__(self: Any, *arguments: Any, **named: Any) -> None:  # noqa: N807
-        cls.__init__ = _initialiser(cls, own, frozen=frozen)
-        cls.__init__(self, *arguments, **named)
+        nonlocal left
+        left -= 1
+        if left < 0 or arguments or not _set_each(self, own, named):
+            cls.__init__ = _initialiser(cls, own, frozen=frozen)
+            cls.__init__(self, *arguments, **named)
 
     return __init__
+
+
+def _set_each(made: object, own: tuple[Field[Any], ...], named: dict[str, Any]) -> bool:
+    """Set the fields of an object; False where the arguments are not those that it takes."""
+    used = 0
+    for item in own:
+        if item.name in named:
+            value = named[item.name]
+            used += 1
+        elif item.default is not MISSING:
+            value = item.default
+        elif item.default_factory is not MISSING:
+            value = item.default_factory()
+        else:
+            return False
+        object.__setattr__(made, item.name, value)
+    return used == len(named)
 
 
 def _initialiser(cls: type, own: tuple[Field[Any], ...], *, frozen: bool) -> Callable[..., None]:
