@@ -380,7 +380,7 @@ def _repairs(
             intermediates=intermediates,
             verify_depth=terms.verify_depth,
             candidates=(*settings.candidates, *chain.unsent),
-            public_roots=public_roots(),
+            public_roots=public_roots,
         )
         question = Repairable(
             chain=tuple(chain.certificates),
