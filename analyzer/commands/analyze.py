@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -44,11 +42,6 @@ def run(words: list[str]) -> int:
     form = chosen_format(options.format, options.output, _FORMATS)
     stores = (options.truststore, options.client_ca, options.candidate)
     keep_inputs(options.output, options.captures, options.server_chain, options.keylog, *stores)
-    # numpy's linear algebra is not used; its threads would be started all the same, and spin.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Millions of small, acyclic objects are made and kept, the first when modules are imported: looking through them
-    # for cycles again and again is waste.
-    gc.set_threshold(1_000_000, 20, 1000)
     _keep_freed_memory()
     from analyzer.pipeline import analyze
 
