@@ -8,6 +8,7 @@ report to standard output.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is not None:
         return _guarded(list(arguments))
+    # Millions of small, acyclic objects are made and kept, the first when modules are imported: looking through them
+    # for cycles again and again is waste.
+    gc.set_threshold(1_000_000, 20, 1000)
+    # numpy's linear algebra is not used; its threads would be started all the same, and spin.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     status = _guarded(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # closed, or full, which was told

@@ -1,17 +1,17 @@
-"""`@dataclass(frozen=True, slots=True)` at a third of its price.
+"""`@dataclass(frozen=True, slots=True)` at a tenth of its price.
 
-The standard library compiles six methods of every frozen dataclass when its module is imported. With the hundred and
-more classes that an analysis of the smallest capture needs, that was a quarter of its time. Here `__init__` alone is
-compiled, when the first object is made; the other methods are shared by all classes, or close over the names of the
-fields. `fields`, `replace`,
-`is_dataclass`, matching, copying and pickling work as with the original, which is also what a type checker sees.
+The standard library looks up the type of every field of such a class, and compiles six methods. With the two hundred
+classes that an analysis of the smallest capture needs, that was a quarter of its time. Here `__init__` alone is
+compiled, when some objects were made; the other methods are shared by all classes, or close over the names of the
+fields. `fields`, `replace`, `is_dataclass`, matching, copying and pickling work as with the original, which a type
+checker sees instead. Each annotation is a field: there is no `ClassVar`, `InitVar` or `KW_ONLY`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import MISSING, Field, FrozenInstanceError, fields
+from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 __all__ = ["dataclass"]
 
 _T = TypeVar("_T")
+
+_FEW: Final = 8
+"""Objects of a class for which no `__init__` is compiled: that costs as much as to set a dozen field by field."""
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -28,40 +31,99 @@ else:
         *, frozen: bool = False, slots: bool = False, kw_only: bool = False, eq: bool = True
     ) -> Callable[[type[_T]], type[_T]]:
         """Make a dataclass; the arguments are those of `dataclasses.dataclass`."""
-        if frozen and slots:
-            return partial(_made, kw_only=kw_only, eq=eq)
-        return dataclasses.dataclass(frozen=frozen, slots=slots, kw_only=kw_only, eq=eq)
+        if slots:
+            return partial(_made, frozen=frozen, kw_only=kw_only, eq=eq)
+        return dataclasses.dataclass(frozen=frozen, kw_only=kw_only, eq=eq)
 
 
-def _made(cls: type[_T], *, kw_only: bool, eq: bool) -> type[_T]:
-    if cls.__doc__ is None:
-        cls.__doc__ = cls.__name__  # else the original writes a signature, which takes as long as all the rest
-    made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=kw_only, slots=True)(cls)
-    own = fields(made)
-    made.__init__ = _deferred(made, own)
-    for name, method in _SHARED.items():
-        if name not in cls.__dict__:
-            setattr(made, name, method)
+@dataclasses.dataclass(init=False, repr=False, eq=False)
+class _Pattern:
+    """Made by the standard library: by what it knows its classes and their fields, ours have from here."""
+
+    field: None
+
+
+_PARAMETERS: Final = vars(_Pattern)["__dataclass_params__"]
+_PLAIN_FIELD: Final[Any] = vars(_Pattern)["__dataclass_fields__"]["field"]._field_type  # noqa: SLF001
+
+
+def _made(cls: type[_T], *, frozen: bool, kw_only: bool, eq: bool) -> type[_T]:
+    own: dict[str, Field[Any]] = {}
+    for base in reversed(cls.__mro__[1:]):
+        own |= base.__dict__.get("__dataclass_fields__", {})
+    slots = tuple(name for name in cls.__annotations__ if name not in own)
+    for name, kind in cls.__annotations__.items():
+        own[name] = _field(cls, name, kind, kw_only=kw_only)
+    left = own.keys() | {"__dict__", "__weakref__"}
+    namespace: dict[str, Any] = {
+        **(_FROZEN if frozen else _SHARED),
+        **{name: value for name, value in cls.__dict__.items() if name not in left},
+        "__slots__": slots,
+        "__qualname__": cls.__qualname__,
+        "__match_args__": tuple(name for name, item in own.items() if not item.kw_only),
+        "__dataclass_fields__": own,
+        "__dataclass_params__": _PARAMETERS,
+    }
     if eq:
-        made.__eq__, made.__hash__ = _comparison(tuple(item.name for item in own if item.compare))
+        compared = _comparison(tuple(name for name, item in own.items() if item.compare))
+        namespace["__eq__"], namespace["__hash__"] = compared if frozen else (compared[0], None)
+    metaclass: Any = type(cls)
+    made = metaclass(cls.__name__, cls.__bases__, namespace)
+    made.__init__ = _deferred(made, tuple(own.values()), frozen=frozen)
     result: type[_T] = made
     return result
 
 
-def _deferred(cls: Any, own: tuple[Field[Any], ...]) -> Callable[..., None]:
-    """An `__init__` that puts the compiled one in its place: of many classes no object is ever made."""
+def _field(cls: type, name: str, kind: Any, *, kw_only: bool) -> Any:
+    given = cls.__dict__.get(name, MISSING)
+    item: Any = given if isinstance(given, Field) else field(default=given)
+    if item.default.__class__.__hash__ is None:
+        raise ValueError(f"the default of {name} would be shared and can be changed; use default_factory")
+    item.name, item.type, item._field_type = name, kind, _PLAIN_FIELD  # noqa: SLF001
+    if item.kw_only is MISSING:
+        item.kw_only = kw_only
+    return item
+
+
+def _deferred(cls: Any, own: tuple[Field[Any], ...], *, frozen: bool) -> Callable[..., None]:
+    """An `__init__` that sets the first few objects field by field, then puts a compiled one in its place.
+
+    Of many classes no object is ever made, and of most no more than these. What cannot be set so is left to the
+    compiled one, which raises what the original does.
+    """
+    left = 0 if hasattr(cls, "__post_init__") else _FEW
 
     def __init__(self: Any, *arguments: Any, **named: Any) -> None:  # noqa: N807
-        cls.__init__ = _initialiser(cls, own)
-        cls.__init__(self, *arguments, **named)
+        nonlocal left
+        left -= 1
+        if left < 0 or arguments or not _set_each(self, own, named):
+            cls.__init__ = _initialiser(cls, own, frozen=frozen)
+            cls.__init__(self, *arguments, **named)
 
     return __init__
 
 
-def _initialiser(cls: type, own: tuple[Field[Any], ...]) -> Callable[..., None]:
+def _set_each(made: object, own: tuple[Field[Any], ...], named: dict[str, Any]) -> bool:
+    """Set the fields of an object; False where the arguments are not those that it takes."""
+    used = 0
+    for item in own:
+        if item.name in named:
+            value = named[item.name]
+            used += 1
+        elif item.default is not MISSING:
+            value = item.default
+        elif item.default_factory is not MISSING:
+            value = item.default_factory()
+        else:
+            return False
+        object.__setattr__(made, item.name, value)
+    return used == len(named)
+
+
+def _initialiser(cls: type, own: tuple[Field[Any], ...], *, frozen: bool) -> Callable[..., None]:
     """Compile `__init__`, as the original does, with the defaults as names of their own.
 
-    Each field is set by its slot: `object.__setattr__` would have to find that first, every time.
+    Each field of a frozen object is set by its slot: `object.__setattr__` would have to find that first, every time.
     """
     names: dict[str, Any] = {"_missing": MISSING}
     positional: list[str] = []
@@ -77,8 +139,11 @@ def _initialiser(cls: type, own: tuple[Field[Any], ...]) -> Callable[..., None]:
             names[f"_default_{name}"] = item.default
             parameter = f"{name}=_default_{name}"
         (keyword if item.kw_only else positional).append(parameter)
-        names[f"_set_{name}"] = getattr(cls, name).__set__
-        body.append(f"_set_{name}(self, {value})")
+        if frozen:
+            names[f"_set_{name}"] = getattr(cls, name).__set__
+            body.append(f"_set_{name}(self, {value})")
+        else:
+            body.append(f"self.{name} = {value}")
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
     parameters = ", ".join(["self", *positional, *(["*", *keyword] if keyword else [])])
@@ -127,8 +192,8 @@ def _restore(self: Any, state: list[Any]) -> None:
         object.__setattr__(self, item.name, value)
 
 
-_SHARED: Final[dict[str, Callable[..., Any]]] = {
-    "__repr__": _repr,
+_SHARED: Final[dict[str, Any]] = {"__repr__": _repr, "__replace__": dataclasses.replace}
+_FROZEN: Final[dict[str, Any]] = _SHARED | {
     "__setattr__": _refuse_assignment,
     "__delattr__": _refuse_deletion,
     "__getstate__": _state,

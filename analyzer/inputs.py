@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUTO_PROFILES",
-    "DISSECTORS",
     "Paths",
     "as_paths",
     "chain_of",
@@ -50,9 +49,6 @@ Paths = str | Path | Sequence[str | Path] | None
 
 AUTO_PROFILES: Final = ("java", "openssl", "openssl-partial", "boringssl", "gnutls", "go", "dotnet", "webpki")
 """What `auto` asks: the profiles whose verdicts have been measured."""
-
-DISSECTORS: Final = ("native", "wireshark", "both")
-"""Who may read the handshakes."""
 
 MOST_BYTES: Final = 8 << 20
 """Of a file with a chain: a page with everything that a browser saves has less."""

@@ -88,7 +88,7 @@ def check_chain(
             verify_depth=verify_depth,
             intermediates=held,
             candidates=candidates.certificates,
-            public_roots=public_roots(),
+            public_roots=public_roots,
         )
         return tuple(remedy.fix for remedy in found)
 

@@ -18,7 +18,6 @@ from analyzer.diagnosis.progress import Progress
 from analyzer.diagnosis.server_chain import ChainsSeen, ServerChain, server_chain
 from analyzer.errors import InputError
 from analyzer.inputs import (
-    DISSECTORS,
     Paths,
     as_paths,
     chain_of,
@@ -39,10 +38,11 @@ from analyzer.report.model import Capture, Connection, InputProblem, Logs, Repor
 from analyzer.tls import connection as wire
 from analyzer.tls.columns import RecordColumns
 from analyzer.verdicts import Verdicts
+from analyzer.wireshark import DISSECTORS
 
 if TYPE_CHECKING:
     from analyzer.gateways import Product
-    from analyzer.gateways.kit import Repairable
+    from analyzer.gateways.repairable import Repairable
     from analyzer.net.flows import Flows
     from analyzer.trust.check import Checker
     from analyzer.trust.model import Fix, TrustVerdict
@@ -349,7 +349,7 @@ def _repairs(
     seen: wire.Connection, settings: _Settings, terms: Terms, chain: ServerChain, verdict: TrustVerdict
 ) -> tuple[Fix, ...]:
     """What turns the verdict, worked out once for connections that were refused alike."""
-    from analyzer.gateways.kit import Repairable
+    from analyzer.gateways.repairable import Repairable
     from analyzer.trust.repair import remedies
 
     codes = tuple(problem.code for problem in verdict.problems)
@@ -367,7 +367,7 @@ def _repairs(
             intermediates=intermediates,
             verify_depth=terms.verify_depth,
             candidates=(*settings.candidates, *chain.unsent),
-            public_roots=public_roots(),
+            public_roots=public_roots,
         )
         question = Repairable(
             chain=tuple(chain.certificates),

@@ -10,7 +10,6 @@ A mapping of YAML is a `Table`, which knows its line.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import field
@@ -131,6 +130,8 @@ def documents(data: bytes) -> tuple[Any, ...]:
 
 def read_json(text: str) -> tuple[Any, ...]:
     """All JSON values of a text, one after another: a file, or several answers in one. Raises `StructureError`."""
+    import json
+
     if sum(map(text.count, ",{[")) > MOST_JSON:
         raise StructureError(f"holds more than {MOST_JSON:,} values, which no product's configuration does")
     decoder = json.JSONDecoder()

@@ -72,6 +72,33 @@ def test_it_is_made_by_position_and_by_name() -> None:
         NamedTrack()  # type: ignore[call-arg]
 
 
+@pytest.mark.parametrize("before", [0, 20])
+def test_all_objects_are_made_alike_the_first_and_those_after_many(before: int) -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Leg:
+        start: int
+        stops: list[int] = field(default_factory=list)
+        name: str = "leg"
+
+    for number in range(before):
+        Leg(start=number)
+    leg = Leg(start=1)
+    assert (leg.start, leg.stops, leg.name) == (1, [], "leg")
+    assert Leg(start=1, stops=[2], name="a") == replace(leg, stops=[2], name="a")
+    with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'start'"):
+        Leg()  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'end'"):
+        Leg(start=1, end=2)  # type: ignore[call-arg]
+
+
+def test_a_default_that_can_be_changed_is_refused() -> None:
+    with pytest.raises(ValueError, match="default of stops"):
+
+        @dataclass(frozen=True, slots=True)
+        class Leg:
+            stops: list[int] = []  # noqa: RUF012
+
+
 def test_its_signature_is_that_of_the_standard_library() -> None:
     assert inspect.signature(Point).parameters == inspect.signature(StandardPoint).parameters
     assert Point.__match_args__ == StandardPoint.__match_args__
@@ -138,11 +165,28 @@ def test_it_is_matched_by_position() -> None:
             assert (x, y) == (1, 2)
 
 
-def test_what_is_not_frozen_is_made_by_the_standard_library() -> None:
-    @dataclass(slots=True)
-    class Counter:
-        count: int = 0
+@dataclass(slots=True)
+class Counter:
+    """Can be changed."""
 
+    count: int = 0
+    seen: list[int] = field(default_factory=list)
+
+
+def test_what_is_not_frozen_can_be_changed_and_is_no_key() -> None:
     counter = Counter()
     counter.count += 1
     assert counter == Counter(1)
+    assert copy.copy(counter) == pickle.loads(pickle.dumps(counter)) == counter
+    assert not hasattr(counter, "__dict__")
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(counter)
+
+
+def test_what_has_no_slots_is_made_by_the_standard_library() -> None:
+    @dataclass(frozen=True)
+    class Plain:
+        count: int = 0
+
+    assert hasattr(Plain(), "__dict__")
+    assert Plain() == Plain(0)

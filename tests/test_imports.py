@@ -212,6 +212,13 @@ UNUSED = {
     "analyzer.gateways.products": "no product was named",
     "analyzer.report.product": "likewise",
     "analyzer.inspection": "is behind `check` and `store`",
+    "analyzer.capture.foreign": "converts what is neither pcap nor pcapng",
+    "analyzer.diagnosis.flight": "speaks where a chain is hidden",
+    "analyzer.gateways.kit": "no repair kit was asked for",
+    "analyzer.gateways.wording": "no product was named",
+    "analyzer.structured": "reads what products write of themselves only",
+    "analyzer.trust.constraints": "no certificate constrains names",
+    "analyzer.trust.named": "the store names no certificate that it does not hold",
 }
 """What a run on a small capture must not import, since a user waits for it; and why it need not."""
 RENDERING = {"analyzer.report.layout", "analyzer.report.document", "analyzer.report.to_text"}
@@ -228,6 +235,24 @@ def test_a_small_run_imports_only_what_it_uses(captures: Path, form: str) -> Non
     assert {"analyzer.pipeline", "analyzer.trust.repair"} <= loaded
     assert {name: why for name, why in UNUSED.items() if name in loaded} == {}
     assert RENDERING & loaded == (RENDERING if form == "text" else set())
+
+
+def own(loaded: set[str]) -> set[str]:
+    return {name for name in loaded if name.split(".")[0] == "analyzer"}
+
+
+def test_a_small_run_imports_few_modules(captures: Path) -> None:
+    """Each costs about a millisecond where no bytecode may be written. A third of them are the causes, all asked."""
+    assert len(own(modules_of_a_run(captures, "text"))) < 175
+
+
+def test_the_version_is_told_without_what_makes_a_report() -> None:
+    loaded = modules_loaded_by(
+        "from analyzer.cli import main\ntry:\n    main(['--version'])\nexcept SystemExit:\n    pass"
+    )
+    assert not {name.split(".")[0] for name in loaded} & {*HEAVY, "dataclasses"}
+    assert not {"analyzer.pipeline", "analyzer.report", "analyzer.trust"} & loaded
+    assert len(own(loaded)) < 15
 
 
 def test_checking_a_chain_or_a_store_loads_nothing_of_the_captures_stages() -> None:

@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, Secrets
-from analyzer.capture.foreign import converted
 from analyzer.capture.pcap import PcapParser
 from analyzer.capture.pcapng import PcapngParser
 from analyzer.errors import InputError
@@ -159,6 +158,8 @@ class CaptureReader:
 
     def _read_converted(self, source: Source, error: InputError) -> Iterator[PacketBatch]:
         """The batches of a file in a format that only Wireshark reads. Raises `error` when it does not, either."""
+        from analyzer.capture.foreign import converted
+
         name, before = source_name(source), self.packets
         if not isinstance(source, (str, Path)) or not stat.S_ISREG(_mode(Path(source))):
             raise error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from analyzer.commands.options import FORMATS, Parser, chosen_format, moment, password
 from analyzer.commands.output import keep_inputs, say, tell, terminal, write
 from analyzer.errors import InputError
-from analyzer.inputs import DISSECTORS
+from analyzer.wireshark import DISSECTORS
 
 if TYPE_CHECKING:
     from analyzer.report.model import Report
@@ -44,13 +42,9 @@ def run(words: list[str]) -> int:
     form = chosen_format(options.format, options.output, _FORMATS)
     stores = (options.truststore, options.client_ca, options.candidate)
     keep_inputs(options.output, options.captures, options.server_chain, options.keylog, *stores)
-    # numpy's linear algebra is not used; its threads would be started all the same, and spin.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _keep_freed_memory()
     from analyzer.pipeline import analyze
 
-    _keep_freed_memory()
-    # Millions of small, acyclic objects are made and kept: looking through them for cycles again and again is waste.
-    gc.set_threshold(1_000_000, 20, 1000)
     with _Progress() as progress:
         report = analyze(
             options.captures,

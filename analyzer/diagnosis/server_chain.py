@@ -14,16 +14,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from analyzer.dataclass import dataclass
-from analyzer.diagnosis.flight import Fit, Flight, fit, flight_of, verify_lengths
 from analyzer.diagnosis.progress import Progress
 from analyzer.registry import cipher_suite_name
 from analyzer.tls.connection import CertificateMessage, Connection, Side
 from analyzer.tls.messages import ClientHello, is_tls13
 from analyzer.trust.certificate import Certificate
 from analyzer.trust.signatures import key_family
+
+if TYPE_CHECKING:
+    from analyzer.diagnosis.flight import Fit, Flight
 
 __all__ = ["NO_CHAIN", "ChainsSeen", "ServerChain", "is_hidden", "server_chain"]
 
@@ -87,6 +89,8 @@ def server_chain(
     message = connection.chain(Side.SERVER)
     if message is not None and message.chain:
         return ServerChain(certificates=message.chain, source="decrypted" if message.opened else "captured")
+    from analyzer.diagnosis.flight import flight_of
+
     flight = flight_of(connection, progress)
     given = NO_CHAIN
     if supplied and connection.is_tls:
@@ -202,6 +206,8 @@ def _offered_families(schemes: tuple[int, ...], suites: tuple[int, ...], thirtee
 def _fit(flight: Flight | None, chain: Sequence[bytes], issuers_of: IssuersOf) -> Fit | None:
     if flight is None or len(chain) > _LONGEST_CHAIN:
         return None
+    from analyzer.diagnosis.flight import fit
+
     return fit(flight, chain, _climb(chain, issuers_of))
 
 
@@ -300,6 +306,8 @@ def _nearest(sightings: Sequence[_Sighting], time_ns: int) -> _Sighting | None:
 
 def _other_key(sighting: _Sighting, offered: frozenset[str], flight: Flight | None) -> bool:
     """Whether the server may hold a chain with a key of another family for this client than for those it answered."""
+    from analyzer.diagnosis.flight import verify_lengths
+
     leaf = Certificate.parse(sighting.chain[0])
     if flight is not None and flight.verify is not None and flight.verify in verify_lengths(leaf):
         return False

@@ -11,12 +11,12 @@ import re
 import shlex
 from base64 import encodebytes
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
 from analyzer.dataclass import dataclass
 from analyzer.gateways import BACKEND_REPAIRS, Form, Kind, Product, kind_of_cause, lines
+from analyzer.gateways.repairable import Repairable
 from analyzer.gateways.wording import wording_of
 from analyzer.trust.certificate import Certificate
 from analyzer.trust.check import check
@@ -24,7 +24,7 @@ from analyzer.trust.model import TrustVerdict
 from analyzer.trust.repair import Remedy
 from analyzer.trust.stores import format_of
 
-__all__ = ["MOST_CASES", "Kit", "KitFile", "Part", "Repairable", "build"]
+__all__ = ["MOST_CASES", "Kit", "KitFile", "Part", "build"]
 
 MOST_CASES: Final = 100
 """Different repairs of one kit; who has more has another problem than certificates."""
@@ -59,27 +59,6 @@ _FIRST: Final = lines("""
     Before you trust a root, compare its SHA-256 with what its owner says: that a server sent it proves nothing.
 """)
 _HOST: Final = re.compile(r"[A-Za-z0-9_.:-]{1,253}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repairable:
-    """A refused chain (DER), the question that was asked of it, and what would turn the verdict.
-
-    `strict`: a stricter setting of the validator refuses. `named` are the certificates of the store in use that are
-    known by name only. `server` (address and port) and `code`, the cause, are those of a connection.
-    """
-
-    chain: tuple[bytes, ...]
-    anchors: tuple[bytes, ...]
-    intermediates: tuple[bytes, ...] = ()
-    host: str | None
-    verify_depth: int | None
-    at: datetime
-    remedies: tuple[Remedy, ...]
-    named: tuple[str, ...] = ()
-    strict: bool = False
-    server: str = ""
-    code: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,8 +69,8 @@ class Segments:
 @lru_cache(maxsize=4096)
 def address_text(high: int, low: int) -> str:
     """An address of the columns as text, as Wireshark writes it; IPv6 without brackets."""
+    if high == IPV4_HIGH and low < 1 << 32:
+        return ".".join(map(str, low.to_bytes(4, "big")))
     import socket
 
-    if high == IPV4_HIGH and low < 1 << 32:
-        return socket.inet_ntop(socket.AF_INET, low.to_bytes(4, "big"))
     return socket.inet_ntop(socket.AF_INET6, (high << 64 | low).to_bytes(16, "big"))

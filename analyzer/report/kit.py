@@ -8,7 +8,8 @@ from pathlib import Path
 
 from analyzer.errors import InputError
 from analyzer.gateways import Product
-from analyzer.gateways.kit import Kit, Part, Repairable, build
+from analyzer.gateways.kit import Kit, Part, build
+from analyzer.gateways.repairable import Repairable
 from analyzer.outputs import write_new
 from analyzer.report.model import Fix, InputProblem, KitFileInfo, RepairKit, Report
 from analyzer.report.wording import front_legs

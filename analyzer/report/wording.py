@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from analyzer.gateways.wording import Wording, wording_of
 from analyzer.report.document import Block, Code, Ladder, Listing, Step, Strong
 from analyzer.report.model import Connection, Gateway
+
+if TYPE_CHECKING:
+    from analyzer.gateways.wording import Wording
 
 __all__ = ["front_legs", "in_words"]
 
@@ -26,6 +28,8 @@ def in_words(blocks: list[Block], gateway: Gateway | None, connection: Connectio
     """The blocks about one connection in the gateway's words; as they are without a gateway."""
     if gateway is None:
         return blocks
+    from analyzer.gateways.wording import wording_of
+
     wording = wording_of(gateway.words, front=connection.leg == "front")
     return [_reworded(block, wording) for block in blocks]
 

@@ -14,7 +14,6 @@ from analyzer.dataclass import dataclass
 from analyzer.trust.certificate import Certificate, printable
 from analyzer.trust.check import Checker
 from analyzer.trust.model import TrustVerdict
-from analyzer.trust.named import matches, same_name
 from analyzer.trust.store import NamedEntry, TrustStore
 
 __all__ = ["Anchors", "NameOnly"]
@@ -50,7 +49,8 @@ class Anchors:
         self.matched: dict[NamedEntry, tuple[str, str]] = {}
         """Of the entries known by words: the digest (SHA-256) of the certificate that each is, and by what."""
         self._known = _Set(anchors=store.anchors, intermediates=store.intermediates)
-        self._known = self._with(self._known, (*at_hand, *store.certificates) if store.named else ())
+        if store.named:
+            self._known = self._with(self._known, (*at_hand, *store.certificates))
         self._sets: dict[tuple[bytes, ...], _Set] = {}
 
     def anchors(self, chain: Sequence[bytes] = ()) -> tuple[bytes, ...]:
@@ -82,6 +82,8 @@ class Anchors:
         waiting = [entry for entry in self.store.named if entry not in self.matched and entry.kind != "intermediate"]
         if not waiting or verdict.accepted:
             return None
+        from analyzer.trust.named import same_name
+
         top = next((c for c in map(Certificate.parse, chain) if verdict.path and c.sha256 == verdict.path[-1]), None)
         if top is None:
             return None
@@ -105,6 +107,8 @@ class Anchors:
         return self._sets[key]
 
     def _with(self, known: _Set, certificates: Iterable[bytes]) -> _Set:
+        from analyzer.trust.named import matches
+
         anchors, intermediates = list(known.anchors), list(known.intermediates)
         for entry, certificate, how in matches(self.store.named, certificates):
             no_root = entry.kind == "root" and not certificate.self_issued

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from analyzer.trust.certificate import (
     ANY_EKU,
@@ -21,11 +21,13 @@ from analyzer.trust.certificate import (
     instant,
     printable,
 )
-from analyzer.trust.constraints import Violation, violation
 from analyzer.trust.names import match_host
 from analyzer.trust.path import Case, Failure, Path
 from analyzer.trust.profile import Profile
 from analyzer.trust.signatures import hash_name, key_family, key_problem, signature_family
+
+if TYPE_CHECKING:
+    from analyzer.trust.constraints import Violation
 
 __all__ = ["CHECKS", "added_failures", "failures", "position"]
 
@@ -387,6 +389,8 @@ def _constraints_between(case: Case, path: Path, index: int, above: int) -> Iter
         index and (rules.leaf_only or (rules.self_issued_exempt and certificate.self_issued))
     ):
         return
+    from analyzer.trust.constraints import Violation, violation
+
     if case.budget.compare(1 + len(certificate.alt_names or ())):
         found = violation(certificate, holder, rules, leaf=index == 0)
     else:

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from functools import cache
 from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 
 from analyzer.dataclass import dataclass
-from analyzer.trust.constraints import ConstraintRules
 from analyzer.trust.names import HostRules
 
-__all__ = ["Profile", "Stage", "Strength", "profile_names", "profile_of"]
+__all__ = ["ConstraintRules", "Profile", "Stage", "Strength", "profile_names", "profile_of"]
+
+_OPENSSL_LIMIT: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,51 @@ class Strength:
     families: frozenset[str] = frozenset({"rsa", "rsa-pss", "dsa", "ec", "ed25519", "ed448"})
     curves: frozenset[str] | None = None
     ca_curves: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConstraintRules:
+    """How a validator applies name constraints.
+
+    `kinds` are the kinds of names that it compares. Constraints of another kind are `ignore`d, `presented` (refused
+    when the certificate presents a name of that kind), likewise when they are `excluded` trees only, or make a
+    `critical` extension an unknown one. Trees of `refused_kinds` are refused whatever is presented.
+    `cn_is_host`: the leaf's CN counts as a DNS name when there is no DNS alternative name (`name-like` CNs only, or
+    `any`); `last`: the last CN of any certificate, as an address or a DNS name, when there is no alternative name of
+    that kind (JSSE). `cn_joins_names`: once constraints were compared, an address in the CN stands among the
+    alternative names, when there are any (JSSE adds it to its cached list).
+    `subject`: the subject is a directory name that constraints apply to. `subject_email`: `always`, `no-san`, `never`.
+    `san_required`: a leaf below constraints needs alternative names. `self_issued_exempt`: self-issued CA certificates
+    are not checked. `leaf_only`: names of CA certificates are not compared.
+    `leading_dot`: `.example.com` covers the names below (`below`), or nothing (`literal`), or itself too (`same`).
+    `case_sensitive`: names are compared as they stand. `bounded_refused`: trees with a minimum or maximum are refused.
+    `final_dots`: those of host and e-mail names and of their trees `matter`, or are `dropped` (GnuTLS).
+    `empty_tree`: an empty DNS constraint covers `all` names, or makes the comparison fail (`refuse`, JSSE).
+    `wildcard_names`: `*.example.com` falls under an excluded `bar.example.com` (`widen`). `networks_as_names`: an
+    address name that is a network (8 or 32 bytes, which RFC 5280 forbids) is compared as one.
+    `addresses_first`: address names are compared before others, which decides what is reported.
+    `limit` bounds names times constraints, as engines do against crafted certificates.
+    """
+
+    kinds: frozenset[str] = frozenset({"dns", "ip", "email", "uri", "dirname"})
+    other_kinds: Literal["ignore", "presented", "excluded", "critical"] = "presented"
+    refused_kinds: frozenset[str] = frozenset()
+    cn_is_host: Literal["no", "name-like", "any", "last"] = "no"
+    subject: bool = True
+    subject_email: Literal["always", "no-san", "never"] = "never"
+    san_required: bool = False
+    self_issued_exempt: bool = False
+    leading_dot: Literal["below", "literal", "same"] = "below"
+    case_sensitive: bool = False
+    final_dots: Literal["matter", "dropped"] = "matter"
+    leaf_only: bool = False
+    bounded_refused: bool = True
+    empty_tree: Literal["all", "refuse"] = "all"
+    wildcard_names: Literal["as-is", "widen"] = "as-is"
+    networks_as_names: bool = False
+    cn_joins_names: bool = False
+    addresses_first: bool = False
+    limit: int = _OPENSSL_LIMIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -8,7 +8,7 @@ changed, its signature taken for good; so `proven` then means: nothing else stan
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -81,14 +81,14 @@ def remedies(
     intermediates: Sequence[bytes] = (),
     verify_depth: int | None = None,
     candidates: Sequence[bytes] = (),
-    public_roots: Sequence[bytes] = (),
+    public_roots: Callable[[], Sequence[bytes]] = tuple,
     purpose: Purpose = "server",
 ) -> tuple[Remedy, ...]:
     """Repairs for a rejected chain with what is in force then, proven ones first; none for an accepted one.
 
     The arguments are those of the check that gave `verdict`. `candidates` (DER) are certificates at hand that nobody
-    trusts yet, `public_roots` those of a well-known store. What is missing and not at hand is described by name, key
-    identifier and download address, with `proven` false.
+    trusts yet, `public_roots` reads those of a well-known store, which not every repair wants. What is missing and not
+    at hand is described by name, key identifier and download address, with `proven` false.
     """
     if verdict.accepted:
         return ()
@@ -107,7 +107,7 @@ def remedies(
     at_hand = _AtHand(
         sent=tuple(c for c in state.chain if not c.malformed),
         candidates=_readable(candidates),
-        public_roots=tuple(public_roots),
+        public_roots=public_roots,
     )
     proven = _plans(state, verdict, at_hand, bench)
     described = [_remedy(fix, state) for fix in _descriptions(state, verdict, [remedy.fix for remedy in proven])]
@@ -146,11 +146,12 @@ class _AtHand:
 
     sent: tuple[Certificate, ...]
     candidates: tuple[Certificate, ...]
-    public_roots: tuple[bytes, ...]
+    public_roots: Callable[[], Sequence[bytes]]
 
     def public(self, subjects: set[bytes]) -> tuple[Certificate, ...]:
         """The public roots with one of these names; of the others, which are many, no more than the name is read."""
-        named = zip(self.public_roots, _subjects(self.public_roots), strict=True)
+        roots = tuple(self.public_roots()) if subjects else ()
+        named = zip(roots, _subjects(roots), strict=True)
         return _readable([data for data, subject in named if subject in subjects])
 
 

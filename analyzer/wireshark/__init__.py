@@ -8,3 +8,12 @@ and tunnels that the native reading does not know, and a second opinion on those
 capture's reader and the segments' decoder. pyshark is an optional extra (`hsanalyze[wireshark]`), and runs the
 program tshark.
 """
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["DISSECTORS"]
+
+DISSECTORS: Final = ("native", "wireshark", "both")
+"""Who may read the handshakes."""

@@ -18,7 +18,8 @@ from cryptography.x509 import load_der_x509_certificate, load_pem_x509_certifica
 import analyzer
 from analyzer.cli import main
 from analyzer.gateways import product_of
-from analyzer.gateways.kit import Kit, Repairable, build
+from analyzer.gateways.kit import Kit, build
+from analyzer.gateways.repairable import Repairable
 from analyzer.report.model import Fix, Report
 from analyzer.tls.connection import Side
 from analyzer.trust.check import check

@@ -191,7 +191,7 @@ def test_a_root_that_was_sent_and_is_a_candidate_is_offered_once() -> None:
 
 
 def test_a_public_root_is_found_among_the_well_known_ones() -> None:
-    fix = mend(Ticket(chain=(LEAF, ISSUING), store=(ZETA,)), public_roots=[ZETA.der, ROOT.der])[0]
+    fix = mend(Ticket(chain=(LEAF, ISSUING), store=(ZETA,)), public_roots=lambda: [ZETA.der, ROOT.der])[0]
     assert (fix.action, fix.certificate) == ("add-to-store", ROOT.sha256)
     assert "public root" in fix.text
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from analyzer.trust.constraints import ConstraintRules
 from analyzer.trust.names import HostRules
-from analyzer.trust.profile import Stage, Strength
+from analyzer.trust.profile import ConstraintRules, Stage, Strength
 from analyzer.trust.profiles import openssl
 
 _TEXTS: Final = {

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from analyzer.trust.constraints import ConstraintRules
 from analyzer.trust.names import HostRules
-from analyzer.trust.profile import Profile, Stage, Strength
+from analyzer.trust.profile import ConstraintRules, Profile, Stage, Strength
 
 _VALIDATION: Final = "PKIX path validation failed: java.security.cert.CertPathValidatorException: "
 _ANCHOR: Final = "PKIX path validation failed: sun.security.validator.ValidatorException: TrustAnchor with subject "

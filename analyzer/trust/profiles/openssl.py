@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from analyzer.trust.constraints import ConstraintRules
 from analyzer.trust.names import HostRules
-from analyzer.trust.profile import Profile, Setting, Stage, Strength
+from analyzer.trust.profile import ConstraintRules, Profile, Setting, Stage, Strength
 
 KNOWN_CRITICAL: Final = frozenset({
     "2.16.840.1.113730.1.1", "2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.32", "2.5.29.31", "2.5.29.37",

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from analyzer.trust.constraints import ConstraintRules
 from analyzer.trust.names import HostRules
-from analyzer.trust.profile import Profile, Stage, Strength
+from analyzer.trust.profile import ConstraintRules, Profile, Stage, Strength
 from analyzer.trust.profiles import dotnet
 
 PROFILE: Final = Profile(

@@ -21,7 +21,6 @@ from importlib import import_module
 from typing import Final, Literal
 
 from analyzer.dataclass import dataclass
-from analyzer.structured import looks_like_json
 from analyzer.trust import certificate
 
 __all__ = [
@@ -133,8 +132,17 @@ def formats(*, products_first: bool = False) -> Iterator[Format]:
 
 def format_of(data: bytes) -> Format | None:
     """The format that recognises `data`, if any does."""
-    products_first = looks_like_json(data) or _PRODUCTS.search(data[:_HEAD]) is not None
-    return next((known for known in formats(products_first=products_first) if known.recognise(data)), None)
+    return next((known for known in formats(products_first=_is_of_a_product(data)) if known.recognise(data)), None)
+
+
+def _is_of_a_product(data: bytes) -> bool:
+    """Whether it is JSON, or YAML that begins as products write it."""
+    if b"{" in data[:256] or b"[" in data[:256]:
+        from analyzer.structured import looks_like_json
+
+        if looks_like_json(data):
+            return True
+    return _PRODUCTS.search(data[:_HEAD]) is not None
 
 
 def printable(text: str, most: int = 200) -> str:
