@@ -39,7 +39,9 @@ Judge = Callable[[wire.Connection, Progress, ChainsSeen | None, int], tuple[Conn
 to which it was watched."""
 
 _SWEPT: Final = 4096
-"""Connections that are judged together: fewer do not pay, more are a waste of memory."""
+"""Connections that have ended from which on it pays to judge them while more is read."""
+_AT_ONCE: Final = 8192
+"""Connections that are judged together."""
 _BLOCK: Final = 1024
 """Rows of the flow table turned into plain data at a time."""
 _MOST_SERVERS: Final = 1000
@@ -115,14 +117,16 @@ class Verdicts:
     def sweep(self, now_ns: int) -> None:
         """Judge the connections that have ended by a time of the capture, when they are many."""
         ended = self._flows.ended(now_ns)
-        if len(ended) >= _SWEPT:
-            self._take(ended, now_ns, last=False)
+        if len(ended) < _SWEPT:
+            return
+        for start in range(0, len(ended), _AT_ONCE):
+            self._take(ended[start : start + _AT_ONCE], now_ns, last=False)
 
     def finish(self, end_ns: int) -> Connections:
         """Judge what is left, and give all connections. `end_ns` is the time of the capture's last packet."""
         left = np.flatnonzero(~self._flows.table.rows["judged"])
-        for start in range(0, len(left), _SWEPT):
-            self._take(left[start : start + _SWEPT], end_ns, last=True)
+        for start in range(0, len(left), _AT_ONCE):
+            self._take(left[start : start + _AT_ONCE], end_ns, last=True)
         self._judge_waiting(end_ns)
         return self._connections()
 
@@ -133,7 +137,8 @@ class Verdicts:
             alike = self._likeness.of(self._flows, numbers, end_ns=now_ns if last else None, edges=self._edges)
         table = np.full((len(numbers), 5), -1, dtype=np.int64)
         table[:, _NUMBER] = numbers
-        batch = _Batch(numbers, alike, table)
+        values = alike.values if alike is not None else [ALONE] * len(numbers)
+        batch = _Batch(numbers, alike, values, table)
         first, others = self._first_of_each(batch)
         self._judge_each(batch, first, now_ns)
         self._judge_each(batch, self._shared(batch, others, now_ns), now_ns)
@@ -170,6 +175,7 @@ class Verdicts:
         left = []
         members: dict[int, list[int]] = {}
         events: dict[int, int] = {}
+        servers: list[_Server] = []
         for place in places:
             known = self._known[batch.values[place]]
             if known.hidden:
@@ -180,7 +186,8 @@ class Verdicts:
             else:
                 kind = known.kind
                 if known.servers is not None:
-                    server = self._server_at(batch, place)
+                    servers = servers or self._servers(batch)
+                    server = servers[place]
                     if server not in known.servers and len(known.servers) < _MOST_SERVERS:
                         self._judge_each(batch, [place], now_ns)
                         continue
@@ -210,6 +217,12 @@ class Verdicts:
         if known.event >= 0:
             batch.table[place, _ABORT_PACKET] = batch.alike.events(place)[known.event]
         return True
+
+    def _servers(self, batch: _Batch) -> list[_Server]:
+        """The server of each connection of a batch."""
+        rows, numbers = self._flows.table.rows, batch.numbers
+        side = 1 - batch.alike.client if batch.alike is not None else np.ones(len(numbers), dtype=np.int64)
+        return list(zip(*(rows[name][numbers, side].tolist() for name in ENDS.names or ()), strict=True))
 
     def _server_at(self, batch: _Batch, place: int) -> _Server:
         client = 0 if batch.alike is None else int(batch.alike.client[place])
@@ -382,12 +395,9 @@ class _Batch:
 
     numbers: Column
     alike: Alike | None
+    values: Sequence[tuple[int, int]]
+    """What is equal for those that are alike."""
     table: Column
-
-    @property
-    def values(self) -> Sequence[tuple[int, int]]:
-        """What is equal for those that are alike."""
-        return self.alike.values if self.alike is not None else [ALONE] * len(self.numbers)
 
     def is_signed(self, place: int) -> bool:
         """Whether a signature tells whether a connection is like the others."""

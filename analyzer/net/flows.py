@@ -27,7 +27,6 @@ __all__ = ["LEAST_RUNS", "Endpoint", "FlowRow", "FlowTable", "Flows", "Signal", 
 
 _MODULUS: Final = 1 << 32
 _UNKNOWN, _GUESSED, _FROM_SYN = 0, 1, 2
-_PORT_BITS: Final = 16
 _NO_IP_ID: Final = 1 << 16
 _NEVER: Final = (1 << 63) - 1
 LINGER_NS: Final = 15_000_000_000
@@ -272,7 +271,7 @@ class Flows:
         self._likely = likely
         self._consumer = consumer
         self._reader = reader
-        self._flow_of: dict[int, int] = {}
+        self._flow_of: dict[bytes, int] = {}
         self._secrets = _new_secrets()
 
     def add(self, segments: Segments) -> None:
@@ -361,7 +360,7 @@ class Flows:
             if place < len(met) and met[place] == key[row] and whole[first[place]] < row:
                 result[row] = True
             else:
-                result[row] = _key(*(int(column[row]) for column in ends)) in self._flow_of
+                result[row] = _keys(ends, np.array([row]))[0] in self._flow_of
         return result
 
     def _hash(self, ends: tuple[NDArray[np.uint64], ...]) -> NDArray[np.uint64]:
@@ -390,9 +389,9 @@ class Flows:
         order. New flows are numbered in packet order.
         """
         first_row = np.minimum.reduceat(order, starts)
-        columns = [column[first_row].tolist() for column in ends]
-        keys = [_key(*values) for values in zip(*columns, strict=True)]
-        found = [self._flow_of.get(key, -1) for key in keys]
+        keys = _keys(ends, first_row)
+        known = self._flow_of.get
+        found = [known(key, -1) for key in keys]
         beginnings = [(row, index) for index, row in enumerate(first_row.tolist()) if found[index] < 0]
         opening = np.flatnonzero((segments.flags & (SYN | ACK) == SYN) & (segments.quoted == 0))
         inside = opening[opening != first_row[group[opening]]].tolist()
@@ -465,20 +464,19 @@ class Flows:
         real = np.where(segments.quoted[order] == 0, np.arange(len(order)), len(order))
         acknowledging = np.where(segments.flags[order] & ACK != 0, real, len(order))
         telling = np.concatenate([np.minimum.reduceat(column, starts) for column in (real, acknowledging)])
-        rows = order[telling[telling < len(order)]]
-        unknown = (table["base_known"][flow[rows]] == _UNKNOWN).any(axis=1)
-        for row in sorted(set(rows[unknown].tolist())):
-            self._guess_base(segments, table[int(flow[row])], int(side[row]), row)
-
-    @staticmethod
-    def _guess_base(segments: Segments, record: np.void, who: int, row: int) -> None:
-        """Learn bases from a side's first segment, or its first with an ACK, in packet order."""
-        if not record["base_known"][who]:
-            record["base"][who] = (int(segments.seq[row]) - 1) % _MODULUS
-            record["base_known"][who] = _GUESSED
-        if not record["base_known"][1 - who] and segments.flags[row] & ACK:
-            record["base"][1 - who] = (int(segments.ack[row]) - 1) % _MODULUS
-            record["base_known"][1 - who] = _GUESSED
+        rows = np.unique(order[telling[telling < len(order)]])
+        rows = rows[(table["base_known"][flow[rows]] == _UNKNOWN).any(axis=1)]
+        # In packet order: a side's own first segment tells, or the peer's first ACK, whichever came first.
+        answering = rows[segments.flags[rows] & ACK != 0]
+        key = np.concatenate([flow[rows] * 2 + side[rows], flow[answering] * 2 + 1 - side[answering]])
+        base = (np.concatenate([segments.seq[rows], segments.ack[answering]]) - 1) % _MODULUS
+        chosen = np.lexsort((np.concatenate([rows, answering]), key))
+        chosen = chosen[_starts(key[chosen])]
+        number, who = key[chosen] >> 1, key[chosen] & 1
+        unknown = table["base_known"][number, who] == _UNKNOWN
+        number, who = number[unknown], who[unknown]
+        table["base"][number, who] = base[chosen[unknown]]
+        table["base_known"][number, who] = _GUESSED
 
     def _count(self, segments: Segments, side: Column, flow: Column, order: Column) -> None:
         """Bring the table's counters and last-seen columns up to date."""
@@ -734,11 +732,11 @@ def _repeats(
     return repeated
 
 
-def _key(high_0: int, low_0: int, port_0: int, high_1: int, low_1: int, port_1: int) -> int:
-    """Both endpoints as one integer."""
-    if high_0 == IPV4_HIGH and high_1 == IPV4_HIGH and (low_0 | low_1) < 1 << 32:
-        return ((low_0 << _PORT_BITS | port_0) << 48) | low_1 << _PORT_BITS | port_1
-    wide = 1 << 300
-    first = (high_0 << 64 | low_0) << _PORT_BITS | port_0
-    second = (high_1 << 64 | low_1) << _PORT_BITS | port_1
-    return wide | first << 144 | second
+def _keys(ends: tuple[NDArray[np.uint64], ...], rows: Column) -> list[bytes]:
+    """Both endpoints of some rows as bytes: 16 each when all are IPv4, else 48, which no IPv4 ones are."""
+    high_0, low_0, port_0, high_1, low_1, port_1 = (column[rows] for column in ends)
+    four = (high_0 == IPV4_HIGH) & (high_1 == IPV4_HIGH) & ((low_0 | low_1) < 1 << 32)
+    found: list[bytes] = np.stack([low_0 << 16 | port_0, low_1 << 16 | port_1], axis=1).view("V16").ravel().tolist()
+    for row in np.flatnonzero(~four).tolist():
+        found[row] = b"".join(column[row].tobytes() for column in (high_0, low_0, port_0, high_1, low_1, port_1))
+    return found

@@ -256,14 +256,21 @@ def _frames(connection: Connection) -> list[int]:
 
 def _filter(field: str, values: Sequence[int]) -> tuple[str, int]:
     """Write `field in {3, 5..7}` of the first values that fit in `FILTER_CELLS`, and count the others."""
-    best = f"{field} in {{}}"
-    taken = 0
-    for taken in range(1, len(values) + 1):
-        text = f"{field} in {{{', '.join(_ranges(sorted(values[:taken])))}}}"
-        if len(text) > FILTER_CELLS:
-            return best, len(values) - taken + 1
-        best = text
-    return best, len(values) - taken
+
+    def written(taken: int) -> str:
+        return f"{field} in {{{', '.join(_ranges(sorted(values[:taken])))}}}"
+
+    fits, too_many = 0, 1
+    while too_many <= len(values) and len(written(too_many)) <= FILTER_CELLS:
+        fits, too_many = too_many, too_many * 2
+    too_many = min(too_many, len(values) + 1)
+    while too_many - fits > 1:
+        middle = (fits + too_many) // 2
+        if len(written(middle)) <= FILTER_CELLS:
+            fits = middle
+        else:
+            too_many = middle
+    return written(fits), len(values) - fits
 
 
 def _ranges(values: Sequence[int]) -> list[str]:
