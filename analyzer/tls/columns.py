@@ -73,7 +73,7 @@ _MESSAGE: Final = np.dtype([("type", "u1"), ("high", "u1"), ("low", ">u2")])
 _OPENING: Final = np.dtype([("type", "u1"), ("high", "u1"), ("low", ">u2"), ("major", "u1")])
 _PLAIN_HEADER: Final = Struct(">BBBH")
 _ALERT: Final = np.dtype([("level", "u1"), ("description", "u1")])
-_FEW: Final = 24
+_FEW: Final = 48
 """Runs from which on a step in columns costs more than to look at each."""
 _MANY: Final = 8
 """Records of application data from which on it pays to look for all that are of one length at once."""
