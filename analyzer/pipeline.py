@@ -78,6 +78,7 @@ def analyze(
     fix_dir: str | Path | None = None,
     redact: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    processes: int = 1,
 ) -> Report:
     """Read captures and say of each TLS connection what became of it, and why.
 
@@ -88,9 +89,10 @@ def analyze(
     instead of the time of the packet that carried the chain, `log` names logs and traces of products,
     `dissector` who reads the handshakes (`native`, `wireshark`, or `both`, which tells where they differ), `all` gives
     completed connections their timeline and fingerprints too, `progress` is called with (bytes read, bytes in all or
-    0). `fix_dir` is a directory to which the proven repair is written; what stood in the way of that is in
-    `repair_kit.problems`. Raises `InputError` when there is nothing to work with: no readable capture, an unknown
-    profile or gateway. What can be used in part is used, and the rest is in the report's problems.
+    0). `processes` above 1 allows for a second process where the work is worth it: not in a program that runs threads,
+    which do not survive a `fork`. `fix_dir` is a directory to which the proven repair is written; what stood in the way
+    of that is in `repair_kit.problems`. Raises `InputError` when there is nothing to work with: no readable capture, an
+    unknown profile or gateway. What can be used in part is used, and the rest is in the report's problems.
     """
     from analyzer.report.negotiation import compared
 
@@ -132,6 +134,7 @@ def analyze(
             share=plain and not in_full and comparison is None,
             edges=settings.edges(),
             watch=None if comparison is None else comparison.take,
+            processes=processes if settings.product is None and fix_dir is None and comparison is None else 1,
         )
 
     reading = read(

@@ -27,6 +27,7 @@ from analyzer.report.build import broken_connection
 from analyzer.report.connections import ENDS, Columns, Connections
 from analyzer.report.findings import told_by_server
 from analyzer.report.model import Connection
+from analyzer.second_process import SecondProcess
 from analyzer.tls import connection as wire
 from analyzer.tls.columns import RecordColumns
 from analyzer.tls.records import RecordReader, SideRecords
@@ -46,6 +47,8 @@ _BLOCK: Final = 1024
 """Rows of the flow table turned into plain data at a time."""
 _MOST_SERVERS: Final = 1000
 """Servers of connections that are alike of which each gets a verdict of its own."""
+_WORTH_A_PROCESS: Final = 1500
+"""Connections to be judged each for itself from which on a second process pays."""
 _INTEGRITY: Final = "handshake-integrity"
 
 Column = NDArray[np.int64]
@@ -78,6 +81,14 @@ class _Waiting:
     others: list[tuple[int, int]] = field(default_factory=list)
 
 
+class _Apart(NamedTuple):
+    """What a second process found: place, side of the client and report; and the places that are left to the first."""
+
+    judged: list[tuple[int, int, Connection]]
+    left: list[int]
+    chains: ChainsSeen
+
+
 class _Shown(NamedTuple):
     """The connection of a kind that shows a chain, for `ChainsSeen`."""
 
@@ -98,8 +109,9 @@ class Verdicts:
         share: bool,
         edges: Sequence[int] = (),
         watch: Callable[[wire.Connection], None] | None = None,
+        processes: int = 1,
     ) -> None:
-        """`edges` are those of `Likeness.of`; `watch` sees each connection as read."""
+        """`edges` are those of `Likeness.of`; `watch` sees each connection as read, and wants `processes` to be 1."""
         self._flows = flows
         self._columns = columns
         self._keys = keys
@@ -107,6 +119,7 @@ class Verdicts:
         self._likeness = Likeness(columns) if share else None
         self._edges = edges
         self._watch = watch
+        self._processes = processes
         self._chains = ChainsSeen()
         self._kinds: list[Connection | None] = []
         self._shown: dict[int, _Shown] = {}
@@ -233,7 +246,45 @@ class Verdicts:
         return int(row["high"][1 - client]), int(row["low"][1 - client]), int(row["port"][1 - client])
 
     def _judge_each(self, batch: _Batch, places: list[int], now_ns: int) -> None:
-        """Judge connections for themselves; a fault of ours in one is marked there and does not stop the others."""
+        """Judge connections for themselves, a half of many in a second process."""
+        if len(places) < _WORTH_A_PROCESS or self._processes < 2 or self._keys.ring is not None:
+            self._judge_here(batch, places, now_ns)
+            return
+        first, second = places[: len(places) // 2], places[len(places) // 2 :]
+        elsewhere = SecondProcess(lambda: self._judge_apart(batch, second, now_ns))
+        self._judge_here(batch, first, now_ns)
+        found = elsewhere.result()
+        if found is None:
+            self._judge_here(batch, second, now_ns)
+            return
+        for place, client, report in found.judged:
+            batch.table[place, _CLIENT] = client
+            self._keep(batch, place, report)
+        self._chains.add(found.chains)
+        self._judge_here(batch, found.left, now_ns)
+
+    def _judge_apart(self, batch: _Batch, places: list[int], now_ns: int) -> _Apart:
+        """Judge connections in a process of their own; those of a hidden chain, and those alike, are left."""
+        known, waiting = set(self._known), set(self._waiting)
+        self._judge_here(batch, places, now_ns)
+        news = {value for value in self._known if value not in known}
+        hidden = {entry.kind for key, entry in self._waiting.items() if key not in waiting}
+        table = batch.table[places].tolist()
+        judged = [
+            (place, row[_CLIENT], report)
+            for place, row in zip(places, table, strict=True)
+            if row[_KIND] >= 0 and row[_KIND] not in hidden and batch.values[place] not in news
+            if (report := self._kinds[row[_KIND]]) is not None
+        ]
+        left = [
+            place
+            for place, row in zip(places, table, strict=True)
+            if row[_KIND] in hidden or batch.values[place] in news
+        ]
+        return _Apart(judged, left, self._chains)
+
+    def _judge_here(self, batch: _Batch, places: list[int], now_ns: int) -> None:
+        """Judge connections; a fault of ours in one is marked there and does not stop the others."""
         for start in range(0, len(places), _BLOCK):
             block = places[start : start + _BLOCK]
             numbers = batch.numbers[block]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -19,6 +20,8 @@ __all__ = ["parser", "run"]
 _FORMATS: Final = (*FORMATS, "ndjson")
 _LARGE: Final = 32 << 20
 """From this many bytes on a progress bar is shown."""
+_REDRAWN: Final = 0.1
+"""Seconds after which the progress bar is drawn anew."""
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 """Parameters of glibc's `mallopt` (malloc.h); the second takes 32 MB at most."""
@@ -44,6 +47,7 @@ def run(words: list[str]) -> int:
     keep_inputs(options.output, options.captures, options.server_chain, options.keylog, *stores)
     _keep_freed_memory()
     from analyzer.pipeline import analyze
+    from analyzer.second_process import processors
 
     with _Progress() as progress:
         report = analyze(
@@ -66,6 +70,7 @@ def run(words: list[str]) -> int:
             fix_dir=options.fix_dir,
             redact=options.redact,
             progress=progress.update,
+            processes=processors(),
         )
     try:
         write(_render(report, form, options.output, all_connections=options.all), options.output)
@@ -178,6 +183,7 @@ class _Progress:
     def __init__(self) -> None:
         self._bar: Any = None
         self._task: Any = None
+        self._drawn = 0.0
         self._wanted = sys.stderr is not None and sys.stderr.isatty()
 
     def __enter__(self) -> Self:
@@ -197,8 +203,12 @@ class _Progress:
 
             self._bar = Progress(
                 "reading", BarColumn(), DownloadColumn(), TimeRemainingColumn(),
-                console=Console(stderr=True), transient=True,
+                console=Console(stderr=True), transient=True, auto_refresh=False,
             )  # fmt: skip
             self._task = self._bar.add_task("reading", total=total or None)
             self._bar.start()
-        self._bar.update(self._task, completed=done)
+        # Without a thread of its own: a second process may be made of this one.
+        due = time.monotonic() - self._drawn > _REDRAWN
+        self._bar.update(self._task, completed=done, refresh=due)
+        if due:
+            self._drawn = time.monotonic()

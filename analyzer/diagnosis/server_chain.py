@@ -133,6 +133,24 @@ class ChainsSeen:
             self._bytes += sum(map(len, message.chain))
             chains[message.chain] = _Sighting(message.chain, here, here, _families(hello, connection.version))
 
+    def add(self, other: ChainsSeen) -> None:
+        """Add what was seen elsewhere of the same capture."""
+        for server, chains in other._servers.items():
+            own = self._servers.setdefault(server, {})
+            for chain, seen in chains.items():
+                known = own.get(chain)
+                own[chain] = (
+                    seen
+                    if known is None
+                    else _Sighting(
+                        known.chain,
+                        min(known.first, seen.first),
+                        max(known.last, seen.last),
+                        known.families | seen.families,
+                    )
+                )
+        self._bytes = sum(len(der) for chains in self._servers.values() for chain in chains for der in chain)
+
     def chains_of(self, connection: Connection) -> tuple[tuple[bytes, ...], ...]:
         """The chains of the same server under the same name."""
         return tuple(self._servers.get(_server(connection), ()))
