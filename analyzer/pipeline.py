@@ -122,8 +122,8 @@ def analyze(
 
         comparison = Comparison(sources, as_paths(keylog))
     in_full = all or logs is not None
-    # What a configuration, a product or a chain from elsewhere says may differ by connection.
-    plain = settings.product is None and config is None and server_chain is None and fix_dir is None and not redact
+    # What a configuration or a chain from elsewhere says may differ by connection.
+    plain = config is None and server_chain is None
 
     def begin(flows: Flows, columns: RecordColumns, keys: Keys) -> Verdicts:
         return Verdicts(

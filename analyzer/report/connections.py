@@ -127,6 +127,7 @@ class Connections(Sequence[Connection]):
             timeline=(),
             alerts=tuple(replace(a, packet=abort_packet) for a in kind.alerts if a.packet == kind.abort_packet),
             fixes=(),
+            expected_log=(),
         )
 
     def __iter__(self) -> Iterator[Connection]:

@@ -11,6 +11,7 @@ from analyzer.gateways import Product
 from analyzer.gateways.kit import Kit, Part, build
 from analyzer.gateways.repairable import Repairable
 from analyzer.outputs import write_new
+from analyzer.report.connections import Connections
 from analyzer.report.model import Fix, InputProblem, KitFileInfo, RepairKit, Report
 from analyzer.report.wording import front_legs
 
@@ -30,10 +31,10 @@ def with_kit(
     `repaired` has what there is to repair, by connection: the weightiest finding comes first in the kit. `anonymous`:
     the names of its files tell nothing.
     """
-    front = front_legs(report.connections) if product is not None else frozenset()
-    by_id = {item.id: item for item in report.connections}
-    ranked = [by_id[number] for finding in report.findings for number in finding.connections]
-    members = [item for item in ranked if item.id in repaired and item.id not in front]
+    everything = Connections.of(report.connections)
+    front = front_legs(everything) if product is not None else frozenset()
+    by_id = {kind.id: kind for kind in everything.kinds if kind.id in repaired and kind.id not in front}
+    members = [by_id[number] for finding in report.findings for number in finding.connections if number in by_id]
     places: dict[int, int] = {}
     cases: list[Repairable] = []
     for item in members:
@@ -56,7 +57,7 @@ def with_kit(
         connections[item.id] = replace(item, fixes=told[key])
     return replace(
         report,
-        connections=tuple(connections.get(item.id, item) for item in report.connections),
+        connections=everything.with_kinds([connections.get(kind.id, kind) for kind in everything.kinds]),
         repair_kit=None if directory is None else _summary(kit, directory, problem),
     )
 

@@ -11,6 +11,7 @@ from analyzer.diagnosis.cause import CERTAIN, LIKELY
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
 from analyzer.gateways import Product
 from analyzer.gateways.wording import Wording, wording_of
+from analyzer.report.connections import Connections
 from analyzer.report.model import Connection, Diagnosis, Finding, Fix, Gateway, Report, TrustProblem, TrustVerdict
 from analyzer.report.wording import front_legs
 from analyzer.trust.profile import profile_of
@@ -52,10 +53,13 @@ def gateway_of(product: Product, profile: str | None, verify_depth: int | None, 
 
 def told_for(report: Report, product: Product, gateway: Gateway) -> Report:
     """The report in the product's words, each failed connection with what the product logs for its cause."""
-    front = front_legs(report.connections)
+    everything = Connections.of(report.connections)
+    front = front_legs(everything)
+    if front:  # what stands for others on one leg of the gateway may be on the other
+        everything = Connections.of(tuple(everything))
     tellers = {leg: _Teller(wording_of(gateway.words, front=leg == "front"), gateway) for leg in ("front", "back")}
-    connections = tuple(
-        _told(item, product, "front" if item.id in front else "back", tellers) for item in report.connections
+    connections = everything.with_kinds(
+        [_told(kind, product, "front" if kind.id in front else "back", tellers) for kind in everything.kinds]
     )
     findings = tuple(
         _finding_told(item, tellers["front" if item.connections[0] in front else "back"]) for item in report.findings

@@ -6,6 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from analyzer.report.connections import Connections, address_of
 from analyzer.report.document import Block, Code, Ladder, Listing, Step, Strong
 from analyzer.report.model import Connection, Gateway
 
@@ -17,11 +20,14 @@ __all__ = ["front_legs", "in_words"]
 
 def front_legs(connections: Sequence[Connection]) -> frozenset[int]:
     """The connections that lead to the gateway: their server is a client elsewhere, and their client is no server."""
-    clients = {_address(item.client) for item in connections}
-    servers = {_address(item.server) for item in connections}
-    return frozenset(
-        item.id for item in connections if _address(item.server) in clients and _address(item.client) not in servers
-    )
+    everything = Connections.of(connections)
+    servers = [address_of(server) for server in everything.servers]
+    of_servers, of_clients = set(servers), set(everything.clients)
+    passes_on = np.array([server in of_clients for server in servers], dtype=np.bool_)
+    serves = np.array([client in of_servers for client in everything.clients], dtype=np.bool_)
+    if not passes_on.any():
+        return frozenset()
+    return frozenset(everything.id[passes_on[everything.server] & ~serves[everything.client]].tolist())
 
 
 def in_words(blocks: list[Block], gateway: Gateway | None, connection: Connection) -> list[Block]:
@@ -46,7 +52,3 @@ def _reworded(value: Any, wording: Wording) -> Any:
     kept = {"commands"} if isinstance(value, Step) else set()
     fields = [item.name for item in dataclasses.fields(value) if item.name not in kept]
     return dataclasses.replace(value, **{name: _reworded(getattr(value, name), wording) for name in fields})
-
-
-def _address(endpoint: str) -> str:
-    return endpoint.rpartition(":")[0]
