@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.dataclass import dataclass
+from analyzer.net.copies import Copies
 from analyzer.net.reassembly import Consumer, Rows, Stream
 from analyzer.net.segments import ACK, FIN, IPV4_HIGH, RST, SYN, Segments, address_text
 
@@ -228,6 +229,7 @@ class Flows:
     ) -> None:
         self.table = FlowTable()
         self.signals = SignalLog()
+        self.copies = Copies()
         self.streams: dict[int, Stream] = {}
         """Key: flow * 2 + side; only of directions that carried bytes."""
         self._likely = likely
@@ -247,6 +249,13 @@ class Flows:
                 return
             side, ends = _sides(segments)
         order, flow = self._assign(segments, side, ends)
+        copies = self.copies.find(segments, flow * 2 + side, order)
+        if copies is not None:
+            kept = ~copies
+            order = (np.cumsum(kept) - 1)[order[kept[order]]]
+            segments, side, flow = segments.rows(kept), side[kept], flow[kept]
+            if not len(segments):
+                return
         self._count(segments, side, flow, order)
         self._log_signals(segments, side, flow)
         self._feed(segments, side, flow, order)
