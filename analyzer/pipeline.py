@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,13 +31,15 @@ from analyzer.inputs import (
 from analyzer.judging import Judging, Terms
 from analyzer.reading import Reading, Source, problems_of, read
 from analyzer.report.build import broken_connection, connection_report, summary
-from analyzer.report.model import Capture, Connection, InputProblem, Logs, Report
+from analyzer.report.model import Capture, Connection, InputProblem, Logs, Point, Report
 from analyzer.tls import connection as wire
 
 if TYPE_CHECKING:
     from analyzer.gateways import Product
     from analyzer.gateways.kit import Repairable
-    from analyzer.net.flows import FlowRow
+    from analyzer.net.flows import FlowRow, Signal
+    from analyzer.net.points import CapturePoint
+    from analyzer.net.reassembly import Stream
     from analyzer.trust.check import Checker
     from analyzer.trust.model import Fix, TrustVerdict
     from analyzer.trust.store import TrustStore
@@ -86,6 +88,7 @@ def analyze(
     `repair_kit.problems`. Raises `InputError` when there is nothing to work with: no readable capture, an unknown
     profile or gateway. What can be used in part is used, and the rest is in the report's problems.
     """
+    from analyzer.report.legs import Legs
     from analyzer.report.negotiation import compared
 
     settings = _settings(
@@ -114,18 +117,25 @@ def analyze(
 
         comparison = Comparison(sources, as_paths(keylog))
     reading = read(
-        sources, keylog=keylog, password=truststore_password, by_wireshark=dissector == "wireshark", progress=progress
+        sources,
+        keylog=keylog,
+        password=truststore_password,
+        by_wireshark=dissector == "wireshark",
+        apart=comparison is None,
+        progress=progress,
     )
     in_full = all or logs is not None
-    watch = None if comparison is None else comparison.take
-    connections = compared(tuple(_connections(reading, settings, in_full=in_full, watch=watch)))
+    legs = Legs(reading.points)
+    watching = [legs.take] if comparison is None else [legs.take, comparison.take]
+    connections = compared(tuple(_connections(reading, settings, in_full=in_full, watching=watching)))
+    connections = legs.told(connections)
     if reading.tunnels:
         connections = tuple(_within(connection, reading) for connection in connections)
     told = None
     if logs is not None:
         connections, told = _with_logs(connections, logs, reading.end_ns)
     report = replace(
-        _report(reading, settings, connections),
+        _report(reading, settings, connections, legs.points()),
         logs=told,
         dissector=reading.dissector if comparison is None else comparison.told(),
     )
@@ -283,43 +293,56 @@ def _connections(
     settings: _Settings,
     *,
     in_full: bool,
-    watch: Callable[[wire.Connection], None] | None = None,
+    watching: Sequence[Callable[[wire.Connection], None]] = (),
 ) -> list[Connection]:
     """The report of each connection; a fault of ours in one is marked there and does not stop the others.
 
-    One whose server chain is hidden waits until all have been read: another may show it. `watch` sees each as read.
+    One whose server chain is hidden waits until all have been read: another may show it. `watching` see each as read.
     """
-    flows, keys, end_ns = reading.flows, reading.keys, reading.end_ns
+    keys = reading.keys
     chains = ChainsSeen()
     reports: list[Connection | None] = []
-    waiting: list[tuple[int, FlowRow, wire.Connection, Progress]] = []
-    for start in range(0, len(flows.table), _BLOCK):
-        rows = flows.table.read(start, start + _BLOCK)
-        for flow, (row, log) in enumerate(zip(rows, flows.signals.read(start, start + len(rows)), strict=True), start):
-            streams = (flows.streams.pop(flow * 2, None), flows.streams.pop(flow * 2 + 1, None))
-            try:
-                records = tuple(_records(stream) for stream in streams)
-                seen = wire.build(flow, row, log, streams, (records[0], records[1]), keys.ring)
-                if seen is None:
-                    continue
-                keys.take(seen)
-                chains.take(seen)
-                if watch is not None:
-                    watch(seen)
-                progress = trace(seen)
-                if is_hidden(seen, progress):
-                    waiting.append((len(reports), row, seen, progress))
-                    reports.append(None)
-                else:
-                    reports.append(_judge(seen, progress, settings, None, end_ns, in_full=in_full))
-            except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
-                reports.append(_broken(flow, row, error))
-    for place, row, seen, progress in waiting:
+    waiting: list[tuple[int, FlowRow, wire.Connection, Progress, int]] = []
+    for number, end_ns, row, log, streams in _flows(reading.points):
+        try:
+            records = tuple(_records(stream) for stream in streams)
+            seen = wire.build(number, row, log, streams, (records[0], records[1]), keys.ring)
+            if seen is None:
+                continue
+            keys.take(seen)
+            chains.take(seen)
+            for watch in watching:
+                watch(seen)
+            progress = trace(seen)
+            if is_hidden(seen, progress):
+                waiting.append((len(reports), row, seen, progress, end_ns))
+                reports.append(None)
+            else:
+                reports.append(_judge(seen, progress, settings, None, end_ns, in_full=in_full))
+        except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
+            reports.append(_broken(number, row, error))
+    for place, row, seen, progress, end_ns in waiting:
         try:
             reports[place] = _judge(seen, progress, settings, chains, end_ns, in_full=in_full)
         except Exception as error:  # noqa: BLE001 - as above
             reports[place] = _broken(seen.id, row, error)
     return [report for report in reports if report is not None]
+
+
+def _flows(
+    points: Sequence[CapturePoint],
+) -> Iterator[tuple[int, int, FlowRow, list[Signal], tuple[Stream | None, Stream | None]]]:
+    """The flows of all points: their number over all, when the point's capture ends, and what was read of each."""
+    first = 0
+    for point in points:
+        flows = point.flows
+        for start in range(0, len(flows.table), _BLOCK):
+            rows = flows.table.read(start, start + _BLOCK)
+            logs = flows.signals.read(start, start + len(rows))
+            for flow, (row, log) in enumerate(zip(rows, logs, strict=True), start):
+                streams = (flows.streams.pop(flow * 2, None), flows.streams.pop(flow * 2 + 1, None))
+                yield first + flow, point.last_time_ns, row, log, streams
+        first += len(flows.table)
 
 
 def _broken(flow: int, row: FlowRow, error: Exception) -> Connection:
@@ -449,6 +472,7 @@ def _report(
     reading: Reading,
     settings: _Settings,
     connections: tuple[Connection, ...],
+    points: tuple[Point, ...],
 ) -> Report:
     from analyzer.net.link import LINK_NAMES
     from analyzer.report.findings import findings
@@ -456,6 +480,7 @@ def _report(
     store, configured = settings.judging.all_stores, settings.judging.configured
     reader = reading.reader
     problems = [*reading.problems]
+    counted = tuple(connection for connection in connections if connection.counted_as is None)
     undated = [c.started_at for c in connections if c.server_chain and c.started_at < _BEFORE_TLS]
     if undated and settings.at is None:
         text = (
@@ -471,12 +496,14 @@ def _report(
             bytes=reader.bytes,
             first_time=None if reader.first_time_ns is None else when(reader.first_time_ns),
             last_time=None if reader.last_time_ns is None else when(reader.last_time_ns),
+            duplicate_packets=reading.copies,
+            points=points,
             link_types=tuple(LINK_NAMES.get(link, f"link type {link}") for link in reader.links),
             problems=(*problems, *settings.problems, *reading.keys.problems()),
         ),
         truststore=truststore_info(store, settings.judging.matched) if store is not None else None,
         connections=connections,
-        findings=findings(connections),
-        summary=summary(connections),
+        findings=findings(counted),
+        summary=summary(counted),
         configuration=configured.info() if configured is not None else None,
     )

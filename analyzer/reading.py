@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from analyzer.dataclass import dataclass
 from analyzer.inputs import Paths, as_paths, keys_of
+from analyzer.net.flows import Flows
+from analyzer.net.points import CapturePoint, CapturePoints
 from analyzer.report.model import EMBEDDED_SECRETS, Dissector, InputProblem
 from analyzer.tls.connection import Connection
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from analyzer.capture import CaptureReader
     from analyzer.capture.batch import CaptureProblem, Secrets
     from analyzer.net.decode import SegmentDecoder
-    from analyzer.net.flows import Flows
     from analyzer.report.decryption import Tally
     from analyzer.tls.sealed import KeyRing, Lookup
     from analyzer.wireshark.reader import WiresharkReading
@@ -30,10 +31,11 @@ Tunnels = Mapping[frozenset[tuple[bytes, int]], tuple[str, ...]]
 class Reading:
     """Captures as read. `reader` holds what is to be said of the files, `problems` of it and of single packets.
 
+    `points` are those where captures were taken, each with its flows: but one, unless several files show the same time.
     `tunnels`: both ends (packed address, port) of a connection -> what its packets were wrapped in.
     """
 
-    flows: Flows
+    points: tuple[CapturePoint, ...]
     keys: Keys
     reader: CaptureReader | WiresharkReading
     problems: tuple[InputProblem, ...]
@@ -45,6 +47,11 @@ class Reading:
         """Time of the last packet, in nanoseconds since 1970; 0 without any."""
         return self.reader.last_time_ns or 0
 
+    @property
+    def copies(self) -> int:
+        """Packets that are others captured once more."""
+        return sum(point.flows.copies.count for point in self.points)
+
 
 def read(
     sources: Sequence[Source],
@@ -52,9 +59,10 @@ def read(
     keylog: Paths = None,
     password: str | None = None,
     by_wireshark: bool = False,
+    apart: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Reading:
-    """All packets of the captures, put in order.
+    """All packets of the captures, put in order. `apart`: files of different points are told apart (native reading).
 
     Raises `InputError` when no capture can be read, for a key log that cannot, and where Wireshark is asked for and not
     installed.
@@ -70,17 +78,18 @@ def read(
         if ring is not None and ring.server_keys:
             text = "Wireshark's dissector is given key logs only: the server's private key was not used"
             problems = (*problems, InputProblem(code="unused-private-key", text=text, severity="warning"))
+        point = CapturePoint(flows=flows, files=list(reading.files), last_time_ns=reading.last_time_ns or 0)
         return Reading(
-            flows=flows, keys=keys, reader=reading, problems=problems, tunnels={}, dissector=reading.dissector
+            points=(point,), keys=keys, reader=reading, problems=problems, tunnels={}, dissector=reading.dissector
         )
     keys = Keys(keys_of(keylog, password), named=keylog is not None)
-    reader, decoder, flows = _packets(sources, keys, progress)
-    if keys.came_late(flows):
+    reader, decoder, points = _packets(sources, keys, progress, apart=apart)
+    if keys.came_late(points):
         keys.complete = reader.can_be_read_again
         if keys.complete:
-            reader, decoder, flows = _packets(sources, keys, progress)
+            reader, decoder, points = _packets(sources, keys, progress, apart=apart)
     problems = (*problems_of(reader.problems), *_undecoded(decoder))
-    return Reading(flows=flows, keys=keys, reader=reader, problems=problems, tunnels=decoder.tunnels)
+    return Reading(points=points, keys=keys, reader=reader, problems=problems, tunnels=decoder.tunnels)
 
 
 def problems_of(found: Iterable[CaptureProblem]) -> tuple[InputProblem, ...]:
@@ -111,14 +120,15 @@ class Keys:
             self.ring.log.add(b"\n".join(found), EMBEDDED_SECRETS)
             self._embedded = True
 
-    def came_late(self, flows: Flows) -> bool:
+    def came_late(self, points: Sequence[CapturePoint]) -> bool:
         """Whether secrets stand in a capture behind the packets that they are for, which were let go."""
         self._closed = True  # when it is read again they are known
         if self.ring is None or not self._embedded:
             return False
         from analyzer.tls.sealed import let_go
 
-        return any(let_go(stream.consumer, self.ring) for stream in flows.streams.values())
+        streams = (stream for point in points for stream in point.flows.streams.values())
+        return any(let_go(stream.consumer, self.ring) for stream in streams)
 
     def take(self, connection: Connection) -> None:
         """Count how far a connection was opened."""
@@ -140,29 +150,32 @@ class Keys:
 
 
 def _packets(
-    sources: Sequence[Source], keys: Keys, progress: Callable[[int, int], None] | None
-) -> tuple[CaptureReader, SegmentDecoder, Flows]:
+    sources: Sequence[Source], keys: Keys, progress: Callable[[int, int], None] | None, *, apart: bool
+) -> tuple[CaptureReader, SegmentDecoder, tuple[CapturePoint, ...]]:
     """All packets, put in order; the secrets that the captures hold go to `keys`."""
     from analyzer.capture import CaptureReader
     from analyzer.net.decode import SegmentDecoder
 
     reader = CaptureReader(sources, progress)
     decoder = SegmentDecoder()
-    flows = _flows(keys)
+    points = CapturePoints(lambda: _flows(keys), apart=apart)
     taken = 0
+    source: tuple[str, int] | None = None
     for batch in reader.batches():
         if len(reader.secrets) > taken:
             keys.add(reader.secrets[taken:])
             taken = len(reader.secrets)
-        flows.add(decoder.decode(batch))
+        segments = decoder.decode(batch)
+        if reader.source != source:
+            source = reader.source
+            points.begin(*source, segments, batch.time_ns)
+        points.add(segments, batch.time_ns)
     if len(reader.secrets) > taken:
         keys.add(reader.secrets[taken:])
-    flows.finish()
-    return reader, decoder, flows
+    return reader, decoder, tuple(points.finish(reader.packets))
 
 
 def _flows(keys: Keys) -> Flows:
-    from analyzer.net.flows import Flows
     from analyzer.tls.detect import likely_record
     from analyzer.tls.records import RecordReader
 

@@ -3,9 +3,9 @@
 A copy is the same packet, not the same bytes sent again. It has the connection, the side, all TCP fields and options of
 the first one, the same IPv4 identification, and comes within milliseconds. A retransmission has another identification
 (RFC 6864 section 4) and, as timestamps run (RFC 7323), other options; where there is neither, it comes later than
-copies do: no retransmission timer is that short (RFC 6298 section 2.4). Bare ACKs, FINs and RSTs without an identification
-may well be alike and yet sent twice: they are copies only in a connection that has others. The time to live may differ:
-a router takes one off, a bridge does not.
+copies do: no retransmission timer is that short (RFC 6298 section 2.4). Bare ACKs, FINs and RSTs without an
+identification may well be alike and yet sent twice: they are copies only in a connection that has others. The time to
+live may differ: a router takes one off, a bridge does not.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ Rows = NDArray[np.void]
 
 _FACTS: Final = ("seq", "ack", "flags", "window", "length", "ip_id", "quoted")
 _SAME: Final = np.dtype([("direction", "i8"), *((name, "i8") for name in _FACTS), ("options", f"V{_OPTIONS}")])
-_SEEN: Final = np.dtype([("direction", "i8"), ("flags", "i8"), ("length", "i8"), ("ip_id", "i8"), ("place", "i8"), ("time_ns", "i8"),
-                         ("same", f"V{_SAME.itemsize}")])  # fmt: skip
+_NUMBERS: Final = ("direction", "flags", "length", "ip_id")
+_SEEN: Final = np.dtype([*((name, "i8") for name in (*_NUMBERS, "place", "time_ns")), ("same", f"V{_SAME.itemsize}")])
 
 
 class Copies:
@@ -94,19 +94,14 @@ class Copies:
         bare = (seen["length"] == 0) & (seen["flags"] & (SYN | RST) != SYN)
         sure = again & ((seen["ip_id"] > 0) | ~bare)
         self._copied[flow[sure]] = True
-        return again & (sure | self._copied[flow])
-
-    def _keep(self, segments: Segments, direction: Column, carried: Rows, latest: int) -> None:
-        recent = np.flatnonzero(segments.time_ns[-_MAX_KEPT:] >= latest - _WITHIN_NS)
-        recent += max(len(segments) - _MAX_KEPT, 0)
-        fresh = _seen(segments, direction, recent)
-        self._last = np.concatenate([carried, fresh])[-_MAX_KEPT:] if len(carried) else fresh
+        result: NDArray[np.bool_] = again & (sure | self._copied[flow])
+        return result
 
 
 def _place(direction: Column, seq: Column, ack: Column) -> Column:
     """A small number that is the same for copies, and seldom for other segments."""
     mixed = direction * _MIX[0] + seq * _MIX[1] + ack * _MIX[2]
-    return mixed.view(np.uint64) >> np.uint64(64 - _PLACE_BITS)  # type: ignore[return-value]
+    return (mixed.view(np.uint64) >> np.uint64(64 - _PLACE_BITS)).astype(np.int64)
 
 
 def _behind(segments: Segments, direction: Column, order: Column) -> Column:
@@ -115,12 +110,15 @@ def _behind(segments: Segments, direction: Column, order: Column) -> Column:
     begins = np.concatenate([[True], own[1:] != own[:-1]])
     group = np.cumsum(begins)
     first = np.flatnonzero(begins)[group - 1]
-    behind = ~begins
+    behind: NDArray[np.bool_] = ~begins
     for column in (segments.seq, segments.ack):
         values = column[order]
-        ahead = (values - values[first] + _HALF) % _MODULUS + group * (2 * _MODULUS)  # a direction begins above the last
+        ahead = (values - values[first] + _HALF) % _MODULUS + group * (
+            2 * _MODULUS
+        )  # a direction begins above the last
         behind[1:] &= ahead[1:] <= np.maximum.accumulate(ahead)[:-1]
-    return order[behind]
+    rows: Column = order[behind]
+    return rows
 
 
 def _seen(segments: Segments, direction: Column, place: Column, rows: Column) -> Rows:
@@ -130,7 +128,7 @@ def _seen(segments: Segments, direction: Column, place: Column, rows: Column) ->
         same[name] = getattr(segments, name)[rows]
     same["options"] = gather(segments.data, np.maximum(segments.payload[rows] - _OPTIONS, 0), same.dtype["options"])
     seen = np.zeros(len(rows), dtype=_SEEN)
-    for name in ("direction", "flags", "length", "ip_id"):
+    for name in _NUMBERS:
         seen[name] = same[name]
     seen["place"] = place[rows]
     seen["time_ns"] = segments.time_ns[rows]

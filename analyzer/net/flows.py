@@ -23,7 +23,7 @@ from analyzer.net.copies import Copies
 from analyzer.net.reassembly import Consumer, Rows, Stream
 from analyzer.net.segments import ACK, FIN, IPV4_HIGH, RST, SYN, Segments, address_text
 
-__all__ = ["Endpoint", "FlowRow", "FlowTable", "Flows", "Signal", "SignalLog"]
+__all__ = ["Endpoint", "FlowRow", "FlowTable", "Flows", "Signal", "SignalLog", "joined_numbers"]
 
 _MODULUS: Final = 1 << 32
 _UNKNOWN, _GUESSED, _FROM_SYN = 0, 1, 2
@@ -158,6 +158,16 @@ class FlowTable:
         (row,) = self.read(flow, flow + 1)
         return row.endpoint(side)
 
+    def initial_numbers(self) -> tuple[Column, NDArray[np.uint64]]:
+        """The connections of which both SYNs are there, and both initial sequence numbers as one, the greater first.
+
+        No translation of addresses changes them, and no two connections have them in common but by chance.
+        """
+        rows = self.rows
+        whole = np.flatnonzero((rows["base_known"] == _FROM_SYN).all(axis=1))
+        base = rows["base"][whole].astype(np.uint64)
+        return whole, joined_numbers(base.max(axis=1, initial=0), base.min(axis=1, initial=_MODULUS))
+
     def extend(self, ends: Sequence[NDArray[np.generic]], opener: Column, packet: Column, time_ns: Column) -> int:
         """Add connections, and give the number of the first.
 
@@ -178,6 +188,11 @@ class FlowTable:
         rows["low_ip_id"] = _NO_IP_ID
         self._count += count
         return first
+
+
+def joined_numbers(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Two sequence numbers as one, whichever comes first."""
+    return np.maximum(one, other) << np.uint64(32) | np.minimum(one, other)
 
 
 class SignalLog:
@@ -259,6 +274,14 @@ class Flows:
         self._count(segments, side, flow, order)
         self._log_signals(segments, side, flow)
         self._feed(segments, side, flow, order)
+
+    def known(self, segments: Segments) -> tuple[Column, Column]:
+        """Of each segment the flow that its endpoints have now, -1 for none, and its side. Nothing is added."""
+        side, ends = _sides(segments)
+        _, first, place = np.unique(self._hash(ends), return_index=True, return_inverse=True)
+        columns = zip(*(column[first].tolist() for column in ends), strict=True)
+        found = np.array([self._flow_of.get(_key(*values), -1) for values in columns], dtype=np.int64)
+        return found[place], side
 
     def opened_by_syn(self, flow: int, side: int) -> bool:
         """Whether the capture has the SYN with which this side's bytes begin."""

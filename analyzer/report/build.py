@@ -42,7 +42,7 @@ from analyzer.tls.connection import EventKind, Side
 from analyzer.tls.fingerprint import ja3, ja3s, ja4
 from analyzer.tls.messages import is_tls13
 
-__all__ = ["broken_connection", "connection_report", "summary"]
+__all__ = ["broken_connection", "camel", "connection_report", "summary"]
 
 _MAX_TIMELINE: Final = 80
 _MAX_ROWS_OF_DATA: Final = 3
@@ -329,7 +329,7 @@ def _words(seen: wire.Connection, event: wire.Event) -> str:
 
 
 def _message_words(seen: wire.Connection, event: wire.Event) -> str:
-    name = _camel(handshake_type_name(event.number))
+    name = camel(handshake_type_name(event.number))
     if not event.complete:
         return f"{name} (incomplete)"
     if event.number == HandshakeType.CLIENT_HELLO:
@@ -351,6 +351,6 @@ def _message_words(seen: wire.Connection, event: wire.Event) -> str:
     return name
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
     """`server_hello_done` as the RFCs write the message: `ServerHelloDone`."""
     return "".join(part[:1].upper() + part[1:] for part in name.split("_")) if " " not in name else name

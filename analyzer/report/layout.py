@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
-from analyzer.report import layout_chain, layout_configuration, layout_connection, layout_logs
+from analyzer.report import layout_chain, layout_configuration, layout_connection, layout_legs, layout_logs
 from analyzer.report.document import (
     Block,
     Code,
@@ -61,7 +61,7 @@ def document(report: Report, *, all_connections: bool = False, table_rows: int =
     for connection in report.connections if all_connections else ():
         if connection.id not in in_full:
             in_full[connection.id] = connection
-            title: Text = ("Connection ", Code(f"tcp.stream eq {connection.id}"), f": {connection.outcome}")
+            title: Text = ("Connection ", *layout_legs.place(connection), f": {connection.outcome}")
             blocks += [Heading(level=1, text=title), *layout_connection.in_full(report, connection)]
     blocks += layout_logs.not_in_capture(report)
     blocks += _inputs(report)
@@ -144,7 +144,7 @@ def _store_remarks(report: Report) -> list[Block]:
         if remark:
             remarks.setdefault(remark, []).append(connection.id)
     blocks: list[Block] = [
-        Paragraph(text=(remark, f" (tcp.stream {numbers(connections)})"), warning=True)
+        Paragraph(text=(remark, f" ({layout_legs.streams(report, connections)})"), warning=True)
         for remark, connections in islice(remarks.items(), REMARKS)
     ]
     if len(remarks) > REMARKS:
@@ -156,7 +156,7 @@ def _own_faults(report: Report) -> list[Block]:
     broken = [connection for connection in report.connections if connection.fault]
     if not broken:
         return []
-    items: list[Text] = [(Code(f"tcp.stream eq {item.id}"), f": {item.fault}") for item in broken[:PROBLEMS]]
+    items: list[Text] = [(*layout_legs.place(item), f": {item.fault}") for item in broken[:PROBLEMS]]
     if len(broken) > PROBLEMS:
         items.append((more(len(broken) - PROBLEMS, "connection"),))
     text = f"hsanalyze itself broke on {count(len(broken), 'connection')}; the rest of the report stands."
@@ -185,12 +185,13 @@ def _others(report: Report, finding: Finding, connection: Connection | None) -> 
         return []
     streams, left = layout_connection.stream_filter(others)
     rest = f" and {left} more" if left else ""
+    named: Text = (layout_legs.streams(report, others),) if report.capture.points else (Code(streams), rest)
     blocks: list[Block] = [
         Heading(level=2, text=("The others that failed this way",)),
-        Paragraph(text=(f"{count(len(others), 'connection')}: ", Code(streams), rest)),
+        Paragraph(text=(f"{count(len(others), 'connection')}: ", *named)),
     ]
     telling = [item for item in finding.examples if connection is None or item != connection.id]
-    if len(telling) > FIRST_AND_LAST:
+    if len(telling) > FIRST_AND_LAST and not report.capture.points:
         text = ("Worth a look, each with another chain or end: ", Code(layout_connection.stream_filter(telling)[0]))
         blocks.append(Paragraph(text=text))
     if len(finding.servers) > 1:
@@ -216,7 +217,7 @@ def _counted(values: Sequence[str], counts: Mapping[str, int]) -> Text:
 
 
 def _failed_table(report: Report, limit: int) -> list[Block]:
-    failed = [connection for connection in report.connections if connection.outcome == "failed"]
+    failed = _counted_once(report, "failed")
     if len(failed) < 2:
         return []
 
@@ -231,7 +232,7 @@ def _failed_table(report: Report, limit: int) -> list[Block]:
 
 
 def _completed(report: Report, limit: int) -> list[Block]:
-    completed = [connection for connection in report.connections if connection.outcome == "completed"]
+    completed = _counted_once(report, "completed")
     # When nothing failed, the opening sentence has said it already.
     if not completed or (not limit and not report.summary.failed):
         return []
@@ -250,7 +251,7 @@ def _completed(report: Report, limit: int) -> list[Block]:
 
 
 def _incomplete(report: Report) -> list[Block]:
-    incomplete = [connection for connection in report.connections if connection.outcome == "incomplete"]
+    incomplete = _counted_once(report, "incomplete")
     if not incomplete:
         return []
     groups: dict[tuple[str, str], list[Connection]] = {}
@@ -267,13 +268,23 @@ def _incomplete(report: Report) -> list[Block]:
         Heading(level=1, text=("Incomplete connections",)),
         Paragraph(text=(f"{count(len(incomplete), 'connection')} cannot be judged. {first}".strip(),)),
         Table(
-            columns=(Column("count"), Column("code", 8), Column("reason", 20), Column("tcp.stream", 10)),
+            columns=(
+                Column("count"),
+                Column("code", 8),
+                Column("reason", 20),
+                Column("connections" if report.capture.points else "tcp.stream", 10),
+            ),
             rows=tuple(rows),
         ),
     ]
     if len(groups) > PROBLEMS:
         blocks.append(Paragraph(text=(more(len(groups) - PROBLEMS, "reason"),)))
     return blocks
+
+
+def _counted_once(report: Report, outcome: str) -> list[Connection]:
+    """The connections of an outcome, without further sights of those that stand for them."""
+    return [item for item in report.connections if item.outcome == outcome and item.counted_as is None]
 
 
 def _inputs(report: Report) -> list[Block]:
@@ -291,6 +302,7 @@ def _inputs(report: Report) -> list[Block]:
             (f"{capture.packets:,} packets, {capture.bytes:,} bytes, {capture.format}, link type {link}",),
         ),
         ("Time", (span,)),
+        *layout_legs.facts(capture),
     ]
     if store is not None:
         sources = listed([Code(name) for name in store.sources], 10)

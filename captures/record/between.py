@@ -193,7 +193,9 @@ CASES: tuple[Case, ...] = (
         name="reset-of-the-certificate",
         shows="a firewall answers the server's certificate with a RST in the client's name; the client waits in vain",
         points={
-            "client.pcap": Point(host="client", device="eth-c", shows={_CERTIFICATE: 0, f"{_RST} && ip.src=={CLIENT}": 0}),
+            "client.pcap": Point(
+                host="client", device="eth-c", shows={_CERTIFICATE: 0, f"{_RST} && ip.src=={CLIENT}": 0}
+            ),
             "server.pcap": Point(host="server", device="eth-s", shows={f"{_RST} && ip.src=={CLIENT}": 1}),
         },
         box=(_forward("--sport", "443", "-m", "string", "--string", "Acme Root CA", "--algo", "bm", *_RESET),),
@@ -234,7 +236,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         name="intercepted",
-        shows="a transparent proxy (REDIRECT) shows the client a certificate of its own, and speaks to the server itself",
+        shows="a transparent proxy shows the client a certificate of its own, and speaks to the server itself",
         points={
             "client.pcap": Point(host="client", device="eth-c", shows={_HELLO: 1, _CERTIFICATE: 1}),
             "server.pcap": Point(host="server", device="eth-s", shows={_HELLO: 1, _CERTIFICATE: 1}),
@@ -266,8 +268,8 @@ class Between(lab.Lab):
 
     def _join(self) -> None:
         self.box = self._add_host("b")
-        self._lay(self.client, "eth-c", "eth-bc")
-        self._lay(self.server, "eth-s", "eth-bs")
+        self._lay(self.client, "eth-bc")
+        self._lay(self.server, "eth-bs")
         server = SERVER if not self._bridge else "10.78.1.3"
         if self._bridge:
             self.must(self.box, "ip", "link", "add", "br0", "type", "bridge")
@@ -287,7 +289,7 @@ class Between(lab.Lab):
             lines = ("127.0.0.1 localhost", f"{named if host is self.client else server} {pki.HOST}")
             Path("/etc/netns", host.namespace, "hosts").write_text("\n".join(lines) + "\n")
 
-    def _lay(self, host: lab.Host, device: str, other: str) -> None:
+    def _lay(self, host: lab.Host, other: str) -> None:
         end = lab.Host(namespace=self.box.namespace, device=other)
         lab.lay(host, end)
         lab.prepare(host)
@@ -304,8 +306,8 @@ def record(case: Case, out: Path) -> dict[str, Any]:
         products.write_backend(wire.directory / "backend", pki.CHAINS[case.chain])
         products.serve(wire, wire.directory / "backend")
         (wire.directory / "client.pem").write_bytes(pki.pem(pki.STORES[case.store]))
-        for command in case.box:
-            wire.must(wire.box, *command)
+        for change in case.box:
+            wire.must(wire.box, *change)
         if case.gateway:
             _start_gateway(case, wire)
         with contextlib.ExitStack() as recorders:

@@ -12,7 +12,20 @@ from hypothesis import strategies as st
 
 from analyzer.net.flows import Flows
 from analyzer.pipeline import analyze
-from tests.packets import ACK, CLIENT, NOON, RST, SERVER, Dialogue, Kept, flows_of, flows_of_file, kept, pcap_record, tcp
+from tests.packets import (
+    ACK,
+    CLIENT,
+    NOON,
+    RST,
+    SERVER,
+    Dialogue,
+    Kept,
+    flows_of,
+    flows_of_file,
+    kept,
+    pcap_record,
+    tcp,
+)
 
 BETWEEN = Path(__file__).resolve().parents[2] / "captures" / "between"
 CLIENT6, SERVER6 = ("2001:db8::1", 40000), ("2001:db8::2", 443)

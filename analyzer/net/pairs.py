@@ -1,0 +1,183 @@
+"""The same TCP connection seen twice: at several points, or before and behind an address translation.
+
+Takes the points' flow tables, gives pairs of connections by their numbers over all points, and how far the points'
+clocks are apart. All on columns, in the time of a sort: a capture may have a million connections.
+
+What pairs two connections, the first that holds:
+
+- both initial sequence numbers, which no translation of addresses changes
+- at different points: the same endpoints, and the initial sequence number of the one who opened it (nothing came back),
+  or numbers that are near each other (begun before the recording)
+- at different points: the same endpoints alone, when there is but one such connection at each: who stands in between
+  made another connection of it, or changes sequence numbers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from statistics import median
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.net.points import CapturePoint
+from analyzer.net.segments import ACK, SYN
+
+__all__ = ["Clock", "Pair", "Place", "clocks", "pairs", "place_of"]
+
+MOST: Final = 1 << 18
+"""Pairs that are looked for. There is no use in more, and a hostile capture could have millions."""
+_MOST_ALIKE: Final = 6
+"""Connections with the same numbers that are paired with each other: a box on the way, seen on both sides, at three
+points."""
+_MOST_MEASURED: Final = 500
+"""Pairs by which clocks are compared."""
+_NEAR: Final = 1 << 30
+_MODULUS: Final = 1 << 32
+
+Column = NDArray[np.int64]
+
+
+class Pair(NamedTuple):
+    """Two connections, by their numbers over all points. `by` is `numbers`, `opening`, `endpoints` or `nothing-else`.
+
+    `translated`: their endpoints differ.
+    """
+
+    one: int
+    other: int
+    by: str
+    translated: bool
+
+
+class Place(NamedTuple):
+    """A connection's point, and its number there."""
+
+    point: int
+    flow: int
+
+
+class Clock(NamedTuple):
+    """How far a point's clock is ahead of the first point's, in nanoseconds, by so many connections."""
+
+    ahead_ns: int
+    connections: int
+
+
+def place_of(points: Sequence[CapturePoint], number: int) -> Place:
+    """Where the connection of a number over all points is."""
+    for index, point in enumerate(points):
+        if number < len(point.flows.table):
+            return Place(index, number)
+        number -= len(point.flows.table)
+    raise IndexError(number)
+
+
+def pairs(points: Sequence[CapturePoint]) -> list[Pair]:
+    """All pairs, in the order of their numbers."""
+    first = np.cumsum([0, *(len(point.flows.table) for point in points)])
+    if not first[-1]:
+        return []
+    rows = np.concatenate([point.flows.table.rows for point in points])
+    where = np.repeat(np.arange(len(points)), np.diff(first))
+    told = [point.flows.table.initial_numbers() for point in points]
+    whole = np.concatenate([flows + start for (flows, _), start in zip(told, first, strict=False)])
+    found: list[Pair] = []
+    for members in _alike(whole, np.concatenate([numbers for _, numbers in told])):
+        for one, other in combinations(members[:_MOST_ALIKE], 2):
+            same = _same_ends(rows, one, other)
+            if not same or where[one] != where[other]:
+                found.append(Pair(one, other, "numbers", not same))
+        if len(found) >= MOST:
+            break
+    if len(points) > 1:
+        paired = {(one, int(where[other])) for pair in found for one, other in (pair[:2], pair[1::-1])}
+        found += _by_ends(rows, where, paired)
+    return sorted(found)[:MOST]
+
+
+def clocks(points: Sequence[CapturePoint], found: Sequence[Pair]) -> list[Clock | None]:
+    """Of each point how far its clock is ahead; None where it has no connection in common with one that is known.
+
+    What both saw of a connection's opening, one packet each way, tells the difference but for half of what the ways
+    there and back differ (RFC 5905 section 8).
+    """
+    ahead: dict[tuple[int, int], list[int]] = {}
+    for pair in found:
+        one, other = place_of(points, pair.one), place_of(points, pair.other)
+        between = ahead.setdefault((one.point, other.point), [])
+        if pair.by not in ("numbers", "opening") or one.point == other.point or len(between) >= _MOST_MEASURED:
+            continue
+        openings = zip(_opening(points, one), _opening(points, other), strict=True)
+        ways = [late - early for early, late in openings if early is not None and late is not None]
+        if ways:
+            between.append(round(sum(ways) / len(ways)))
+    known: list[Clock | None] = [Clock(0, 0), *[None] * (len(points) - 1)]
+    for _ in points:
+        for (here, there), between in ahead.items():
+            for start, end, sign in ((here, there, 1), (there, here, -1)):
+                reference = known[start]
+                if between and reference is not None and known[end] is None:
+                    known[end] = Clock(reference.ahead_ns + sign * round(median(between)), len(between))
+    return known
+
+
+def _opening(points: Sequence[CapturePoint], place: Place) -> tuple[int | None, int | None]:
+    """The times of the first SYN and the first SYN,ACK."""
+    (log,) = points[place.point].flows.signals.read(place.flow, place.flow + 1)
+    syn = next((s.time_ns for s in log if s.flags & (SYN | ACK) == SYN), None)
+    return syn, next((s.time_ns for s in log if s.flags & (SYN | ACK) == SYN | ACK), None)
+
+
+def _alike(members: Column, key: NDArray[np.generic]) -> list[list[int]]:
+    """The members that have a key in common."""
+    order = np.argsort(key, kind="stable")
+    key, members = key[order], members[order]
+    begins = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.zeros(0, dtype=np.int64)
+    sizes = np.diff(np.append(begins, len(key)))
+    several = sizes > 1
+    return [
+        members[start : start + size].tolist()
+        for start, size in zip(begins[several].tolist(), sizes[several].tolist(), strict=True)
+    ]
+
+
+def _same_ends(rows: NDArray[np.void], one: int, other: int) -> bool:
+    return all((rows[name][one] == rows[name][other]).all() for name in ("high", "low", "port"))
+
+
+def _by_ends(rows: NDArray[np.void], where: Column, paired: set[tuple[int, int]]) -> list[Pair]:
+    """Connections of the same endpoints at different points that their initial numbers did not pair."""
+    ends = np.zeros(len(rows), dtype=np.dtype([(name, rows.dtype[name]) for name in ("high", "low", "port")]))
+    for name in ends.dtype.names or ():
+        ends[name] = rows[name]
+    found: list[Pair] = []
+    for members in _alike(np.arange(len(rows)), ends.view(f"V{ends.dtype.itemsize}")):
+        open_ = [m for m in members if all((m, point) not in paired for point in set(where[members].tolist()))]
+        by_point: dict[int, list[int]] = {}
+        for member in open_:
+            by_point.setdefault(int(where[member]), []).append(member)
+        for here, there in combinations(by_point.values(), 2):
+            alone = len(here) == len(there) == 1
+            for one in here[:_MOST_ALIKE]:
+                for other in there[:_MOST_ALIKE]:
+                    by = _how(rows[one], rows[other], alone=alone)
+                    if by is not None:
+                        found.append(Pair(min(one, other), max(one, other), by, translated=False))
+        if len(found) >= MOST:
+            break
+    return found
+
+
+def _how(one: np.void, other: np.void, *, alone: bool) -> str | None:
+    """What two connections of the same endpoints have in common beyond these."""
+    known = [side for side in (0, 1) if one["base_known"][side] and other["base_known"][side]]
+    apart = [(int(one["base"][side]) - int(other["base"][side])) % _MODULUS for side in known]
+    if apart and not apart[one["opener"]] if len(known) == 2 else apart == [0]:
+        return "opening"
+    begun = all((row["base_known"] < 2).all() for row in (one, other))
+    if begun and apart and all(min(distance, _MODULUS - distance) < _NEAR for distance in apart):
+        return "endpoints"
+    return "nothing-else" if alone else None
