@@ -29,9 +29,11 @@ __all__ = ["Clock", "Pair", "Place", "clocks", "pairs", "place_of"]
 
 MOST: Final = 1 << 18
 """Pairs that are looked for. There is no use in more, and a hostile capture could have millions."""
-_MOST_ALIKE: Final = 6
-"""Connections with the same numbers that are paired with each other: a box on the way, seen on both sides, at three
-points."""
+_MOST_ALIKE: Final = 8
+"""Connections with the same numbers that may be one: seen on both sides of a box, at several points. Where more have
+them in common, numbers are not drawn by chance, and tell nothing."""
+_AT_ONCE_NS: Final = 1_000_000_000
+"""A translated connection begins behind the box within this time of before it."""
 _MOST_MEASURED: Final = 500
 """Pairs by which clocks are compared."""
 _NEAR: Final = 1 << 30
@@ -86,9 +88,10 @@ def pairs(points: Sequence[CapturePoint]) -> list[Pair]:
     whole = np.concatenate([flows + start for (flows, _), start in zip(told, first, strict=False)])
     found: list[Pair] = []
     for members in _alike(whole, np.concatenate([numbers for _, numbers in told])):
-        for one, other in combinations(members[:_MOST_ALIKE], 2):
-            same = _same_ends(rows, one, other)
-            if not same or where[one] != where[other]:
+        for one, other in combinations(members, 2) if len(members) <= _MOST_ALIKE else ():
+            same, apart = _same_ends(rows, one, other), where[one] != where[other]
+            at_once = abs(int(rows["first_time"][one]) - int(rows["first_time"][other])) < _AT_ONCE_NS
+            if apart or (not same and at_once):
                 found.append(Pair(one, other, "numbers", not same))
         if len(found) >= MOST:
             break
@@ -155,10 +158,11 @@ def _by_ends(rows: NDArray[np.void], where: Column, paired: set[tuple[int, int]]
         ends[name] = rows[name]
     found: list[Pair] = []
     for members in _alike(np.arange(len(rows)), ends.view(f"V{ends.dtype.itemsize}")):
-        open_ = [m for m in members if all((m, point) not in paired for point in set(where[members].tolist()))]
+        seen_at = set(where[members].tolist())
         by_point: dict[int, list[int]] = {}
-        for member in open_:
-            by_point.setdefault(int(where[member]), []).append(member)
+        for member in members:
+            if not any((member, point) in paired for point in seen_at):
+                by_point.setdefault(int(where[member]), []).append(member)
         for here, there in combinations(by_point.values(), 2):
             alone = len(here) == len(there) == 1
             for one in here[:_MOST_ALIKE]:

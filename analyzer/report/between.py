@@ -164,11 +164,11 @@ def _too_big(side: Side, sender: Sight, receiver: Sight, lost: str) -> list[Told
     sent, got = sender.sighting.sent[side], receiver.sighting.sent[side]
     if sent.longest <= _SMALL or got.longest >= sent.longest or not got.packets:
         return []
+    arrived = f"at most {got.longest} bytes long" if got.longest else "bare acknowledgements"
     text = (
-        f"The {side.value}'s segments of up to {sent.longest} bytes went in and did not come out: {lost}; what arrived is "
-        f"{f'at most {got.longest} bytes long' if got.longest else 'bare acknowledgements'}. A link between the two "
-        "points takes less, and nobody says so to the sender (a tunnel or VPN with a smaller MTU, and ICMP filtered), or "
-        "a filter drops them."
+        f"The {side.value}'s segments of up to {sent.longest} bytes went in and did not come out: {lost}; what arrived "
+        f"is {arrived}. A link between the two points takes less, and nobody says so to the sender (a tunnel or VPN "
+        "with a smaller MTU, and ICMP filtered), or a filter drops them."
     )
     evidence = (
         Evidence(packet=sent.last_packet, text=f"the last packet that the {side.value} sent{sender.place}; {lost}"),

@@ -32,7 +32,9 @@ __all__ = ["Legs"]
 
 MOST_TALKS: Final = 1 << 18
 """Connections among which the legs of a gateway are looked for."""
-_MOST_ALIKE: Final = 6
+_MOST_ALIKE: Final = 8
+_RELAYED_NS: Final = 5_000_000_000
+"""A proxy goes on within this time, or its client has gone."""
 _MOST_LEGS: Final = 8
 _SECOND: Final = 1e9
 _STANDING: Final = {"failed": 3, "completed": 2, "incomplete": 1}
@@ -179,11 +181,20 @@ class Legs:
             members |= {int(self._ids[int(order[index])]), int(self._ids[int(order[index + 1])])}
         links: list[_Link] = []
         for members in groups.values():
-            for one, other in combinations(sorted(members & by_id.keys())[:_MOST_ALIKE], 2):
+            known = sorted(members & by_id.keys())
+            for one, other in combinations(known, 2) if len(known) <= _MOST_ALIKE else ():
                 first, second = sorted((by_id[one], by_id[other]), key=self._started)
+                if not self._may_relay(first, second):
+                    continue
                 differs = _read_differently(first, second)
                 links.append(_Link("relayed", first.id, second.id, _BY["random"], differs))
         return links
+
+    def _may_relay(self, first: Connection, second: Connection) -> bool:
+        """Whether the first can be the client's leg: a client may well send one ClientHello to several servers."""
+        ends = [[end.rpartition(":")[0] for end in (item.client, item.server)] for item in (first, second)]
+        by_itself = ends[0][0] == ends[1][0] and ends[1][0] != ends[0][1]
+        return not by_itself and self._started(second) - self._started(first) < _RELAYED_NS
 
     def _started(self, item: Connection) -> int:
         place = place_of(self._points, item.id)
@@ -277,8 +288,9 @@ def _concluded(item: Connection, found: Told) -> Connection:
     cause = catalogue()[found.code]
     known = (*([item.cause] if item.cause is not None else []), *item.other_causes)
     covered = (found.code, *cause.covers)
-    others = tuple(other for other in others if other.confidence == "certain")  # the rest was guessed without this
     seen_here = found.packet is not None
+    # What is less than certain was guessed without knowing of the box.
+    others = tuple(other for other in known if other.confidence == CERTAIN and other.code not in covered)
     return replace(
         item,
         outcome="failed",
@@ -292,7 +304,7 @@ def _concluded(item: Connection, found: Told) -> Connection:
             explanation=found.text,
             headline=found.headline.format(client=f"the client {item.client}", server=f"the server {item.server}"),
         ),
-        other_causes=tuple(other for other in known if other.confidence == CERTAIN and other.code not in covered),
+        other_causes=others,
         evidence=found.evidence,
         fixes=(),
     )

@@ -6,7 +6,8 @@ it was answered. That is taken for a pair where one such client connection stand
 - its server is the address from which the gateway goes on
 - or, at another point, the same server and name were asked for, and that point never saw the client's own connection:
   who stands in between speaks for the client
-- or, for a leg to a backend that failed, both the request shortly before and the answer shortly after fit
+- or, for a leg to a backend that failed while little else went on, the request shortly before and the answer shortly
+  after fit
 
 Where two fit alike nothing is said.
 """
@@ -25,10 +26,19 @@ from analyzer.tls.sighting import Talk
 __all__ = ["Proxied", "proxied"]
 
 _MOST_OPEN: Final = 64
-"""Open connections beyond which time tells nothing."""
+"""Open connections beyond which time tells nothing, though one thing more fits."""
+_MOST_BESIDE: Final = 4
+_QUIET: Final = 100
+"""The same where time is all there is; and the connections beyond which two that fit by chance have to be expected."""
+_MOST_LOOKED_AT: Final = 2_000_000
+"""Pairs that are looked at in all: some seconds."""
 _AT_ONCE_NS: Final = 100_000_000
 _SOON_NS: Final = 1_000_000_000
 _SECOND: Final = 1_000_000_000
+
+
+Placed = tuple[Talk, int, int]
+"""A connection, how far its point's clock is ahead in nanoseconds, and the number of its point."""
 
 
 class Proxied(NamedTuple):
@@ -48,35 +58,65 @@ class _Fit(NamedTuple):
 
 
 def proxied(
-    talks: Sequence[tuple[Talk, int, int]], by_id: Mapping[int, Connection], groups: Mapping[int, tuple[int, ...]]
+    talks: Sequence[Placed], by_id: Mapping[int, Connection], groups: Mapping[int, tuple[int, ...]]
 ) -> Iterator[Proxied]:
-    """The pairs among connections, each with how far its point's clock is ahead and the number of its point.
-
-    `groups` has what is the same handshake seen again, which is no pair.
-    """
-    waiting: list[tuple[int, int]] = []
-    open_: dict[int, tuple[Talk, int, int]] = {}
-    answered: set[tuple[int, int]] = set()
-    for place, (talk, ahead, point) in sorted(enumerate(talks), key=lambda item: item[1][0].first_time_ns - item[1][1]):
+    """The pairs among connections. `groups` has what is the same handshake seen again, which is no pair."""
+    several = len({point for _, _, point in talks}) > 1
+    quiet = len({_handshake(talk.id, groups) for talk, _, _ in talks}) <= _QUIET
+    open_ = _Open()
+    told: set[tuple[int, int]] = set()
+    for own in sorted(talks, key=lambda item: item[0].first_time_ns - item[1]):
+        talk, ahead, _ = own
         begins = talk.first_time_ns - ahead
-        while waiting and waiting[0][0] < begins:
-            del open_[heapq.heappop(waiting)[1]]
-        if 0 < len(open_) <= _MOST_OPEN:
-            fits = [
-                (fit, other[0].id)
-                for other in open_.values()
-                if other[0].id not in groups.get(talk.id, ())
-                and (fit := _fit(other, (talk, ahead, point), by_id)) is not None
-            ]
-            found = _one(fits, groups)
-            if found is not None:
-                fit, front = found
-                key = (_handshake(front, groups), _handshake(talk.id, groups))
-                if key not in answered:
-                    answered.add(key)
-                    yield Proxied(front, talk.id, fit.by, _shape(fit, begins, by_id[talk.id], talk, ahead))
-        open_[place] = talk, ahead, point
-        heapq.heappush(waiting, (talk.last_time_ns - ahead, place))
+        others = open_.at(begins, _address(talk.client), everyone=several or by_id[talk.id].outcome == "failed")
+        fits = [
+            (fit, other[0].id)
+            for other in others
+            if other[0].id not in groups.get(talk.id, ()) and (fit := _fit(other, own, by_id)) is not None
+        ]
+        if not quiet or len({_handshake(other[0].id, groups) for other in others}) > _MOST_BESIDE:
+            fits = [(fit, number) for fit, number in fits if fit.strength > 1]
+        found = _one(fits, groups)
+        if found is not None:
+            fit, front = found
+            key = _handshake(front, groups), _handshake(talk.id, groups)
+            if key not in told:
+                told.add(key)
+                yield Proxied(front, talk.id, fit.by, _shape(fit, begins, by_id[talk.id], talk, ahead))
+        open_.add(own)
+
+
+class _Open:
+    """The connections that are open at a time that only goes on."""
+
+    def __init__(self) -> None:
+        self._ends: list[tuple[int, int]] = []
+        self._talks: dict[int, Placed] = {}
+        self._by_server: dict[str, dict[int, Placed]] = {}
+        self._count = 0
+        self._looked_at = 0
+
+    def at(self, now_ns: int, gateway: str, *, everyone: bool) -> list[Placed]:
+        """Those whose server is the `gateway`, or `everyone`; none when there are too many to tell by time."""
+        while self._ends and self._ends[0][0] < now_ns:
+            place = heapq.heappop(self._ends)[1]
+            server = _address(self._talks.pop(place)[0].server)
+            self._by_server[server].pop(place)
+            if not self._by_server[server]:
+                del self._by_server[server]
+        found = self._talks if everyone else self._by_server.get(gateway, {})
+        if len(found) > _MOST_OPEN or self._looked_at > _MOST_LOOKED_AT:
+            return []
+        self._looked_at += len(found)
+        return list(found.values())
+
+    def add(self, placed: Placed) -> None:
+        """One more has begun."""
+        talk, ahead, _ = placed
+        self._count += 1
+        self._talks[self._count] = placed
+        self._by_server.setdefault(_address(talk.server), {})[self._count] = placed
+        heapq.heappush(self._ends, (talk.last_time_ns - ahead, self._count))
 
 
 def _one(fits: list[tuple[_Fit, int]], groups: Mapping[int, tuple[int, ...]]) -> tuple[_Fit, int] | None:
@@ -92,11 +132,12 @@ def _handshake(number: int, groups: Mapping[int, tuple[int, ...]]) -> int:
     return groups[number][0] if number in groups else number
 
 
-def _fit(front: tuple[Talk, int, int], back: tuple[Talk, int, int], by_id: Mapping[int, Connection]) -> _Fit | None:
+def _fit(front: Placed, back: Placed, by_id: Mapping[int, Connection]) -> _Fit | None:
     """Whether a connection may have been opened for the request that another one was waiting with."""
     (asking, asking_ahead, asking_point), (talk, ahead, point) = front, back
     gateway, client = _address(talk.client), _address(asking.client)
-    if gateway == client:
+    own, other = by_id[talk.id], by_id[asking.id]
+    if gateway == client or other.tls is None:
         return None
     begins = talk.first_time_ns - ahead
     asked = [time - asking_ahead for time in asking.asked]
@@ -108,20 +149,17 @@ def _fit(front: tuple[Talk, int, int], back: tuple[Talk, int, int], by_id: Mappi
     answer = next((time for time in answers if time > begins), None)
     if gateway == _address(asking.server):
         return _Fit(3, "the gateway's address and time", since, answer)
-    own, other = by_id[talk.id], by_id[asking.id]
     if asking.server == talk.server and point != asking_point and begins - since < _SOON_NS:
         alike = own.tls is not None and other.tls is not None and own.tls.sni == other.tls.sni
-        unseen = not _seen_at(other, own)
-        return _Fit(2, "the server, its name and time", since, answer) if alike and unseen else None
-    if own.outcome != "failed" or not before or begins - since > _AT_ONCE_NS:
+        return _Fit(2, "the server, its name and time", since, answer) if alike else None
+    server = _address(asking.server)
+    if own.outcome != "failed" or not before or begins - since > _AT_ONCE_NS or server == _address(talk.server):
         return None
+    if server.startswith("127.") or server == "[::1]":
+        return None  # a proxy there would have that address on its other side too
     left = _left_ns(own, talk, ahead)
     ends = asking.last_time_ns - asking_ahead if answer is None else answer
     return _Fit(1, "time and shape", since, answer) if 0 <= ends - left <= _AT_ONCE_NS else None
-
-
-def _seen_at(front: Connection, back: Connection) -> bool:
-    return back.client == front.client
 
 
 def _left_ns(item: Connection, talk: Talk, ahead: int) -> int:
