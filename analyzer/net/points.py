@@ -11,13 +11,16 @@ What tells is the beginning of each file, held against all that was read before 
   addresses (NAT): another point, whatever the clocks say
 - connections that go on where the point's files left them, or their other direction: a piece of it
 - nothing in common: a piece where the file begins when the point's last one ends, another point where they overlap
+
+Where a file may continue several points, it is one from which the packets have come as far, and of a like name.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +50,16 @@ class CapturePoint:
     last_time_ns: int = 0
 
 
+class _Fit(NamedTuple):
+    """How well a file continues a point, the weightiest first: its time, the hops that its packets made, its name."""
+
+    follows: bool
+    as_near: bool
+    named_alike: bool
+    carried_on: int
+    last_time_ns: int
+
+
 class CapturePoints:
     """Takes the segments of file after file and gives each to the flows of its point."""
 
@@ -63,7 +76,7 @@ class CapturePoints:
         """A file begins with these segments and times of packets; `before` counts the packets of all files before."""
         self._end(before)
         begins = _within(time_ns)[0]
-        point = self._point_of(segments, begins)
+        point = self._point_of(name, segments, begins)
         if point is None:
             point = CapturePoint(flows=self._flows(), first_time_ns=begins)
             self.points.append(point)
@@ -91,19 +104,23 @@ class CapturePoints:
         if self._current is not None:
             self._current.packets = packets - self._shift
 
-    def _point_of(self, segments: Segments, first_time_ns: int) -> CapturePoint | None:
+    def _point_of(self, name: str, segments: Segments, first_time_ns: int) -> CapturePoint | None:
         """The point of which a file is the next piece; None for a new point."""
         if not self._apart:
             return self.points[0] if self.points else None
-        follows: list[CapturePoint] = []
+        fits: list[tuple[_Fit, CapturePoint]] = []
         for point in self.points:
             overlaps = first_time_ns < point.last_time_ns - _OVERLAP_NS
-            old, new = _in_common(point.flows, segments, overlaps=overlaps)
-            if new > old:
-                return point
-            if not old and not overlaps:
-                follows.append(point)
-        return max(follows, key=lambda point: point.last_time_ns, default=None)
+            old, new, near = _in_common(point.flows, segments, overlaps=overlaps)
+            if new > old or not (old or overlaps):
+                alike = _without_numbers(point.files[-1]) == _without_numbers(name)
+                fits.append((_Fit(not overlaps, near, alike, new - old, point.last_time_ns), point))
+        return max(fits, key=lambda fit: fit[0])[1] if fits else None
+
+
+def _without_numbers(name: str) -> str:
+    """The name of a file but for what counts a ring buffer's."""
+    return re.sub(r"\d+", "", name)
 
 
 def _within(time_ns: Column) -> tuple[int, int]:
@@ -112,10 +129,13 @@ def _within(time_ns: Column) -> tuple[int, int]:
     return (int(times.min()), int(times.max())) if len(times) else (0, 0)
 
 
-def _in_common(flows: Flows, segments: Segments, *, overlaps: bool) -> tuple[int, int]:
-    """How many segments these flows have seen, and how many carry on where they stopped."""
+def _in_common(flows: Flows, segments: Segments, *, overlaps: bool) -> tuple[int, int, bool]:
+    """How many segments these flows have seen, and how many carry on where they stopped.
+
+    And whether they have as many hops behind them as those before.
+    """
     if not len(segments) or not len(flows.table):
-        return 0, 0
+        return 0, 0, True
     flow, side = flows.known(segments)
     table = flows.table.rows
     told = np.flatnonzero((flow >= 0) & (segments.quoted == 0))
@@ -130,8 +150,10 @@ def _in_common(flows: Flows, segments: Segments, *, overlaps: bool) -> tuple[int
     old = ~unseen & occupies & (((acknowledged >= 0) & behind) | first_again)
     new = unseen | (occupies & ~old & (flags & SYN == 0))
     if (old & first_again).any():
-        return len(segments), 0  # what one point never got is new at the other, but no connection begins twice
-    return int(old.sum()) + _translated(flows, segments), int(new.sum())
+        return len(segments), 0, False  # what one point never got is new at the other, but no connection begins twice
+    as_near = segments.ttl[told] == table["last_ttl"][flow, side]
+    near = 2 * int((as_near & ~unseen).sum()) >= int((~unseen).sum())
+    return int(old.sum()) + _translated(flows, segments), int(new.sum()), near
 
 
 def _translated(flows: Flows, segments: Segments) -> int:
