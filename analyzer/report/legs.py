@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from analyzer.diagnosis.cause import CERTAIN
+from analyzer.diagnosis.cause import CERTAIN, LIKELY
 from analyzer.net.pairs import Pair, Place, clocks, pairs, place_of
 from analyzer.net.points import CapturePoint
 from analyzer.report.between import Sight, Told, compared_sights
@@ -108,6 +108,8 @@ class Legs:
         groups = _groups(links)
         _weigh(by_id, told, groups)
         _count_once(by_id, groups)
+        if len(self._points) > 1:
+            self._unseen(by_id, groups)
         links += self._proxied(by_id, groups)
         self._put(by_id, links)
         return tuple(by_id[item.id] for item in connections)
@@ -196,6 +198,22 @@ class Legs:
         by_itself = ends[0][0] == ends[1][0] and ends[1][0] != ends[0][1]
         return not by_itself and self._started(second) - self._started(first) < _RELAYED_NS
 
+    def _unseen(self, by_id: dict[int, Connection], groups: Groups) -> None:
+        """Say of a SYN that led to nothing that another point, which has others to that server, does not have it."""
+        servers: dict[str, set[int]] = {}
+        for item in by_id.values():
+            servers.setdefault(item.server, set()).add(place_of(self._points, item.id).point)
+        for item in list(by_id.values()):
+            if item.outcome != "failed" or item.stage != "tcp" or item.cause is None:
+                continue
+            seen_at = {place_of(self._points, number).point for number in groups.get(item.id, (item.id,))}
+            for index in sorted(servers[item.server] - seen_at):
+                clock, point = self._clocks[index], self._points[index]
+                started = self._started(item) + (0 if clock is None else clock.ahead_ns)
+                if clock is not None and point.first_time_ns <= started <= point.last_time_ns:
+                    by_id[item.id] = _stopped(by_id[item.id], _name(point.files[0]))
+                    break
+
     def _started(self, item: Connection) -> int:
         place = place_of(self._points, item.id)
         row = self._points[place.point].flows.table.rows[place.flow]
@@ -279,6 +297,25 @@ def _weigh(by_id: dict[int, Connection], told: Sequence[Told], groups: Groups) -
         for number in sights:
             if number not in itself and by_id[number].outcome != "completed":
                 by_id[number] = _concluded(by_id[number], unseen)
+
+
+def _stopped(item: Connection, file: str) -> Connection:
+    """A connection that did not come as far as the point of `file`."""
+    text = f"{file}, which has other connections to {item.server} before and after it, does not have this SYN"
+    evidence = Evidence(packet=None, text=text)
+    if item.cause is None or item.cause.code != "connection-refused":
+        return replace(item, evidence=(*item.evidence, evidence))
+    found = Told(
+        connection=item.id,
+        code="middlebox-reset",
+        confidence=LIKELY,  # the address may be that of a balancer, with other servers behind it
+        text=f"The RST in answer to the SYN bears the server's address, but {text}: a firewall between refuses it.",
+        headline="A box between {client} and {server} refused the connection in the server's name (RST).",
+        evidence=(*item.evidence, evidence),
+        packet=item.abort_packet,
+        act=item.abort_act,
+    )
+    return _concluded(item, found)
 
 
 def _concluded(item: Connection, found: Told) -> Connection:

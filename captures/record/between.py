@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from captures.record import lab, pki, products, stacks
+from captures.record import lab, pki, products, readme, stacks
 from captures.record.recording import RecordingError
 
 CLIENT, BOX_TO_CLIENT, BOX_TO_SERVER, SERVER = "10.78.1.1", "10.78.1.2", "10.78.2.1", "10.78.2.2"
@@ -61,7 +61,7 @@ class Case:
     - `gateway`: HAProxy's configuration, where the box is a proxy that the client is sent to
     - `chain`, `store`: keys of `pki.CHAINS` (what the server sends) and of `pki.STORES` (what the client trusts)
     - `gateway_chain`, `gateway_store`: the same of the proxy
-    - `patience`: seconds that the client waits
+    - `patience`: seconds that the client waits; `requests`: how often it asks, each time over a new connection
     - `clock`: file name -> seconds by which the clock of who recorded it is ahead
     """
 
@@ -76,6 +76,7 @@ class Case:
     gateway_chain: str = "usual"
     gateway_store: str = "with-root"
     patience: float = 5
+    requests: int = 1
     clock: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -202,6 +203,27 @@ CASES: tuple[Case, ...] = (
         patience=2,
     ),
     Case(
+        name="reset-of-the-syn",
+        shows="a firewall answers every third SYN with a RST in the server's name",
+        points={
+            "client.pcap": Point(host="client", device="eth-c", shows={_SYN: 3, f"{_RST} && ip.src=={SERVER}": 1}),
+            "server.pcap": Point(host="server", device="eth-s", shows={_SYN: 2}),
+        },
+        box=(
+            _forward("--dport", "443", "--syn", "-m", "statistic", "--mode", "nth", "--every", "3", "--packet", "1",
+                     *_RESET),
+        ),
+        requests=3,
+        patience=2,
+    ),
+    Case(
+        name="reset-behind-nat",
+        shows="the box masquerades, and answers the ClientHello with a RST; recorded on the box alone",
+        points={"box.pcap": Point(host="box", device="any", shows={_HELLO: 1, _RST: 1, _SYN: 2})},
+        box=(_NAT, _forward("--dport", "443", "-m", "string", "--string", pki.HOST, "--algo", "bm", *_RESET)),
+        patience=2,
+    ),
+    Case(
         name="mtu",
         shows="the box drops the server's packets of more than 1,000 bytes and says nothing",
         points={
@@ -231,6 +253,14 @@ CASES: tuple[Case, ...] = (
             "backend.pcap": Point(host="server", device="eth-s", shows={_HELLO: 1}),
         },
         gateway=_HTTP_MODE,
+        gateway_store="without-root",
+        chain="wildcard-leaf",
+    ),
+    Case(
+        name="haproxy-503-one-address",
+        shows="the same where HAProxy has one address on both sides; recorded on the gateway alone",
+        points={"gateway.pcap": Point(host="box", device="any", shows={_HELLO: 2})},
+        gateway=_HTTP_MODE.replace(f"{SERVER}:443", f"{SERVER}:443 source {BOX_TO_CLIENT}"),
         gateway_store="without-root",
         chain="wildcard-leaf",
     ),
@@ -323,12 +353,22 @@ def record(case: Case, out: Path) -> dict[str, Any]:
             url = f"https://{pki.HOST}/"
             # A transparent proxy's certificate is taken unseen, as by a device that trusts its company's CA.
             trust = ["--insecure"] if case.gateway is _INTERCEPTING else ["--cacert", "client.pem"]
-            wire.run(wire.client, [*curl, *trust, "--output", "answer", url], timeout=case.patience + 5)
+            asking = ["--output", "answer", url] * case.requests
+            wire.run(wire.client, [*curl, *trust, *asking], timeout=case.patience * case.requests + 5)
         for file, point in case.points.items():
             _keep(wire.directory / file, out / file, point, case.clock.get(file, 0))
     about = {"name": case.name, "shows": case.shows, "files": list(case.points), "clock": dict(case.clock)}
     (out / "about.json").write_text(json.dumps(about, indent=1) + "\n")
     return about
+
+
+def write_table(folder: Path) -> None:
+    """Write the table of the cases into the README of their folder, if it has one."""
+    page = folder / "README.md"
+    if page.exists():
+        lines = [f"| `{case.name}/` | {case.shows} | {', '.join(map('`{}`'.format, case.points))} |" for case in CASES]
+        table = "\n".join(("| folder | what it shows | recorded |", "| --- | --- | --- |", *lines))
+        page.write_text(readme.replace_block(page.read_text(), "cases", table))
 
 
 def _start_gateway(case: Case, wire: Between) -> None:
@@ -382,6 +422,7 @@ def main(arguments: list[str] | None = None) -> int:
         except (lab.LabError, RecordingError) as error:
             failed = True
             print(f"FAILED    {case.name}: {error}", flush=True)
+    write_table(options.out)
     return int(failed)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -15,7 +17,8 @@ from analyzer.pipeline import analyze
 from analyzer.report.model import Connection, Report
 from analyzer.report.to_json import json_schema, to_json
 from analyzer.report.to_markdown import to_markdown
-from captures.record.between import CASES
+from captures.record.between import CASES, record
+from captures.record.lab import NEEDS
 
 BETWEEN = Path(__file__).resolve().parents[2] / "captures" / "between"
 STORES = BETWEEN.parent / "stores"
@@ -92,6 +95,12 @@ def test_a_proxy_in_tcp_mode_relays_the_client_s_random() -> None:
     assert len({item.id for item in report("haproxy-tcp", "box").connections if item.counted_as is None}) == 1
 
 
+def test_a_gateway_with_one_address_is_known_by_it() -> None:
+    front, back = report("haproxy-503-one-address").connections
+    assert [leg.matched_by for leg in front.legs] == ["the gateway's address and time"]
+    assert (legs_of(back), back.outcome, front.outcome) == ({("proxied", front.id)}, "failed", "completed")
+
+
 @pytest.mark.parametrize("files", [("gateway",), ("client", "gateway"), ("client", "backend"), ()])
 def test_the_503_of_a_gateway_is_told_from_the_backend_s_leg_that_failed(files: tuple[str, ...]) -> None:
     found = report("haproxy-503", *files)
@@ -129,6 +138,22 @@ def test_what_the_reset_kept_from_arriving_is_told(case: str, at: str, name: str
     assert [text for text in differs if lost in text and text.endswith("did not arrive")]
 
 
+def test_a_reset_behind_nat_shows_in_one_capture_of_the_box() -> None:
+    front, back = report("reset-behind-nat", store="with-root").connections
+    assert front.cause is not None
+    assert (front.cause.code, front.cause.confidence, front.abort_packet) == ("middlebox-reset", "certain", 8)
+    assert back.counted_as == front.id
+    assert "the leg on the server's side does not have it" in front.cause.explanation
+
+
+def test_a_refusal_of_a_syn_that_the_server_s_capture_does_not_have_is_the_box_s() -> None:
+    found = report("reset-of-the-syn", store="with-root")
+    (refused,) = [item for item in found.connections if item.outcome == "failed"]
+    assert refused.cause is not None
+    assert (refused.cause.code, refused.cause.confidence) == ("middlebox-reset", "likely")
+    assert (found.summary.connections, found.summary.completed) == (3, 2)
+
+
 def test_alone_the_client_s_capture_does_not_prove_the_box() -> None:
     (alone,) = report("reset-of-the-hello", "client").connections
     assert alone.cause is None or alone.cause.code != "middlebox-reset"
@@ -162,6 +187,22 @@ def test_redaction_leaves_no_address_and_no_file_name_of_any_point() -> None:
     text = to_json(report("reset-of-the-hello", redact=True))
     assert "10.78." not in text
     assert "client.pcap" not in text
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("name", ["routed", "nat", "reset-of-the-hello", "haproxy-503"])
+def test_a_recording_made_afresh_shows_the_same(name: str, tmp_path: Path) -> None:
+    (case,) = [case for case in CASES if case.name == name]
+    missing = [tool for tool in (*NEEDS, "iptables", "editcap", "curl", "haproxy") if shutil.which(tool) is None]
+    if os.geteuid() != 0 or missing:
+        pytest.skip(f"recording needs root and {', '.join(missing) or 'nothing else'}")
+    record(case, tmp_path)
+    fresh = analyze(sorted(tmp_path.glob("*.pcap")), truststore=STORES / "without-root")
+    stored = report(name)
+    assert [(i.outcome, i.counted_as, legs_of(i)) for i in fresh.connections] == [
+        (i.outcome, i.counted_as, legs_of(i)) for i in stored.connections
+    ]
+    assert [finding.cause.code for finding in fresh.findings] == [finding.cause.code for finding in stored.findings]
 
 
 def test_the_command_takes_the_captures_of_both_sides() -> None:
