@@ -81,6 +81,14 @@ def pcap_record(
     return header + (bytes(8) if wide else b"") + packet
 
 
+def written(frames: Sequence[Frame], *, ahead_ns: int = 0) -> io.BytesIO:
+    """A capture of these frames, by a clock that is so far ahead."""
+    link = frames[0].link if frames else 1
+    parts = [struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, link)]
+    parts += [pcap_record(f.data, f.time_ns + ahead_ns, tick=1, original=f.original) for f in frames]
+    return io.BytesIO(b"".join(parts))
+
+
 def block(kind: int, body: bytes, order: str = "<") -> bytes:
     """A pcapng block."""
     body += bytes(-len(body) % 4)

@@ -7,6 +7,7 @@ happened when the other point may no longer have recorded.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from analyzer.dataclass import dataclass
@@ -25,6 +26,8 @@ _STOPPED_NS: Final = 1_000_000_000
 """Nobody ends a recording within this time of the last packet that it has of a connection."""
 _ENDINGS: Final = (EventKind.RST, EventKind.FIN, EventKind.ALERT, EventKind.ENCRYPTED_ALERT)
 _MOST: Final = 4
+_IN_A_ROW: Final = 64
+"""IP identifications from the last that was seen of a side to one that still belongs to its row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,11 @@ class Sight:
     def place(self) -> str:
         """The file, for the end of a sentence."""
         return f" ({self.file})" if self.file else ""
+
+    @property
+    def there(self) -> str:
+        """The same, as a place of its own."""
+        return f"in {self.file}" if self.file else "on the other leg"
 
     def name(self, packet: int) -> str:
         """A packet of it: `client.pcap #5`."""
@@ -76,24 +84,31 @@ class Told(NamedTuple):
     act: str | None
 
 
-def compared_sights(near: Sight, far: Sight) -> tuple[list[Told], tuple[str, ...]]:
-    """What follows from two sights, `near` the client and `far` from it; and what differs, for people."""
+def compared_sights(near: Sight, far: Sight, all_sights: Sequence[Sight]) -> tuple[list[Told], tuple[str, ...]]:
+    """What follows from two sights, `near` the client and `far` from it; and what differs, for people.
+
+    `all_sights` of the connection, the nearest to the client first, have the last word: a recording may lose packets.
+    """
     told: list[Told] = []
     differs: list[str] = []
     for side, sender, receiver in ((Side.CLIENT, near, far), (Side.SERVER, far, near)):
-        if not sender.sighting.sent[side].packets:
-            continue
-        made = _not_in(receiver, sender, side)
+        if not (sender.sighting.sent[side].packets and receiver.sighting.sent[side].packets):
+            continue  # one of them does not record this direction at all
+        way = all_sights if side is Side.CLIENT else all_sights[::-1]
+        at = next(index for index, sight in enumerate(way) if sight.sighting.id == receiver.sighting.id)
+        made = _made(side, sender, receiver, way[:at])
         told += [_forged(act, sender, receiver) for act in made[:1]]
         differs += [
             f"the {act.text} in the {side.value}'s name ({receiver.name(act.packet)}) was not sent by the {side.value}"
             for act in made[:_MOST]
         ]
+        beyond = _keys(side, way[at:])
         differs += [
-            f"the {side.value}'s {act.text} ({sender.name(act.packet)}) did not arrive"
-            for act in _not_in(sender, receiver, side)[:_MOST]
-        ]
-        lost = _lost(side, sender, receiver)
+            f"the {side.value}'s {act.text} ({sender.name(act.packet)}) is not {receiver.there}"
+            for act in _endings(sender, side)
+            if act.key not in beyond and receiver.recorded(act.time_ns - sender.ahead_ns)
+        ][:_MOST]
+        lost = _lost(side, sender, receiver, way[at:])
         if lost:
             differs.append(lost)
             told += _too_big(side, sender, receiver, lost)
@@ -101,17 +116,39 @@ def compared_sights(near: Sight, far: Sight) -> tuple[list[Told], tuple[str, ...
     return cut or told, tuple(differs)  # who cuts a connection drops packets of it too
 
 
-def _not_in(own: Sight, other: Sight, side: Side) -> list[Act]:
-    """The endings of a side that one sight has and the other, though it recorded, has not."""
-    there = {act.key for act in other.sighting.acts if act.side is side}
+def _endings(sight: Sight, side: Side) -> list[Act]:
+    return [act for act in sight.sighting.acts if act.side is side and act.kind in _ENDINGS]
+
+
+def _keys(side: Side, sights: Sequence[Sight]) -> set[tuple[object, ...]]:
+    return {act.key for sight in sights for act in sight.sighting.acts if act.side is side}
+
+
+def _made(side: Side, sender: Sight, receiver: Sight, before: Sequence[Sight]) -> list[Act]:
+    """The endings that the receiver got and no sight `before` it, on the way from their sender, has.
+
+    Unless the sender's recording shows that it has lost packets, which may have been these: only a RST is then still
+    told of. Who numbers his packets in a row numbers a RST with them.
+    """
+    known, sent = _keys(side, before), sender.sighting.sent[side]
+    whole = _has_all(sender, receiver, side)
     return [
         act
-        for act in own.sighting.acts
-        if act.side is side
-        and act.kind in _ENDINGS
-        and act.key not in there
-        and other.recorded(act.time_ns - own.ahead_ns)
+        for act in _endings(receiver, side)
+        if act.key not in known
+        and sender.recorded(act.time_ns - receiver.ahead_ns)
+        and (whole or act.kind is EventKind.RST)
+        and not (sent.ip_ids is not None and act.ip_id and 0 < act.ip_id - sent.ip_ids[1] <= _IN_A_ROW)
     ]
+
+
+def _has_all(sender: Sight, receiver: Sight, side: Side) -> bool:
+    """Whether the sender's sight has what the receiver's has of a side, its endings aside.
+
+    A recording that has lost other packets may have lost these too.
+    """
+    sent, got = sender.sighting.sent[side], receiver.sighting.sent[side]
+    return sent.whole and sent.packets >= got.packets - len(_endings(receiver, side))
 
 
 def _forged(act: Act, sender: Sight, receiver: Sight) -> Told:
@@ -133,14 +170,17 @@ def _forged(act: Act, sender: Sight, receiver: Sight) -> Told:
     )
     headline = f"A box between {{client}} and {{server}} ended the connection in the {who}'s name ({act.text})."
     kind = "rst" if act.kind is EventKind.RST else "fin" if act.kind is EventKind.FIN else "alert"
-    confidence = LIKELY if sender.sighting.sent[act.side].lost else CERTAIN  # the recording may have lost it
+    confidence = CERTAIN if _has_all(sender, receiver, act.side) else LIKELY
     return Told(receiver.sighting.id, "middlebox-reset", confidence, text, headline, evidence, act.packet, kind)
 
 
-def _lost(side: Side, sender: Sight, receiver: Sight) -> str:
-    """What of a side's bytes did not arrive, in words; empty when all did, or that cannot be told."""
+def _lost(side: Side, sender: Sight, receiver: Sight, beyond: Sequence[Sight]) -> str:
+    """What of a side's bytes did not arrive, in words; empty when all did, or that cannot be told.
+
+    What a sight `beyond` the receiver has, which is the first of these, has come by there.
+    """
     sent, got = sender.sighting.sent[side], receiver.sighting.sent[side]
-    arrived_bytes = got.end - got.lost
+    arrived_bytes = max(sight.sighting.sent[side].end - sight.sighting.sent[side].lost for sight in beyond)
     missing = sent.end - arrived_bytes
     if sent.lost or missing <= 0 or not receiver.recorded(sender.sighting.last_time_ns - sender.ahead_ns):
         return ""

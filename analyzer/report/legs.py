@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from analyzer.diagnosis.cause import CERTAIN, LIKELY
-from analyzer.net.pairs import Pair, Place, clocks, pairs, place_of
+from analyzer.net.pairs import Place, clocks, pairs, place_of
 from analyzer.net.points import CapturePoint
 from analyzer.report.between import Sight, Told, compared_sights
 from analyzer.report.model import Connection, Diagnosis, Evidence, Leg, Point
@@ -125,13 +125,13 @@ class Legs:
         randoms = dict(zip(self._ids, self._randoms, strict=True)) if len(self._points) > 1 else {}
         links: list[_Link] = []
         told: list[Told] = []
-        for pair in self._pairs:
-            if pair.one not in self._sights or pair.other not in self._sights:
-                continue
-            one, other = by_id.get(pair.one), by_id.get(pair.other)
-            if one is None or other is None or one.fault or other.fault:
-                continue
-            near, far = self._in_order(pair)
+        read = {number for number in self._sights if number in by_id and not by_id[number].fault}
+        found_pairs = [pair for pair in self._pairs if pair.one in read and pair.other in read]
+        sure = (_Link("same", pair.one, pair.other, pair.by) for pair in found_pairs if pair.by != "nothing-else")
+        ordered = {sights[0]: self._in_order(sights) for sights in set(_groups(sure).values())}
+        sights_of = {sight.sighting.id: sights for sights in ordered.values() for sight in sights}
+        for pair in found_pairs:
+            near, far = self._in_order(pair[:2])
             differs = _read_differently(by_id[near.sighting.id], by_id[far.sighting.id])
             kind, by = "translated" if pair.translated else "same", pair.by
             if by == "nothing-else":
@@ -143,18 +143,18 @@ class Legs:
                 by = "random"
                 differs = ("the sequence numbers: a box in between rewrites them", *differs)
             else:
-                found, facts = compared_sights(near, far)
+                found, facts = compared_sights(near, far, sights_of[pair.one])
                 differs = (*facts, *differs)
                 told += found
             links.append(_Link(kind, near.sighting.id, far.sighting.id, _BY[by], differs))
         return links, told
 
-    def _in_order(self, pair: Pair) -> tuple[Sight, Sight]:
-        """Both sights, the one that is nearer to the client first: there the server's answer takes longer."""
-        one, other = self._sight(pair.one), self._sight(pair.other)
-        ways = one.sighting.opened_ns, other.sighting.opened_ns
-        swap = one.first_ns > other.first_ns if None in ways else ways[0] < ways[1]  # type: ignore[operator]
-        return (other, one) if swap else (one, other)
+    def _in_order(self, numbers: Iterable[int]) -> list[Sight]:
+        """Sights of a connection, the one nearest to the client first: there the server's answer takes longest."""
+        sights = [self._sight(number) for number in numbers]
+        if any(sight.sighting.opened_ns is None for sight in sights):
+            return sorted(sights, key=lambda sight: sight.first_ns)
+        return sorted(sights, key=lambda sight: -(sight.sighting.opened_ns or 0))
 
     def _sight(self, number: int) -> Sight:
         place = place_of(self._points, number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from analyzer.dataclass import dataclass
@@ -12,14 +12,21 @@ from analyzer.tls.side import Side
 
 __all__ = ["Act", "Sent", "Sighting", "Talk", "sighting_of", "talk_of"]
 
+_MODULUS: Final = 1 << 32
+_WINDOW: Final = 1 << 30
+"""The largest window (RFC 7323 section 2.2): what is farther ahead is no sequence number of this connection."""
 _MOST_TIMES: Final = 4
 """Records of application data of a side whose time is kept, at its beginning and at its end."""
 
 
 class Act(NamedTuple):
-    """A segment or an alert that decides something. `key` is what two sights of it have in common, `text` its name."""
+    """A segment or an alert that decides something. `key` is what two sights of it have in common, `text` its name.
+
+    `ip_id` is the IP identification of a RST, else 0.
+    """
 
     key: tuple[object, ...]
+    ip_id: int
     kind: EventKind
     side: Side
     packet: int
@@ -31,7 +38,8 @@ class Sent(NamedTuple):
     """What was seen of one side.
 
     `end` is the position behind its last byte, `lost` how many before that are missing, `acknowledged` how many its
-    peer said to have; `longest` is the payload of its longest segment. `messages` are name and frame of its handshake
+    peer said to have; `longest` is the payload of its longest segment. `whole`: nothing shows that bytes of the side
+    are missing. `ip_ids` are its lowest and highest IP identification, `messages` name and frame of its handshake
     messages in clear.
     """
 
@@ -40,6 +48,8 @@ class Sent(NamedTuple):
     lost: int
     acknowledged: int
     longest: int
+    whole: bool
+    ip_ids: tuple[int, int] | None
     last_packet: int
     messages: tuple[tuple[str, int], ...]
 
@@ -77,7 +87,7 @@ def sighting_of(seen: Connection) -> Sighting:
     return Sighting(
         id=seen.id,
         acts=acts,
-        sent={side: _sent(half) for side, half in seen.halves.items()},
+        sent={side: _sent(half, [r.seq for r in seen.resets if r.side is side]) for side, half in seen.halves.items()},
         opened_ns=None if syn is None or answer is None else answer - syn,
         first_time_ns=seen.first_time_ns,
         last_time_ns=seen.last_time_ns,
@@ -99,14 +109,15 @@ def talk_of(seen: Connection) -> Talk:
 
 
 def _acts(seen: Connection) -> Iterator[Act]:
-    resets = {reset.packet: reset.seq for reset in seen.resets}
+    resets = {reset.packet: reset for reset in seen.resets}
     for event in seen.events:
         key: tuple[object, ...]
-        text = str(event.kind.value)
+        text, reset = str(event.kind.value), None
         if event.kind in (EventKind.SYN, EventKind.SYN_ACK, EventKind.FIN):
             key = (event.kind,)
         elif event.kind is EventKind.RST:
-            key = (event.kind, resets.get(event.packet))
+            reset = resets.get(event.packet)
+            key = (event.kind, None if reset is None else reset.seq)
         elif event.kind is EventKind.ALERT:
             key = (event.kind, event.number, event.level)
             text = f"alert {alert_name(event.number)} ({alert_level_name(event.level)})"
@@ -114,10 +125,14 @@ def _acts(seen: Connection) -> Iterator[Act]:
             key = (event.kind, event.number)
         else:
             continue
-        yield Act(key, event.kind, event.side, event.packet, event.time_ns, text)
+        ip_id = 0 if reset is None else reset.ip_id
+        yield Act(key, ip_id, event.kind, event.side, event.packet, event.time_ns, text)
 
 
-def _sent(half: Half) -> Sent:
+def _sent(half: Half, resets: Sequence[int]) -> Sent:
+    """What was seen of a side, whose RSTs have these sequence numbers."""
+    begins = half.next_seq if half.next_seq is not None else None if half.base is None else half.base + 1
+    ahead = [(seq - begins) % _MODULUS for seq in resets] if begins is not None else []
     names = ((handshake_type_name(m.type), m.packet) for m in half.seen.messages if not m.opened)
     return Sent(
         packets=half.packets,
@@ -125,6 +140,8 @@ def _sent(half: Half) -> Sent:
         lost=half.lost_bytes,
         acknowledged=half.acknowledged or 0,
         longest=half.max_segment,
+        whole=not half.lost and not half.lost_bytes and not any(0 < distance < _WINDOW for distance in ahead),
+        ip_ids=half.ip_ids,
         last_packet=half.last_packet,
         messages=tuple(names),
     )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import struct
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -18,19 +15,11 @@ from analyzer.net.pairs import clocks, pairs
 from analyzer.pipeline import analyze
 from analyzer.reading import read as read_captures
 from analyzer.report.model import Report
-from tests.packets import CLIENT, NOON, SECOND, SERVER, Dialogue, Frame, pcap_record, read, tcp
+from tests.packets import CLIENT, NOON, SECOND, SERVER, Dialogue, Frame, read, tcp, written
 
 BETWEEN = Path(__file__).resolve().parents[2] / "captures" / "between"
 CAPTURES = BETWEEN.parent
 MTU = [BETWEEN / "mtu" / "client.pcap", BETWEEN / "mtu" / "server.pcap"]
-
-
-def written(frames: Sequence[Frame], *, ahead_ns: int = 0) -> io.BytesIO:
-    """A capture of these frames, by a clock that is so far ahead."""
-    link = frames[0].link if frames else 1
-    parts = [struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, link)]
-    parts += [pcap_record(f.data, f.time_ns + ahead_ns, tick=1, original=f.original) for f in frames]
-    return io.BytesIO(b"".join(parts))
 
 
 def files_of(*sources: object) -> list[int]:

@@ -19,6 +19,7 @@ from analyzer.report.to_json import json_schema, to_json
 from analyzer.report.to_markdown import to_markdown
 from captures.record.between import CASES, record
 from captures.record.lab import NEEDS
+from tests.packets import read, written
 
 BETWEEN = Path(__file__).resolve().parents[2] / "captures" / "between"
 STORES = BETWEEN.parent / "stores"
@@ -165,6 +166,27 @@ def test_full_size_packets_that_went_in_and_did_not_come_out_are_a_black_hole_fo
     assert (finding.cause.code, finding.cause.confidence) == ("path-mtu-blackhole", "certain")
     assert "ServerHello, Certificate, ServerKeyExchange, ServerHelloDone; server.pcap #6" in finding.cause.explanation
     assert {item.cause.code for item in found.connections if item.cause} == {"path-mtu-blackhole"}
+
+
+@pytest.mark.parametrize("file", ["client", "server"])
+@pytest.mark.parametrize("lost", [{10}, {9, 10}, {7, 9, 10}, {10, 11}, {12}, {11, 12}, {6, 8}])
+def test_what_a_recording_has_lost_is_laid_to_no_box(file: str, lost: set[int]) -> None:
+    """The client left with an alert, and each packet came through; one of the recordings lacks some of them."""
+    names = ("client", "server")
+    frames = {name: read(BETWEEN / "routed" / f"{name}.pcap") for name in names}
+    frames[file] = [frame for frame in frames[file] if frame.number not in lost]
+    found = analyze([written(frames[name]) for name in names], truststore=STORES / "without-root")
+    codes = {item.cause.code for item in found.connections if item.cause is not None}
+    assert not codes & {"middlebox-reset", "path-mtu-blackhole"}
+    assert (found.summary.connections, found.summary.failed) == (1, 1)
+
+
+def test_what_a_third_recording_has_did_come_through() -> None:
+    names = ("client", "box", "server")
+    frames = {name: read(BETWEEN / "routed" / f"{name}.pcap") for name in names}
+    frames["box"] = [frame for frame in frames["box"] if frame.number < 19]
+    found = analyze([written(frames[name]) for name in names], truststore=STORES / "without-root")
+    assert [leg.differs for item in found.connections for leg in item.legs] == [()] * 6
 
 
 def test_a_certificate_that_the_server_did_not_send_names_the_interception() -> None:
