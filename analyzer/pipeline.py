@@ -178,7 +178,7 @@ def _with_logs(
     from analyzer.gateways.matching import LogMatcher
     from analyzer.report.logs import beside, logs_of, seen
 
-    matcher = LogMatcher(seen(connections))
+    matcher = LogMatcher(seen([item for item in connections if item.counted_as is None]))
     lines, problems = read_logs(files, matcher, near_ns)
     matched = matcher.result()
     connections = beside(connections, matched)

@@ -27,8 +27,10 @@ from analyzer.net.segments import ACK, SYN
 
 __all__ = ["Clock", "Pair", "Place", "clocks", "pairs", "place_of"]
 
-MOST: Final = 1 << 18
-"""Pairs that are looked for. There is no use in more, and a hostile capture could have millions."""
+MOST: Final = 1 << 20
+"""Pairs that are looked for: memory is not endless."""
+_MOST_BY_ENDS: Final = 1 << 16
+"""The same of those that only their endpoints pair, for each is looked at by itself."""
 _MOST_ALIKE: Final = 8
 """Connections with the same numbers that may be one: seen on both sides of a box, at several points. Where more have
 them in common, numbers are not drawn by chance, and tell nothing."""
@@ -86,18 +88,20 @@ def pairs(points: Sequence[CapturePoint]) -> list[Pair]:
     where = np.repeat(np.arange(len(points)), np.diff(first))
     told = [point.flows.table.initial_numbers() for point in points]
     whole = np.concatenate([flows + start for (flows, _), start in zip(told, first, strict=False)])
-    found: list[Pair] = []
-    for members in _alike(whole, np.concatenate([numbers for _, numbers in told])):
-        for one, other in combinations(members, 2) if len(members) <= _MOST_ALIKE else ():
-            same, apart = _same_ends(rows, one, other), where[one] != where[other]
-            at_once = abs(int(rows["first_time"][one]) - int(rows["first_time"][other])) < _AT_ONCE_NS
-            if apart or (not same and at_once):
-                found.append(Pair(one, other, "numbers", not same))
-        if len(found) >= MOST:
-            break
+    one, other = _coupled(whole, np.concatenate([numbers for _, numbers in told]))
+    same = np.ones(len(one), dtype=np.bool_)
+    for name in ("high", "low", "port"):
+        same &= (rows[name][one] == rows[name][other]).all(axis=1)
+    at_once = np.abs(rows["first_time"][one] - rows["first_time"][other]) < _AT_ONCE_NS
+    kept = (where[one] != where[other]) | (~same & at_once)
+    columns = (column[kept][:MOST].tolist() for column in (one, other, ~same))
+    found = [Pair(first, second, "numbers", apart) for first, second, apart in zip(*columns, strict=True)]
     if len(points) > 1:
-        paired = {(one, int(where[other])) for pair in found for one, other in (pair[:2], pair[1::-1])}
-        found += _by_ends(rows, where, paired)
+        times = np.bincount(np.concatenate([one[kept], other[kept]]), minlength=len(rows))
+        left = np.flatnonzero(times < len(points) - 1)
+        several = found if len(points) > 2 else ()
+        paired = {(a, int(where[b])) for pair in several for a, b in (pair[:2], pair[1::-1])}
+        found += _by_ends(rows, where, left, paired)
     return sorted(found)[:MOST]
 
 
@@ -108,7 +112,7 @@ def clocks(points: Sequence[CapturePoint], found: Sequence[Pair]) -> list[Clock 
     there and back differ (RFC 5905 section 8).
     """
     ahead: dict[tuple[int, int], list[int]] = {}
-    for pair in found:
+    for pair in found[:: max(len(found) // (10 * _MOST_MEASURED), 1)]:
         one, other = place_of(points, pair.one), place_of(points, pair.other)
         between = ahead.setdefault((one.point, other.point), [])
         if pair.by not in ("numbers", "opening") or one.point == other.point or len(between) >= _MOST_MEASURED:
@@ -134,30 +138,38 @@ def _opening(points: Sequence[CapturePoint], place: Place) -> tuple[int | None, 
     return syn, next((s.time_ns for s in log if s.flags & (SYN | ACK) == SYN | ACK), None)
 
 
-def _alike(members: Column, key: NDArray[np.generic]) -> list[list[int]]:
-    """The members that have a key in common."""
+def _groups(members: Column, key: NDArray[np.generic]) -> tuple[Column, Column, Column]:
+    """The members sorted by key, where each group of equal keys begins among them, and how many each has."""
     order = np.argsort(key, kind="stable")
     key, members = key[order], members[order]
     begins = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.zeros(0, dtype=np.int64)
-    sizes = np.diff(np.append(begins, len(key)))
-    several = sizes > 1
-    return [
-        members[start : start + size].tolist()
-        for start, size in zip(begins[several].tolist(), sizes[several].tolist(), strict=True)
-    ]
+    return members, begins, np.diff(np.append(begins, len(key)))
 
 
-def _same_ends(rows: NDArray[np.void], one: int, other: int) -> bool:
-    return all((rows[name][one] == rows[name][other]).all() for name in ("high", "low", "port"))
+def _coupled(members: Column, key: NDArray[np.generic]) -> tuple[Column, Column]:
+    """All couples of members that have a key in common, the lower first."""
+    members, begins, sizes = _groups(members, key)
+    couples: list[tuple[Column, Column]] = []
+    for size in range(2, _MOST_ALIKE + 1):
+        starts = begins[sizes == size]
+        couples += [(members[starts + one], members[starts + other]) for one, other in combinations(range(size), 2)]
+    first, second = (np.concatenate(columns) for columns in zip(*couples, strict=True))
+    return np.minimum(first, second), np.maximum(first, second)
 
 
-def _by_ends(rows: NDArray[np.void], where: Column, paired: set[tuple[int, int]]) -> list[Pair]:
-    """Connections of the same endpoints at different points that their initial numbers did not pair."""
-    ends = np.zeros(len(rows), dtype=np.dtype([(name, rows.dtype[name]) for name in ("high", "low", "port")]))
+def _by_ends(rows: NDArray[np.void], where: Column, left: Column, paired: set[tuple[int, int]]) -> list[Pair]:
+    """Pairs of those that are `left`, of the same endpoints at different points.
+
+    `paired` are connections, with the point at which they were found by their initial numbers.
+    """
+    ends = np.zeros(len(left), dtype=np.dtype([(name, rows.dtype[name]) for name in ("high", "low", "port")]))
     for name in ends.dtype.names or ():
-        ends[name] = rows[name]
+        ends[name] = rows[name][left]
     found: list[Pair] = []
-    for members in _alike(np.arange(len(rows)), ends.view(f"V{ends.dtype.itemsize}")):
+    ordered, begins, sizes = _groups(left, ends.view(f"V{ends.dtype.itemsize}"))
+    several = sizes > 1
+    for start, size in zip(begins[several].tolist(), sizes[several].tolist(), strict=True):
+        members = ordered[start : start + size].tolist()
         seen_at = set(where[members].tolist())
         by_point: dict[int, list[int]] = {}
         for member in members:
@@ -170,7 +182,7 @@ def _by_ends(rows: NDArray[np.void], where: Column, paired: set[tuple[int, int]]
                     by = _how(rows[one], rows[other], alone=alone)
                     if by is not None:
                         found.append(Pair(min(one, other), max(one, other), by, translated=False))
-        if len(found) >= MOST:
+        if len(found) >= _MOST_BY_ENDS:
             break
     return found
 

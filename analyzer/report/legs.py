@@ -78,8 +78,8 @@ class Legs:
 
     def take(self, seen: wire.Connection) -> None:
         """Remember of a connection what is needed of it."""
-        if seen.id in self._paired:
-            self._sights[seen.id] = sighting_of(seen)
+        if seen.id in self._paired and not all(half.application_count for half in seen.halves.values()):
+            self._sights[seen.id] = sighting_of(seen)  # where data went both ways there is nothing to conclude
         hello = seen.client_hello
         if hello is not None and len(hello.random) >= 8:
             self._randoms.append(int.from_bytes(hello.random[-8:], "big"))
@@ -125,28 +125,36 @@ class Legs:
         randoms = dict(zip(self._ids, self._randoms, strict=True)) if len(self._points) > 1 else {}
         links: list[_Link] = []
         told: list[Told] = []
-        read = {number for number in self._sights if number in by_id and not by_id[number].fault}
+        read = {number for number in self._paired if number in by_id and not by_id[number].fault}
         found_pairs = [pair for pair in self._pairs if pair.one in read and pair.other in read]
-        sure = (_Link("same", pair.one, pair.other, pair.by) for pair in found_pairs if pair.by != "nothing-else")
-        ordered = {sights[0]: self._in_order(sights) for sights in set(_groups(sure).values())}
-        sights_of = {sight.sighting.id: sights for sights in ordered.values() for sight in sights}
+        sure = (
+            _Link("same", pair.one, pair.other, pair.by)
+            for pair in found_pairs
+            if pair.by != "nothing-else" and pair.one in self._sights and pair.other in self._sights
+        )
+        ordered = [self._in_order(sights) for sights in set(_groups(sure).values())]
+        sights_of = {sight.sighting.id: sights for sights in ordered for sight in sights}
         for pair in found_pairs:
-            near, far = self._in_order(pair[:2])
-            differs = _read_differently(by_id[near.sighting.id], by_id[far.sighting.id])
+            sights = sights_of.get(pair.one, ())
+            numbers = [sight.sighting.id for sight in sights if sight.sighting.id in pair[:2]]
+            if len(numbers) < 2:
+                numbers = sorted(pair[:2], key=lambda number: self._started(by_id[number]))
+            near, far = (by_id[number] for number in numbers)
+            differs = _read_differently(near, far)
             kind, by = "translated" if pair.translated else "same", pair.by
             if by == "nothing-else":
                 random = randoms.get(pair.one)
                 if random is None or random != randoms.get(pair.other):
-                    if abs(near.first_ns - far.first_ns) < _SECOND:
-                        links.append(_Link("intercepted", near.sighting.id, far.sighting.id, _BY[by], differs))
+                    if abs(self._started(near) - self._started(far)) < _SECOND:
+                        links.append(_Link("intercepted", near.id, far.id, _BY[by], differs))
                     continue
                 by = "random"
                 differs = ("the sequence numbers: a box in between rewrites them", *differs)
-            else:
-                found, facts = compared_sights(near, far, sights_of[pair.one])
+            elif pair.one in sights_of and pair.other in sights_of:
+                found, facts = compared_sights(self._sight(near.id), self._sight(far.id), sights)
                 differs = (*facts, *differs)
                 told += found
-            links.append(_Link(kind, near.sighting.id, far.sighting.id, _BY[by], differs))
+            links.append(_Link(kind, near.id, far.id, _BY[by], differs))
         return links, told
 
     def _in_order(self, numbers: Iterable[int]) -> list[Sight]:
@@ -232,7 +240,7 @@ class Legs:
             kind = "intercepted" if front.server == back.server else "proxied"
             differs = _read_differently(front, back) if kind == "intercepted" else ()
             links.append(_Link(kind, front.id, back.id, found.by, differs))
-            _follow(by_id, found)
+            _follow(by_id, found, groups)
         return links
 
     def _put(self, by_id: dict[int, Connection], links: Iterable[_Link]) -> None:
@@ -369,22 +377,28 @@ def _tells(item: Connection) -> tuple[int, ...]:
     )
 
 
-def _follow(by_id: dict[int, Connection], found: Proxied) -> None:
-    """A client's leg that failed for its backend's leg is no failure of its own."""
-    front, back = by_id[found.front], by_id[found.back]
-    if back.outcome != "failed" or back.cause is None:
-        return
+def _follow(by_id: dict[int, Connection], found: Proxied, groups: Groups) -> None:
+    """A client's leg that failed for its backend's leg is no failure of its own, in whatever sight of it."""
+    back = by_id[found.back]
     stands_for = by_id[back.counted_as] if back.counted_as is not None else back
+    if stands_for.outcome != "failed" or stands_for.cause is None:
+        return
+    front = by_id[found.front]
     where = f" ({_name(front.file)})" if front.file else ""
     text = f"connection {front.id}{where} of the client {front.client} to the gateway waited for it: {found.shape}"
     by_id[stands_for.id] = replace(stands_for, evidence=(*stands_for.evidence, Evidence(packet=None, text=text)))
-    if front.outcome == "completed" or front.aborted_by != "server" or front.cause is None:
-        return
-    explanation = (
-        f"{front.cause.explanation} It follows from connection {stands_for.id} of the gateway to {stands_for.server}, "
-        f"which failed before ({back.cause.code})."
+    follows = (
+        f"It follows from connection {stands_for.id} of the gateway to {stands_for.server}, which failed before "
+        f"({stands_for.cause.code})."
     )
-    by_id[front.id] = replace(front, counted_as=stands_for.id, cause=replace(front.cause, explanation=explanation))
+    sights = groups.get(front.id, (front.id,))
+    if any(by_id[number].counted_as not in (None, *sights) for number in sights):
+        return  # it follows from an earlier try
+    for number in sights:
+        sight = by_id[number]
+        if sight.outcome != "completed" and sight.aborted_by == "server" and sight.cause is not None:
+            cause = replace(sight.cause, explanation=f"{sight.cause.explanation} {follows}")
+            by_id[number] = replace(sight, counted_as=stands_for.id, cause=cause)
 
 
 def _read_differently(one: Connection, other: Connection) -> tuple[str, ...]:

@@ -33,6 +33,9 @@ _QUIET: Final = 100
 _MOST_LOOKED_AT: Final = 2_000_000
 """Pairs that are looked at in all: some seconds."""
 _AT_ONCE_NS: Final = 100_000_000
+_AGAIN_NS: Final = 2_000_000_000
+_MOST_TRIES: Final = 8
+"""Nanoseconds after which a gateway has tried its backend again, and how often it does."""
 _SOON_NS: Final = 1_000_000_000
 _SECOND: Final = 1_000_000_000
 
@@ -63,6 +66,7 @@ def proxied(
     """The pairs among connections. `groups` has what is the same handshake seen again, which is no pair."""
     several = len({point for _, _, point in talks}) > 1
     quiet = len({_handshake(talk.id, groups) for talk, _, _ in talks}) <= _QUIET
+    series = _series(talks, by_id)
     open_ = _Open()
     told: set[tuple[int, int]] = set()
     for own in sorted(talks, key=lambda item: item[0].first_time_ns - item[1]):
@@ -72,7 +76,7 @@ def proxied(
         fits = [
             (fit, other[0].id)
             for other in others
-            if other[0].id not in groups.get(talk.id, ()) and (fit := _fit(other, own, by_id)) is not None
+            if other[0].id not in groups.get(talk.id, ()) and (fit := _fit(other, own, by_id, series)) is not None
         ]
         if not quiet or len({_handshake(other[0].id, groups) for other in others}) > _MOST_BESIDE:
             fits = [(fit, number) for fit, number in fits if fit.strength > 1]
@@ -132,7 +136,9 @@ def _handshake(number: int, groups: Mapping[int, tuple[int, ...]]) -> int:
     return groups[number][0] if number in groups else number
 
 
-def _fit(front: Placed, back: Placed, by_id: Mapping[int, Connection]) -> _Fit | None:
+def _fit(
+    front: Placed, back: Placed, by_id: Mapping[int, Connection], series: Mapping[int, tuple[int, int]]
+) -> _Fit | None:
     """Whether a connection may have been opened for the request that another one was waiting with."""
     (asking, asking_ahead, asking_point), (talk, ahead, point) = front, back
     gateway, client = _address(talk.client), _address(asking.client)
@@ -143,9 +149,9 @@ def _fit(front: Placed, back: Placed, by_id: Mapping[int, Connection]) -> _Fit |
     asked = [time - asking_ahead for time in asking.asked]
     answers = [time - asking_ahead for time in asking.answered]
     before = bisect_right(asked, begins)
-    since = asked[before - 1] if before else asking.first_time_ns - asking_ahead
+    since = asked[max(before - 1, 0)]
     if any(since < time <= begins for time in answers):
-        return None
+        return None  # that request had its answer
     answer = next((time for time in answers if time > begins), None)
     if gateway == _address(asking.server):
         return _Fit(3, "the gateway's address and time", since, answer)
@@ -153,13 +159,33 @@ def _fit(front: Placed, back: Placed, by_id: Mapping[int, Connection]) -> _Fit |
         alike = own.tls is not None and other.tls is not None and own.tls.sni == other.tls.sni
         return _Fit(2, "the server, its name and time", since, answer) if alike else None
     server = _address(asking.server)
-    if own.outcome != "failed" or not before or begins - since > _AT_ONCE_NS or server == _address(talk.server):
+    if talk.id not in series or server == _address(talk.server):
         return None
     if server.startswith("127.") or server == "[::1]":
         return None  # a proxy there would have that address on its other side too
-    left = _left_ns(own, talk, ahead)
+    first, last = series[talk.id]
+    since = asked[max(bisect_right(asked, first) - 1, 0)]
     ends = asking.last_time_ns - asking_ahead if answer is None else answer
-    return _Fit(1, "time and shape", since, answer) if 0 <= ends - left <= _AT_ONCE_NS else None
+    at_once = 0 <= first - since <= _AT_ONCE_NS and 0 <= ends - last <= _AT_ONCE_NS
+    return _Fit(1, "time and shape", since, answer) if at_once else None
+
+
+def _series(talks: Sequence[Placed], by_id: Mapping[int, Connection]) -> dict[int, tuple[int, int]]:
+    """Of each failed connection when the tries began to which it belongs, and when the last of them had failed."""
+    ends: dict[tuple[str, str, int], tuple[int, int, list[int]]] = {}
+    found: dict[int, tuple[int, int]] = {}
+    for talk, ahead, point in sorted(talks, key=lambda item: item[0].first_time_ns - item[1]):
+        if by_id[talk.id].outcome != "failed":
+            continue
+        key, begins = (_address(talk.client), talk.server, point), talk.first_time_ns - ahead
+        first, last, members = ends.get(key, (begins, begins, []))
+        if begins - last > _AGAIN_NS:
+            first, members = begins, []
+        last = max(last, _left_ns(by_id[talk.id], talk, ahead))
+        members.append(talk.id)
+        ends[key] = first, last, members
+        found |= dict.fromkeys(members[-_MOST_TRIES:], (first, last))
+    return found
 
 
 def _left_ns(item: Connection, talk: Talk, ahead: int) -> int:

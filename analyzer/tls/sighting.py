@@ -68,7 +68,11 @@ class Sighting:
 
 
 class Talk(NamedTuple):
-    """The shape of a connection: when it ran, and when each side sent application data (the first and last few)."""
+    """The shape of a connection: when it ran, when the client asked and when the server answered.
+
+    That is the connection itself, the ClientHello and the first message for it, then the first and last few records of
+    application data.
+    """
 
     id: int
     first_time_ns: int
@@ -97,14 +101,16 @@ def sighting_of(seen: Connection) -> Sighting:
 def talk_of(seen: Connection) -> Talk:
     """The shape of a connection."""
     client, server = seen.halves[Side.CLIENT], seen.halves[Side.SERVER]
+    hello = (seen.hellos[0].time_ns,) if seen.hellos else ()
+    answer = tuple(message.time_ns for message in server.seen.messages[:1])
     return Talk(
         seen.id,
         seen.first_time_ns,
         seen.last_time_ns,
         str(seen.client),
         str(seen.server),
-        _times(client),
-        _times(server),
+        (seen.first_time_ns, *hello, *_times(client)),
+        (*answer, *_times(server)),
     )
 
 

@@ -265,6 +265,16 @@ CASES: tuple[Case, ...] = (
         chain="wildcard-leaf",
     ),
     Case(
+        name="haproxy-tcp-over-tls",
+        shows="HAProxy in TCP mode with `ssl` to its backend, which it refuses four times; the client gets no answer",
+        points={
+            "client.pcap": Point(host="client", device="eth-c", shows={_HELLO: 1, "tls.handshake.type==2": 0}),
+            "gateway.pcap": Point(host="box", device="any", shows={_HELLO: 5}),
+        },
+        gateway=_TCP_MODE.replace(f"{SERVER}:443", f"{SERVER}:443 ssl verify required ca-file anchors.pem"),
+        gateway_store="without-root",
+    ),
+    Case(
         name="intercepted",
         shows="a transparent proxy shows the client a certificate of its own, and speaks to the server itself",
         points={
