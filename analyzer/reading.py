@@ -78,6 +78,7 @@ def read(
         if ring is not None and ring.server_keys:
             text = "Wireshark's dissector is given key logs only: the server's private key was not used"
             problems = (*problems, InputProblem(code="unused-private-key", text=text, severity="warning"))
+        problems += _taken_for_one(reading.files)
         point = CapturePoint(flows=flows, files=list(reading.files), last_time_ns=reading.last_time_ns or 0)
         return Reading(
             points=(point,), keys=keys, reader=reading, problems=problems, tunnels={}, dissector=reading.dissector
@@ -89,6 +90,8 @@ def read(
         if keys.complete:
             reader, decoder, points = _packets(sources, keys, progress, apart=apart)
     problems = (*problems_of(reader.problems), *_undecoded(decoder))
+    if not apart:
+        problems += _taken_for_one(reader.files)
     return Reading(points=points, keys=keys, reader=reader, problems=problems, tunnels=decoder.tunnels)
 
 
@@ -194,6 +197,14 @@ def _flows(keys: Keys) -> Flows:
 
     flows = Flows(likely_record, reader)
     return flows
+
+
+def _taken_for_one(files: Sequence[str]) -> tuple[InputProblem, ...]:
+    """What is to be said of several files that Wireshark's dissector reads."""
+    if len(files) < 2:
+        return ()
+    text = "with --dissector all files are read as one recording; without it those of different points are told apart"
+    return (InputProblem(code="one-recording", text=text, severity="note"),)
 
 
 def _undecoded(decoder: SegmentDecoder) -> tuple[InputProblem, ...]:

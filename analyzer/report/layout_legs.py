@@ -63,7 +63,11 @@ def facts(capture: Capture) -> list[tuple[str, Text]]:
     if len(capture.points) > POINTS:
         rows.append(("", (more(len(capture.points) - POINTS, "point"),)))
     if capture.points:
-        rows.append(("Numbers", ("packets count in each file by itself; connections count on from point to point",)))
+        several = any(len(point.files) > 1 for point in capture.points)
+        within = (
+            "at each point by itself, over its files as mergecap joins them" if several else "in each file by itself"
+        )
+        rows.append(("Numbers", (f"packets count {within}; connections count on from point to point",)))
     if capture.duplicate_packets:
         text = (
             f"{capture.duplicate_packets:,} of {capture.packets:,} packets are others captured once more, on another "

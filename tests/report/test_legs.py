@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -58,6 +59,17 @@ def test_every_case_is_there_with_the_files_that_its_points_wrote(case: str) -> 
 def test_the_report_of_each_case_keeps_to_the_schema(case: str) -> None:
     jsonschema.validate(json.loads(to_json(report(case))), json.loads(json_schema()))
     jsonschema.validate(json.loads(to_json(report(case, redact=True))), json.loads(json_schema()))
+
+
+def test_the_readme_has_a_line_for_each_case() -> None:
+    assert re.findall(r"^\| `([^`]+)/` \|", (BETWEEN / "README.md").read_text(), re.MULTILINE) == NAMES
+
+
+def test_wireshark_s_dissector_is_not_asked_to_tell_points_apart(captures: Path) -> None:
+    files = [str(captures / "between" / "mtu" / f"{name}.pcap") for name in ("client", "server")]
+    found = analyze(files, dissector="both") if shutil.which("tshark") else None
+    assert found is None or [problem.code for problem in found.capture.problems] == ["one-recording"]
+    assert found is None or found.capture.points == ()
 
 
 def test_the_same_connection_at_three_points_is_told_beside_each() -> None:
