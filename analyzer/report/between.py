@@ -128,7 +128,7 @@ def _made(side: Side, sender: Sight, receiver: Sight, before: Sequence[Sight]) -
     """The endings that the receiver got and no sight `before` it, on the way from their sender, has.
 
     Unless the sender's recording shows that it has lost packets, which may have been these: only a RST is then still
-    told of. Who numbers his packets in a row numbers a RST with them.
+    told of. Who numbers his packets in a row numbers a RST with them. Nobody else can encrypt an alert.
     """
     known, sent = _keys(side, before), sender.sighting.sent[side]
     whole = _has_all(sender, receiver, side)
@@ -138,6 +138,7 @@ def _made(side: Side, sender: Sight, receiver: Sight, before: Sequence[Sight]) -
         if act.key not in known
         and sender.recorded(act.time_ns - receiver.ahead_ns)
         and (whole or act.kind is EventKind.RST)
+        and act.kind is not EventKind.ENCRYPTED_ALERT
         and not (sent.ip_ids is not None and act.ip_id and 0 < act.ip_id - sent.ip_ids[1] <= _IN_A_ROW)
     ]
 
@@ -200,9 +201,9 @@ def _lost(side: Side, sender: Sight, receiver: Sight, beyond: Sequence[Sight]) -
 
 
 def _too_big(side: Side, sender: Sight, receiver: Sight, lost: str) -> list[Told]:
-    """Full-size segments were sent and none arrived, while smaller ones did."""
+    """Full-size segments were sent, and again, and none arrived, while smaller ones did."""
     sent, got = sender.sighting.sent[side], receiver.sighting.sent[side]
-    if sent.longest <= _SMALL or got.longest >= sent.longest or not got.packets:
+    if sent.longest <= _SMALL or got.longest >= sent.longest or not sent.repeated:
         return []
     arrived = f"at most {got.longest} bytes long" if got.longest else "bare acknowledgements"
     text = (

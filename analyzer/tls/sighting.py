@@ -38,9 +38,9 @@ class Sent(NamedTuple):
     """What was seen of one side.
 
     `end` is the position behind its last byte, `lost` how many before that are missing, `acknowledged` how many its
-    peer said to have; `longest` is the payload of its longest segment. `whole`: nothing shows that bytes of the side
-    are missing. `ip_ids` are its lowest and highest IP identification, `messages` name and frame of its handshake
-    messages in clear.
+    peer said to have; `longest` is the payload of its longest segment, `repeated` counts those sent again. `whole`:
+    nothing shows that bytes of the side are missing. `ip_ids` are its lowest and highest IP identification, `messages`
+    name and frame of its handshake messages in clear.
     """
 
     packets: int
@@ -48,6 +48,7 @@ class Sent(NamedTuple):
     lost: int
     acknowledged: int
     longest: int
+    repeated: int
     whole: bool
     ip_ids: tuple[int, int] | None
     last_packet: int
@@ -146,6 +147,7 @@ def _sent(half: Half, resets: Sequence[int]) -> Sent:
         lost=half.lost_bytes,
         acknowledged=half.acknowledged or 0,
         longest=half.max_segment,
+        repeated=half.retransmitted,
         whole=not half.lost and not half.lost_bytes and not any(0 < distance < _WINDOW for distance in ahead),
         ip_ids=half.ip_ids,
         last_packet=half.last_packet,
