@@ -24,6 +24,7 @@ _SMALL: Final = 600
 """Payload of segments that pass any path (see `causes/path_mtu_blackhole`)."""
 _STOPPED_NS: Final = 1_000_000_000
 """Nobody ends a recording within this time of the last packet that it has of a connection."""
+_LONGER_NS: Final = 50_000_000
 _ENDINGS: Final = (EventKind.RST, EventKind.FIN, EventKind.ALERT, EventKind.ENCRYPTED_ALERT)
 _MOST: Final = 4
 _IN_A_ROW: Final = 64
@@ -49,6 +50,11 @@ class Sight:
         return self.sighting.first_time_ns - self.ahead_ns
 
     @property
+    def last_ns(self) -> int:
+        """When its last packet came, by the first point's clock."""
+        return self.sighting.last_time_ns - self.ahead_ns
+
+    @property
     def place(self) -> str:
         """The file, for the end of a sentence."""
         return f" ({self.file})" if self.file else ""
@@ -64,8 +70,7 @@ class Sight:
 
     def recorded(self, time_ns: int) -> bool:
         """Whether this point was still recording at a time of the first point's clock."""
-        last = self.sighting.last_time_ns - self.ahead_ns
-        return self.recorded_until_ns >= time_ns or time_ns - last < _STOPPED_NS
+        return self.recorded_until_ns >= time_ns or time_ns - self.last_ns < _STOPPED_NS
 
 
 class Told(NamedTuple):
@@ -149,7 +154,11 @@ def _has_all(sender: Sight, receiver: Sight, side: Side) -> bool:
     A recording that has lost other packets may have lost these too.
     """
     sent, got = sender.sighting.sent[side], receiver.sighting.sent[side]
-    return sent.whole and sent.packets >= got.packets - len(_endings(receiver, side))
+    if not sent.whole or got.end - got.lost > sent.end:
+        return False
+    # Where the receiver's recording went on for longer it has more packets for that.
+    longer = receiver.last_ns - sender.last_ns > _LONGER_NS
+    return longer or sent.packets >= got.packets - len(_endings(receiver, side))
 
 
 def _forged(act: Act, sender: Sight, receiver: Sight) -> Told:
@@ -183,7 +192,7 @@ def _lost(side: Side, sender: Sight, receiver: Sight, beyond: Sequence[Sight]) -
     sent, got = sender.sighting.sent[side], receiver.sighting.sent[side]
     arrived_bytes = max(sight.sighting.sent[side].end - sight.sighting.sent[side].lost for sight in beyond)
     missing = sent.end - arrived_bytes
-    if sent.lost or missing <= 0 or not receiver.recorded(sender.sighting.last_time_ns - sender.ahead_ns):
+    if sent.lost or missing <= 0 or not receiver.recorded(sender.last_ns):
         return ""
     if max(sent.acknowledged, got.acknowledged) > arrived_bytes:
         return ""  # it was the capture that lost them
