@@ -34,7 +34,7 @@ from analyzer.judging import Judging, Terms
 from analyzer.reading import Keys, Reading, Source, problems_of, read
 from analyzer.report.build import connection_report, summary
 from analyzer.report.connections import Connections
-from analyzer.report.model import Capture, Connection, InputProblem, Logs, Report
+from analyzer.report.model import Capture, Connection, InputProblem, Logs, Point, Report
 from analyzer.tls import connection as wire
 from analyzer.tls.columns import RecordColumns
 from analyzer.verdicts import Verdicts
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from analyzer.gateways import Product
     from analyzer.gateways.repairable import Repairable
     from analyzer.net.flows import Flows
+    from analyzer.report.legs import Legs
     from analyzer.trust.check import Checker
     from analyzer.trust.model import Fix, TrustVerdict
     from analyzer.trust.store import TrustStore
@@ -94,8 +95,6 @@ def analyze(
     of that is in `repair_kit.problems`. Raises `InputError` when there is nothing to work with: no readable capture, an
     unknown profile or gateway. What can be used in part is used, and the rest is in the report's problems.
     """
-    from analyzer.report.negotiation import compared
-
     settings = _settings(
         truststore=truststore,
         client_ca=client_ca,
@@ -122,37 +121,31 @@ def analyze(
 
         comparison = Comparison(sources, as_paths(keylog))
     in_full = all or logs is not None
-    # What a configuration or a chain from elsewhere says may differ by connection.
-    plain = config is None and server_chain is None
-
-    def begin(flows: Flows, columns: RecordColumns, keys: Keys) -> Verdicts:
-        return Verdicts(
-            flows,
-            columns,
-            keys,
-            partial(_judge, settings, in_full),
-            share=plain and not in_full and comparison is None,
-            edges=settings.edges(),
-            watch=None if comparison is None else comparison.take,
-            processes=processes if settings.product is None and fix_dir is None and comparison is None else 1,
-        )
-
+    trial = _Trial(
+        settings,
+        in_full=in_full,
+        # What a configuration or a chain from elsewhere says may differ by connection.
+        share=config is None and server_chain is None and not in_full and comparison is None,
+        watch=None if comparison is None else comparison.take,
+        processes=processes if settings.product is None and fix_dir is None and comparison is None else 1,
+    )
     reading = read(
         sources,
+        trial,
         keylog=keylog,
         password=truststore_password,
         by_wireshark=dissector == "wireshark",
+        apart=comparison is None,
         progress=progress,
-        begin=begin,
     )
-    connections: Sequence[Connection] = compared(reading.sweeper.finish(reading.end_ns))
+    connections: Sequence[Connection] = trial.connections(reading)
     if reading.tunnels:
         connections = tuple(_within(connection, reading) for connection in connections)
     told = None
     if logs is not None:
         connections, told = _with_logs(connections, logs, reading.end_ns)
     report = replace(
-        _report(reading, settings, connections),
+        _report(reading, settings, connections, trial.legs.points()),
         logs=told,
         dissector=reading.dissector if comparison is None else comparison.told(),
     )
@@ -195,7 +188,7 @@ def _with_logs(
     from analyzer.gateways.matching import LogMatcher
     from analyzer.report.logs import beside, logs_of, seen
 
-    matcher = LogMatcher(seen(connections))
+    matcher = LogMatcher(seen([item for item in connections if item.counted_as is None]))
     lines, problems = read_logs(files, matcher, near_ns)
     matched = matcher.result()
     connections = beside(connections, matched)
@@ -320,6 +313,78 @@ def _settings(
     )
 
 
+class _Trial:
+    """Judges all connections of captures while these are read."""
+
+    legs: Legs
+
+    def __init__(
+        self,
+        settings: _Settings,
+        *,
+        in_full: bool,
+        share: bool,
+        watch: Callable[[wire.Connection], None] | None,
+        processes: int,
+    ) -> None:
+        self._settings = settings
+        self._in_full = in_full
+        self._share = share
+        self._watch = watch
+        self._processes = processes
+
+    def start(self, keys: Keys) -> None:
+        """See `reading.Watcher`."""
+        from analyzer.report.legs import Legs
+
+        self._keys = keys
+        self._chains = ChainsSeen()
+        self._points: list[Verdicts] = []
+        self.legs = Legs()
+
+    def begin(self, flows: Flows, columns: RecordColumns) -> None:
+        """See `reading.Watcher`."""
+        self._points.append(
+            Verdicts(
+                flows,
+                columns,
+                self._keys,
+                partial(_judge, self._settings, self._in_full),
+                chains=self._chains,
+                share=self._share,
+                edges=self._settings.edges(),
+                watch=self._see,
+                note=self.legs.note,
+                processes=self._processes,
+            )
+        )
+
+    def sweep(self, now_ns: int) -> bool:
+        """See `reading.Watcher`."""
+        return self._points[0].sweep(now_ns)
+
+    def connections(self, reading: Reading) -> Connections:
+        """All connections, those that belong together beside each other."""
+        from analyzer.report.negotiation import compared
+
+        self.legs.complete(reading.points)
+        first = 0
+        for point, verdicts in zip(reading.points, self._points, strict=True):
+            verdicts.finish(point.last_time_ns, first, alone=len(reading.points) == 1)
+            first += len(point.flows.table)
+        several = [
+            verdicts.connections(point.last_time_ns)
+            for point, verdicts in zip(reading.points, self._points, strict=True)
+        ]
+        found = several[0] if len(several) == 1 else Connections.of(item for items in several for item in items)
+        return self.legs.told(compared(found))
+
+    def _see(self, seen: wire.Connection) -> None:
+        self.legs.take(seen)
+        if self._watch is not None:
+            self._watch(seen)
+
+
 def _judge(
     settings: _Settings,
     in_full: bool,
@@ -439,6 +504,7 @@ def _report(
     reading: Reading,
     settings: _Settings,
     connections: Sequence[Connection],
+    points: tuple[Point, ...],
 ) -> Report:
     from analyzer.net.link import LINK_NAMES
     from analyzer.report.findings import findings
@@ -447,6 +513,7 @@ def _report(
     reader = reading.reader
     problems = [*reading.problems]
     everything = Connections.of(connections)
+    counted = everything.select(everything.of_kinds([kind.counted_as is None for kind in everything.kinds]))
     dated = np.flatnonzero(everything.of_kinds([bool(kind.server_chain) for kind in everything.kinds]))
     earliest = everything.started_at(int(dated[everything.started_ns[dated].argmin()])) if len(dated) else _BEFORE_TLS
     if earliest < _BEFORE_TLS and settings.at is None:
@@ -463,12 +530,14 @@ def _report(
             bytes=reader.bytes,
             first_time=None if reader.first_time_ns is None else when(reader.first_time_ns),
             last_time=None if reader.last_time_ns is None else when(reader.last_time_ns),
+            duplicate_packets=reading.copies,
+            points=points,
             link_types=tuple(LINK_NAMES.get(link, f"link type {link}") for link in reader.links),
             problems=(*problems, *settings.problems, *reading.keys.problems()),
         ),
         truststore=truststore_info(store, settings.judging.matched) if store is not None else None,
         connections=everything,
-        findings=findings(everything),
-        summary=summary(everything),
+        findings=findings(counted),
+        summary=summary(counted),
         configuration=configured.info() if configured is not None else None,
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from analyzer.dataclass import dataclass
 from analyzer.inputs import Paths, as_paths, keys_of
+from analyzer.net.flows import Flows
+from analyzer.net.points import CapturePoint, CapturePoints
 from analyzer.report.model import EMBEDDED_SECRETS, Dissector, InputProblem
 from analyzer.tls.columns import RecordColumns
 from analyzer.tls.connection import Connection
@@ -17,49 +19,62 @@ if TYPE_CHECKING:
     from analyzer.capture import CaptureReader
     from analyzer.capture.batch import CaptureProblem, Secrets
     from analyzer.net.decode import SegmentDecoder
-    from analyzer.net.flows import Flows
-    from analyzer.report.connections import Connections
     from analyzer.report.decryption import Tally
     from analyzer.tls.sealed import KeyRing, Lookup
     from analyzer.wireshark.reader import WiresharkReading
 
-__all__ = ["Begin", "Keys", "Reading", "Source", "Sweeper", "problems_of", "read"]
+__all__ = ["Keys", "Reading", "Source", "Unwatched", "Watcher", "problems_of", "read"]
 
-_SWEEP_EVERY: Final = 100_000
+_SWEEP_EVERY: Final = 200_000
 """Packets after which connections that have ended are looked for."""
 
 Source = str | Path | BinaryIO
-
-
-class Sweeper(Protocol):
-    """What is done with connections while a capture is read."""
-
-    def sweep(self, now_ns: int) -> None:
-        """Take the connections that have ended by a time of the capture, in nanoseconds since 1970."""
-
-    def finish(self, end_ns: int) -> Connections:
-        """Take the rest: the capture ends. Gives what became of all."""
-
-
-Begin = Callable[["Flows", "RecordColumns", "Keys"], Sweeper]
-"""Makes a `Sweeper` for each reading of the captures: they are read twice where secrets stand behind their packets."""
 Tunnels = Mapping[frozenset[tuple[bytes, int]], tuple[str, ...]]
+
+
+class Watcher(Protocol):
+    """What is done with connections while captures are read."""
+
+    def start(self, keys: Keys) -> None:
+        """The captures are read from their beginning: once, or once more."""
+
+    def begin(self, flows: Flows, columns: RecordColumns) -> None:
+        """There is another point where captures were taken, with connections of its own."""
+
+    def sweep(self, now_ns: int) -> bool:
+        """Take the connections that have ended by a time of the capture (ns since 1970); whether there were any.
+
+        Only while there is one point.
+        """
+
+
+class Unwatched:
+    """Nothing is done before all is read."""
+
+    def start(self, keys: Keys) -> None:
+        """See `Watcher`."""
+
+    def begin(self, flows: Flows, columns: RecordColumns) -> None:
+        """See `Watcher`."""
+
+    def sweep(self, now_ns: int) -> bool:  # noqa: ARG002 - as above
+        """See `Watcher`."""
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """Captures as read. `reader` holds what is to be said of the files, `problems` of it and of single packets.
 
+    `points` are those where captures were taken, each with its flows: but one, unless several files show the same time.
     `tunnels`: both ends (packed address, port) of a connection -> what its packets were wrapped in.
     """
 
-    flows: Flows
+    points: tuple[CapturePoint, ...]
     keys: Keys
     reader: CaptureReader | WiresharkReading
     problems: tuple[InputProblem, ...]
     tunnels: Tunnels
-    sweeper: Sweeper
-    """What was asked for with `begin`; it has seen all but the connections that had not ended."""
     dissector: Dissector | None = None
 
     @property
@@ -67,21 +82,28 @@ class Reading:
         """Time of the last packet, in nanoseconds since 1970; 0 without any."""
         return self.reader.last_time_ns or 0
 
+    @property
+    def copies(self) -> int:
+        """Packets that are others captured once more."""
+        return sum(point.flows.copies.count for point in self.points)
+
 
 def read(
     sources: Sequence[Source],
+    watcher: Watcher | None = None,
     *,
     keylog: Paths = None,
     password: str | None = None,
     by_wireshark: bool = False,
+    apart: bool = True,
     progress: Callable[[int, int], None] | None = None,
-    begin: Begin,
 ) -> Reading:
-    """All packets of the captures, put in order.
+    """All packets of the captures, put in order. `apart`: files of different points are told apart (native reading).
 
     Raises `InputError` when no capture can be read, for a key log that cannot, and where Wireshark is asked for and not
     installed.
     """
+    watcher = watcher or Unwatched()
     if by_wireshark:
         from analyzer.wireshark.reader import WiresharkReading
 
@@ -89,31 +111,31 @@ def read(
         reading = WiresharkReading(sources, as_paths(keylog))
         flows = reading.read(progress)
         keys = Keys(None, named=False)
-        sweeper = begin(flows, RecordColumns(), keys)
+        watcher.start(keys)
+        watcher.begin(flows, RecordColumns())
         problems = problems_of(reading.problems)
         if ring is not None and ring.server_keys:
             text = "Wireshark's dissector is given key logs only: the server's private key was not used"
             problems = (*problems, InputProblem(code="unused-private-key", text=text, severity="warning"))
+        problems += _taken_for_one(reading.files)
+        point = CapturePoint(flows=flows, files=list(reading.files), last_time_ns=reading.last_time_ns or 0)
         return Reading(
-            flows=flows,
-            keys=keys,
-            reader=reading,
-            problems=problems,
-            tunnels={},
-            sweeper=sweeper,
-            dissector=reading.dissector,
+            points=(point,), keys=keys, reader=reading, problems=problems, tunnels={}, dissector=reading.dissector
         )
     keys = Keys(keys_of(keylog, password), named=keylog is not None)
-    pass_ = _packets(sources, keys, progress, begin)
-    if keys.came_late(pass_.flows):
-        keys.complete = pass_.reader.can_be_read_again
+    once = _packets(sources, keys, watcher, progress, apart=apart)
+    if once.swept and len(once.points) > 1:
+        # What was let go is needed: what one point saw is held against what the others did.
+        once = _packets(sources, keys, watcher, progress, apart=apart, sweep=False)
+    if keys.came_late(once.points):
+        keys.complete = once.reader.can_be_read_again
         if keys.complete:
-            pass_ = _packets(sources, keys, progress, begin)
-    reader, decoder, flows = pass_.reader, pass_.decoder, pass_.flows
-    problems = (*problems_of(reader.problems), *_undecoded(decoder))
-    return Reading(
-        flows=flows, keys=keys, reader=reader, problems=problems, tunnels=decoder.tunnels, sweeper=pass_.sweeper
-    )
+            once = _packets(sources, keys, watcher, progress, apart=apart, sweep=len(once.points) == 1)
+    problems = (*problems_of(once.reader.problems), *_undecoded(once.decoder))
+    if not apart:
+        problems += _taken_for_one(once.reader.files)
+    tunnels = once.decoder.tunnels
+    return Reading(points=once.points, keys=keys, reader=once.reader, problems=problems, tunnels=tunnels)
 
 
 def problems_of(found: Iterable[CaptureProblem]) -> tuple[InputProblem, ...]:
@@ -130,11 +152,12 @@ class Keys:
         """False when secrets came too late, and nothing can be done about it."""
         self._named = named
         self._embedded = False
+        self._late = False
         self._closed = False
         self._tally: Tally | None = None
 
-    def add(self, secrets: Sequence[Secrets]) -> None:
-        """Take decryption secrets blocks."""
+    def add(self, secrets: Sequence[Secrets], *, late: bool = False) -> None:
+        """Take decryption secrets blocks. `late`: connections before them were let go."""
         from analyzer.tls.keylog import TLS_KEY_LOG, KeyLog
         from analyzer.tls.sealed import KeyRing
 
@@ -143,15 +166,18 @@ class Keys:
             self.ring = self.ring or KeyRing(KeyLog())
             self.ring.log.add(b"\n".join(found), EMBEDDED_SECRETS)
             self._embedded = True
+            self._late |= late
 
-    def came_late(self, flows: Flows) -> bool:
+    def came_late(self, points: Sequence[CapturePoint]) -> bool:
         """Whether secrets stand in a capture behind the packets that they are for, which were let go."""
         self._closed = True  # when it is read again they are known
         if self.ring is None or not self._embedded:
             return False
+        if self._late:
+            return True
         from analyzer.tls.sealed import let_go
 
-        return any(let_go(reader, self.ring) for reader in flows.consumers())
+        return any(let_go(reader, self.ring) for point in points for reader in point.flows.consumers())
 
     def take(self, connection: Connection) -> None:
         """Count how far a connection was opened."""
@@ -172,42 +198,62 @@ class Keys:
         return problems(self.ring, self._tally, named=self._named, complete=self.complete)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pass:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Once:
+    """One reading of the captures. `swept`: connections were let go."""
+
     reader: CaptureReader
     decoder: SegmentDecoder
-    flows: Flows
-    sweeper: Sweeper
+    points: tuple[CapturePoint, ...]
+    swept: bool
 
 
-def _packets(sources: Sequence[Source], keys: Keys, progress: Callable[[int, int], None] | None, begin: Begin) -> _Pass:
+def _packets(
+    sources: Sequence[Source],
+    keys: Keys,
+    watcher: Watcher,
+    progress: Callable[[int, int], None] | None,
+    *,
+    apart: bool,
+    sweep: bool = True,
+) -> _Once:
     """All packets, put in order; the secrets that the captures hold go to `keys`."""
     from analyzer.capture import CaptureReader
     from analyzer.net.decode import SegmentDecoder
 
+    def made() -> Flows:
+        flows, columns = _flows(keys)
+        watcher.begin(flows, columns)
+        return flows
+
+    watcher.start(keys)
     reader = CaptureReader(sources, progress)
     decoder = SegmentDecoder()
-    flows, columns = _flows(keys)
-    sweeper = begin(flows, columns, keys)
-    taken = swept = 0
+    points = CapturePoints(made, apart=apart)
+    taken = looked = 0
+    swept = False
+    source: tuple[str, int] | None = None
     for batch in reader.batches():
         if len(reader.secrets) > taken:
-            keys.add(reader.secrets[taken:])
+            keys.add(reader.secrets[taken:], late=swept)
             taken = len(reader.secrets)
             if keys.ring is not None:
-                flows.read_singly()
-        flows.add(decoder.decode(batch))
-        if reader.packets - swept >= _SWEEP_EVERY and reader.last_time_ns is not None:
-            swept = reader.packets
-            sweeper.sweep(reader.last_time_ns)
+                for point in points.points:
+                    point.flows.read_singly()
+        segments = decoder.decode(batch)
+        if reader.source != source:
+            source = reader.source
+            points.begin(*source, segments, batch.time_ns)
+        points.add(segments, batch.time_ns)
+        if sweep and len(points.points) == 1 and reader.packets - looked >= _SWEEP_EVERY:
+            looked = reader.packets
+            swept = watcher.sweep(reader.last_time_ns or 0) or swept
     if len(reader.secrets) > taken:
-        keys.add(reader.secrets[taken:])
-    flows.finish()
-    return _Pass(reader, decoder, flows, sweeper)
+        keys.add(reader.secrets[taken:], late=swept)
+    return _Once(reader=reader, decoder=decoder, points=tuple(points.finish(reader.packets)), swept=swept)
 
 
 def _flows(keys: Keys) -> tuple[Flows, RecordColumns]:
-    from analyzer.net.flows import Flows
     from analyzer.tls.detect import likely_record
 
     lookups: dict[int, Lookup] = {}
@@ -228,6 +274,14 @@ def _flows(keys: Keys) -> tuple[Flows, RecordColumns]:
 
     flows = Flows(likely_record, reader, columns if keys.ring is None else None)
     return flows, columns
+
+
+def _taken_for_one(files: Sequence[str]) -> tuple[InputProblem, ...]:
+    """What is to be said of several files that Wireshark's dissector reads."""
+    if len(files) < 2:
+        return ()
+    text = "with --dissector all files are read as one recording; without it those of different points are told apart"
+    return (InputProblem(code="one-recording", text=text, severity="note"),)
 
 
 def _undecoded(decoder: SegmentDecoder) -> tuple[InputProblem, ...]:

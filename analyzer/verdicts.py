@@ -21,6 +21,7 @@ from analyzer.diagnosis.progress import Progress, trace
 from analyzer.diagnosis.server_chain import ChainsSeen, is_hidden
 from analyzer.errors import fault_text
 from analyzer.net.flows import FlowRow, Flows
+from analyzer.net.pairs import related
 from analyzer.net.reassembly import Stream
 from analyzer.reading import Keys
 from analyzer.report.build import broken_connection
@@ -47,6 +48,8 @@ _BLOCK: Final = 1024
 """Rows of the flow table turned into plain data at a time."""
 _MOST_SERVERS: Final = 1000
 """Servers of connections that are alike of which each gets a verdict of its own."""
+_FEW: Final = 256
+"""Connections of a capture up to which each is judged for itself: what belongs together is looked for in all."""
 _WORTH_A_PROCESS: Final = 1500
 """Connections to be judged each for itself from which on a second process pays."""
 _INTEGRITY: Final = "handshake-integrity"
@@ -87,6 +90,7 @@ class _Apart(NamedTuple):
     judged: list[tuple[int, int, Connection]]
     left: list[int]
     chains: ChainsSeen
+    randoms: tuple[list[int], list[int]]
 
 
 class _Shown(NamedTuple):
@@ -106,12 +110,18 @@ class Verdicts:
         keys: Keys,
         judge: Judge,
         *,
+        chains: ChainsSeen,
         share: bool,
         edges: Sequence[int] = (),
-        watch: Callable[[wire.Connection], None] | None = None,
+        watch: Callable[[wire.Connection], None] = lambda _: None,
+        note: Callable[[Sequence[int], Sequence[int]], None] = lambda *_: None,
         processes: int = 1,
     ) -> None:
-        """`edges` are those of `Likeness.of`; `watch` sees each connection as read, and wants `processes` to be 1."""
+        """`chains` are those of all points of a capture, `edges` those of `Likeness.of`.
+
+        `watch` sees each connection as read; of those that are like another `note` gets the numbers, and the last 8
+        bytes of the client's random values.
+        """
         self._flows = flows
         self._columns = columns
         self._keys = keys
@@ -120,26 +130,51 @@ class Verdicts:
         self._edges = edges
         self._watch = watch
         self._processes = processes
-        self._chains = ChainsSeen()
+        self._note = note
+        self._chains = chains
+        self._first = 0  # number of the point's first connection
         self._kinds: list[Connection | None] = []
         self._shown: dict[int, _Shown] = {}
         self._known: dict[tuple[int, int], _Known] = {}
         self._waiting: dict[tuple[object, ...], _Waiting] = {}
         self._parts: list[Column] = []
 
-    def sweep(self, now_ns: int) -> None:
-        """Judge the connections that have ended by a time of the capture, when they are many."""
+    def sweep(self, now_ns: int) -> bool:
+        """Judge the connections that have ended by a time of the capture, when they are many; whether there were any.
+
+        Those that may belong together with others wait until all is known.
+        """
         ended = self._flows.ended(now_ns)
         if len(ended) < _SWEPT:
-            return
+            return False
+        ended = ended[~related(self._flows.table)[ended]]
         for start in range(0, len(ended), _AT_ONCE):
             self._take(ended[start : start + _AT_ONCE], now_ns, last=False)
+        return bool(len(ended))
 
-    def finish(self, end_ns: int) -> Connections:
-        """Judge what is left, and give all connections. `end_ns` is the time of the capture's last packet."""
+    def finish(self, end_ns: int, first: int, *, alone: bool) -> None:
+        """Judge what is left, but those whose chain is hidden. `end_ns` is the time of the point's last packet.
+
+        `first` is the number of the point's first connection; `alone`: there is no other point.
+        """
+        self._first = first
         left = np.flatnonzero(~self._flows.table.rows["judged"])
+        few = len(self._flows.table) <= _FEW
+        if not alone or few:
+            self._likeness = None
+        else:
+            # What may belong together with others is judged for itself.
+            apart = related(self._flows.table)[left]
+            likeness, self._likeness = self._likeness, None
+            for start in range(0, int(apart.sum()), _AT_ONCE):
+                self._take(left[apart][start : start + _AT_ONCE], end_ns, last=True)
+            self._likeness = likeness
+            left = left[~apart]
         for start in range(0, len(left), _AT_ONCE):
             self._take(left[start : start + _AT_ONCE], end_ns, last=True)
+
+    def connections(self, end_ns: int) -> Connections:
+        """All connections, now that all chains were seen."""
         self._judge_waiting(end_ns)
         return self._connections()
 
@@ -149,14 +184,16 @@ class Verdicts:
         if self._likeness is not None and self._keys.ring is None:
             alike = self._likeness.of(self._flows, numbers, end_ns=now_ns if last else None, edges=self._edges)
         table = np.full((len(numbers), 5), -1, dtype=np.int64)
-        table[:, _NUMBER] = numbers
+        table[:, _NUMBER] = numbers + self._first
         values = alike.values if alike is not None else [ALONE] * len(numbers)
-        batch = _Batch(numbers, alike, values, table)
+        batch = _Batch(numbers, alike, values, table, np.zeros(len(numbers), dtype=np.bool_))
         first, others = self._first_of_each(batch)
         self._judge_each(batch, first, now_ns)
         self._judge_each(batch, self._shared(batch, others, now_ns), now_ns)
         if alike is not None:
             table[:, _CHAIN_PACKET] = alike.chain_packet
+            told = np.flatnonzero((alike.random != 0) & ~batch.judged)
+            self._note((numbers[told] + self._first).tolist(), alike.random[told].tolist())
         self._parts.append(table[table[:, _KIND] >= 0])
         gone = np.zeros(len(self._flows.table), dtype=np.bool_)
         gone[numbers] = True
@@ -168,7 +205,7 @@ class Verdicts:
         first, others = [], []
         met: set[tuple[int, int]] = set()
         for place, (number, value) in enumerate(zip(batch.numbers.tolist(), batch.values, strict=True)):
-            if value == ALONE or (value not in met and self._is_first(value, number)):
+            if value == ALONE or (value not in met and self._is_first(value, number + self._first)):
                 first.append(place)
             else:
                 others.append(place)
@@ -218,14 +255,14 @@ class Verdicts:
 
     def _wait_along(self, batch: _Batch, place: int, known: _Known) -> bool:
         """Have a connection wait with one that is alike and went to the same server; False when there is none."""
-        number = int(batch.numbers[place])
+        number = int(batch.numbers[place]) + self._first
         if batch.alike is None:
             return False
         client = int(batch.alike.client[place])
         waiting = self._waiting.get((batch.values[place], self._server_at(batch, place)))
         if waiting is None or number < waiting.seen.id:
             return False
-        waiting.others.append((number, int(self._flows.table.rows["first_time"][number])))
+        waiting.others.append((number, int(self._flows.table.rows["first_time"][number - self._first])))
         batch.table[place, [_KIND, _CLIENT]] = waiting.kind, client
         if known.event >= 0:
             batch.table[place, _ABORT_PACKET] = batch.alike.events(place)[known.event]
@@ -247,7 +284,8 @@ class Verdicts:
 
     def _judge_each(self, batch: _Batch, places: list[int], now_ns: int) -> None:
         """Judge connections for themselves, a half of many in a second process."""
-        if len(places) < _WORTH_A_PROCESS or self._processes < 2 or self._keys.ring is not None:
+        alone = len(places) < _WORTH_A_PROCESS or self._processes < 2 or self._keys.ring is not None
+        if alone or related(self._flows.table).any():
             self._judge_here(batch, places, now_ns)
             return
         first, second = places[: len(places) // 2], places[len(places) // 2 :]
@@ -260,12 +298,21 @@ class Verdicts:
         for place, client, report in found.judged:
             batch.table[place, _CLIENT] = client
             self._keep(batch, place, report)
+            batch.judged[place] = True
         self._chains.add(found.chains)
+        self._note(*found.randoms)
         self._judge_here(batch, found.left, now_ns)
 
     def _judge_apart(self, batch: _Batch, places: list[int], now_ns: int) -> _Apart:
         """Judge connections in a process of their own; those of a hidden chain, and those alike, are left."""
         known, waiting = set(self._known), set(self._waiting)
+        randoms: dict[int, int] = {}
+
+        def watch(seen: wire.Connection) -> None:
+            if seen.client_hello is not None:
+                randoms[seen.id] = int.from_bytes(seen.client_hello.random[-8:], "big")
+
+        self._watch = watch
         self._judge_here(batch, places, now_ns)
         news = {value for value in self._known if value not in known}
         hidden = {entry.kind for key, entry in self._waiting.items() if key not in waiting}
@@ -281,7 +328,9 @@ class Verdicts:
             for place, row in zip(places, table, strict=True)
             if row[_KIND] in hidden or batch.values[place] in news
         ]
-        return _Apart(judged, left, self._chains)
+        again = {int(batch.numbers[place]) + self._first for place in left}
+        told = [number for number in randoms if number not in again]
+        return _Apart(judged, left, self._chains, (told, [randoms[number] for number in told]))
 
     def _judge_here(self, batch: _Batch, places: list[int], now_ns: int) -> None:
         """Judge connections; a fault of ours in one is marked there and does not stop the others."""
@@ -293,17 +342,19 @@ class Verdicts:
                 try:
                     streams = self._flows.stream(number * 2), self._flows.stream(number * 2 + 1)
                     records = tuple(_records(stream) for stream in streams)
-                    seen = wire.build(number, row, log, streams, (records[0], records[1]), self._keys.ring)
+                    seen = wire.build(
+                        self._first + number, row, log, streams, (records[0], records[1]), self._keys.ring
+                    )
                     if seen is not None:
                         self._judge_one(batch, place, row, seen, now_ns)
                 except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
-                    self._keep(batch, place, _broken(number, row, error))
+                    self._keep(batch, place, _broken(self._first + number, row, error))
 
     def _judge_one(self, batch: _Batch, place: int, row: FlowRow, seen: wire.Connection, now_ns: int) -> None:
+        batch.judged[place] = True
         self._keys.take(seen)
         self._chains.take(seen)
-        if self._watch is not None:
-            self._watch(seen)
+        self._watch(seen)
         progress = trace(seen)
         value = batch.values[place]
         batch.table[place, _CLIENT] = seen.halves[Side.CLIENT].number
@@ -317,7 +368,7 @@ class Verdicts:
                 found = batch.event_of(place, None if ending is None else ending.packet)
                 event = -1 if found is None else found
                 self._known[value] = _Known(kind=None, event=event, hidden=True)
-                key = value, self._server_of(seen.id, seen.halves[Side.CLIENT].number)
+                key = value, self._server_at(batch, place)
                 if key in self._waiting:
                     key = (seen.id,)
             self._waiting[key] = _Waiting(kind=kind, row=row, seen=seen, progress=progress)
@@ -401,7 +452,7 @@ class Verdicts:
         rows = self._flows.table.rows
         for kind, shown in self._shown.items():
             members = table[table[:, _KIND] == kind]
-            number, server = members[:, _NUMBER], 1 - members[:, _CLIENT]
+            number, server = members[:, _NUMBER] - self._first, 1 - members[:, _CLIENT]
             ends = np.stack([rows[name][number, server].astype(np.uint64) for name in ENDS.names or ()])
             _, group = np.unique(ends, axis=1, return_inverse=True)
             times = rows["first_time"][number]
@@ -421,7 +472,7 @@ class Verdicts:
     def _connections(self) -> Connections:
         table = self._table()
         table = table[np.argsort(table[:, _NUMBER], kind="stable")]
-        number, client = table[:, _NUMBER], table[:, _CLIENT]
+        number, client = table[:, _NUMBER] - self._first, table[:, _CLIENT]
         rows = self._flows.table.rows
         ends = []
         for side in (client, 1 - client):
@@ -431,7 +482,14 @@ class Verdicts:
             ends.append(end)
         return Connections(
             [kind for kind in self._kinds if kind is not None],
-            Columns(table[:, _KIND], number, rows["first_time"][number], table[:, _ABORT_PACKET], ends[0], ends[1]),
+            Columns(
+                table[:, _KIND],
+                table[:, _NUMBER],
+                rows["first_time"][number],
+                table[:, _ABORT_PACKET],
+                ends[0],
+                ends[1],
+            ),
         )
 
 
@@ -449,6 +507,8 @@ class _Batch:
     values: Sequence[tuple[int, int]]
     """What is equal for those that are alike."""
     table: Column
+    judged: NDArray[np.bool_]
+    """Those that were judged for themselves."""
 
     def is_signed(self, place: int) -> bool:
         """Whether a signature tells whether a connection is like the others."""

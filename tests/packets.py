@@ -8,7 +8,7 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ CLIENT, SERVER = ("10.0.0.1", 40000), ("10.0.0.2", 443)
 SECOND = 1_000_000_000
 NOON = 1_700_000_000 * SECOND
 
+_IP_IDS = count(1)
 PCAP_MAGIC = {"us": 0xA1B2C3D4, "ns": 0xA1B23C4D, "kuznetzov": 0xA1B2CD34}
 
 
@@ -78,6 +79,14 @@ def pcap_record(
     size = len(packet) if original is None else original
     header = struct.pack(f"{order}IIII", whole, rest // tick, len(packet), size)
     return header + (bytes(8) if wide else b"") + packet
+
+
+def written(frames: Sequence[Frame], *, ahead_ns: int = 0) -> io.BytesIO:
+    """A capture of these frames, by a clock that is so far ahead."""
+    link = frames[0].link if frames else 1
+    parts = [struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, link)]
+    parts += [pcap_record(f.data, f.time_ns + ahead_ns, tick=1, original=f.original) for f in frames]
+    return io.BytesIO(b"".join(parts))
 
 
 def block(kind: int, body: bytes, order: str = "<") -> bytes:
@@ -195,13 +204,19 @@ def tcp(
     flags: int = ACK,
     window: int = 1000,
     ttl: int = 64,
+    ip_id: int | None = None,
 ) -> bytes:
-    """An Ethernet frame with one TCP segment over IPv4 or IPv6; checksums are left at 0."""
+    """An Ethernet frame with one TCP segment over IPv4 or IPv6; checksums are left at 0.
+
+    Each IPv4 packet has an identification of its own unless one is given: two that are alike in it too are one packet
+    that was captured twice.
+    """
     segment = struct.pack(">HHIIBBHHH", source[1], target[1], seq % 2**32, ack % 2**32, 0x50, flags, window, 0, 0)
     segment += payload
     ends = ipaddress.ip_address(source[0]).packed + ipaddress.ip_address(target[0]).packed
     if len(ends) == 8:
-        header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(segment), 1, 0, ttl, 6, 0)
+        ip_id = next(_IP_IDS) & 0xFFFF if ip_id is None else ip_id
+        header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(segment), ip_id, 0, ttl, 6, 0)
         return bytes(12) + b"\x08\x00" + header + ends + segment
     header = struct.pack(">IHBB", 6 << 28, len(segment), 6, ttl)
     return bytes(12) + b"\x86\xdd" + header + ends + segment

@@ -93,6 +93,8 @@ class CaptureReader:
         self.first_time_ns: int | None = None
         self.last_time_ns: int | None = None
         self.links: list[int] = []
+        self.source = "", 0
+        """The name of the file that the last batch is from, and how many packets came before that file."""
         self._sources = sources
         self._progress = progress
         self._total = 0
@@ -121,6 +123,7 @@ class CaptureReader:
         self._total = sum(_size(source) for source in sources)
         usable = 0
         for source in sources:
+            self.source = source_name(source), self.packets
             try:
                 yield from self._read(source)
                 usable += 1

@@ -45,6 +45,7 @@ _MOST_EVENTS: Final = 64
 _MOST_EVENTS_SLOW: Final = 24
 """Events of a connection between any two of which a limit may lie."""
 _SENT_BY_CLIENT, _SENT_BY_SERVER = 0, 1
+_RANDOM_END: Final = 34
 _MODULUS: Final = 1 << 32
 _HALF: Final = 1 << 31
 _OUTSIDE: Final = 4096
@@ -66,6 +67,8 @@ class Alike:
     """[N] the side that is the client."""
     signed: Mask
     """[N] not settled, and with a signature in the ServerKeyExchange, of which nothing is known here."""
+    random: NDArray[np.uint64]
+    """[N] the last 8 bytes of the client's random value, big-endian; 0 for one that is judged for itself."""
     chain_packet: Column
     """[N] frame of the server's Certificate message; -1 without one."""
     _begins: Column
@@ -447,10 +450,21 @@ class _Comparison:
             values=[(one, other) for one, other in values.tolist()],
             client=client,
             signed=self._signed,
+            random=self._randoms(),
             chain_packet=chain_packet,
             _begins=begins,
             _packets=packet,
         )
+
+    def _randoms(self) -> NDArray[np.uint64]:
+        found = np.zeros(len(self.alone), dtype=np.uint64)
+        rows = self._rows
+        hellos = np.flatnonzero((rows["kind"] == MESSAGE) & (rows["type"] == HandshakeType.CLIENT_HELLO))[::-1]
+        hellos = hellos[~self.alone[self._at[hellos]] & (rows["length"][hellos] >= _RANDOM_END)]
+        bodies = self._owner.columns.bodies(rows["body"][hellos].tolist())
+        values = b"".join([body[_RANDOM_END - 8 : _RANDOM_END] for body in bodies])
+        found[self._at[hellos]] = np.frombuffer(values, dtype=">u8")
+        return found
 
     def _weigh_time(self, place: Column, time_ns: Column, begins: Column) -> None:
         """Between which events a limit lies, and whether one lies between them and the end of the capture."""

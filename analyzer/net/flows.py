@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from analyzer.capture.batch import joined, picked
 from analyzer.dataclass import dataclass
+from analyzer.net.copies import Copies
 from analyzer.net.reassembly import Consumer, OrderedRuns, Reader, Rows, Stream
 from analyzer.net.segments import ACK, FIN, IPV4_HIGH, RST, SYN, Segments, address_text
 
-__all__ = ["LEAST_RUNS", "Endpoint", "FlowRow", "FlowTable", "Flows", "Signal", "SignalLog"]
+__all__ = ["LEAST_RUNS", "Endpoint", "FlowRow", "FlowTable", "Flows", "Signal", "SignalLog", "joined_numbers"]
 
 _MODULUS: Final = 1 << 32
 _UNKNOWN, _GUESSED, _FROM_SYN = 0, 1, 2
@@ -52,6 +53,7 @@ _FLOW = np.dtype(
         ("judged", "?"),  # nothing more is to be known of it
         ("passed", "?"),  # bytes are looked at only where they look like a beginning
         ("opener", "i1"),  # side of the first packet
+        ("opening", "u1"),  # flags of the first packet
         ("first_packet", "i8"),
         ("first_time", "i8"),
         ("last_packet", "i8"),
@@ -172,11 +174,23 @@ class FlowTable:
         (row,) = self.read(flow, flow + 1)
         return row.endpoint(side)
 
-    def extend(self, ends: Sequence[NDArray[np.generic]], opener: Column, packet: Column, time_ns: Column) -> int:
+    def initial_numbers(self) -> tuple[Column, NDArray[np.uint64]]:
+        """The connections of which both SYNs are there, and both initial sequence numbers as one, the greater first.
+
+        No translation of addresses changes them, and no two connections have them in common but by chance.
+        """
+        rows = self.rows
+        whole = np.flatnonzero((rows["base_known"] == _FROM_SYN).all(axis=1))
+        base = rows["base"][whole].astype(np.uint64)
+        return whole, joined_numbers(base.max(axis=1, initial=0), base.min(axis=1, initial=_MODULUS))
+
+    def extend(
+        self, ends: Sequence[NDArray[np.generic]], opener: Column, opening: Column, packet: Column, time_ns: Column
+    ) -> int:
         """Add connections, and give the number of the first.
 
         `ends` are six columns: the canonical endpoints' high, low and port of side 0, then of side 1; `opener` is the
-        side of the first segment, `packet` and `time_ns` are its frame and time.
+        side of the first segment, `opening`, `packet` and `time_ns` are its flags, frame and time.
         """
         first, count = self._count, len(opener)
         while first + count > len(self._rows):
@@ -185,7 +199,8 @@ class FlowTable:
         for side in (0, 1):
             for name, column in zip(("high", "low", "port"), ends[side * 3 : side * 3 + 3], strict=True):
                 rows[name][:, side] = column
-        for name, column in (("opener", opener), ("first_packet", packet), ("first_time", time_ns)):
+        told = (("opener", opener), ("opening", opening), ("first_packet", packet), ("first_time", time_ns))
+        for name, column in told:
             rows[name] = column
         for name in ("ttl", "last_ttl", "high_ip_id", "last_ack"):
             rows[name] = -1
@@ -193,6 +208,11 @@ class FlowTable:
         rows["low_ip_id"] = _NO_IP_ID
         self._count += count
         return first
+
+
+def joined_numbers(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Two sequence numbers as one, whichever comes first."""
+    return np.maximum(one, other) << np.uint64(32) | np.minimum(one, other)
 
 
 class SignalLog:
@@ -266,6 +286,7 @@ class Flows:
     ) -> None:
         self.table = FlowTable()
         self.signals = SignalLog()
+        self.copies = Copies()
         self.streams: dict[int, Stream] = {}
         """Key: flow * 2 + side; only of directions that carried bytes and were not left to the reader."""
         self._likely = likely
@@ -286,6 +307,13 @@ class Flows:
                 return
             side, ends = _sides(segments)
         order, flow = self._assign(segments, side, ends)
+        copies = self.copies.find(segments, flow * 2 + side, order)
+        if copies is not None:
+            kept = ~copies
+            order = (np.cumsum(kept) - 1)[order[kept[order]]]
+            segments, side, flow = segments.rows(kept), side[kept], flow[kept]
+            if not len(segments):
+                return
         self._note_closing(segments, side, flow)
         late = segments.time_ns - LINGER_NS > self.table.rows["closed_at"][flow].max(axis=1)
         if late.any():
@@ -296,6 +324,13 @@ class Flows:
         self._count(segments, side, flow, order)
         self._log_signals(segments, side, flow)
         self._feed(segments, side, flow, order)
+
+    def known(self, segments: Segments) -> tuple[Column, Column]:
+        """Of each segment the flow that its endpoints have now, -1 for none, and its side. Nothing is added."""
+        side, ends = _sides(segments)
+        _, first, place = np.unique(self._hash(ends), return_index=True, return_inverse=True)
+        found = np.array([self._flow_of.get(key, -1) for key in _keys(ends, first)], dtype=np.int64)
+        return found[place], side
 
     def ended(self, now_ns: int) -> Column:
         """The flows of which nothing more is to come at a time of the capture, and that were not `judged` yet."""
@@ -407,7 +442,8 @@ class Flows:
             beginnings.sort()
             opened, which = (np.array(column, dtype=np.int64) for column in zip(*beginnings, strict=True))
             own = [column[first_row[which]] for column in ends]
-            first = self.table.extend(own, side[opened], segments.packet[opened], segments.time_ns[opened])
+            told = (segments.flags[opened], segments.packet[opened], segments.time_ns[opened])
+            first = self.table.extend(own, side[opened], *told)
             for number, (row, index) in enumerate(beginnings, first):
                 self._flow_of[keys[index]] = number
                 if numbers[index]:

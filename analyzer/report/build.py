@@ -43,7 +43,7 @@ from analyzer.tls.connection import EventKind, Side
 from analyzer.tls.fingerprint import ja3, ja3s, ja4
 from analyzer.tls.messages import is_tls13
 
-__all__ = ["broken_connection", "connection_report", "summary"]
+__all__ = ["broken_connection", "camel", "connection_report", "summary"]
 
 _MAX_TIMELINE: Final = 80
 _MAX_ROWS_OF_DATA: Final = 3
@@ -118,7 +118,7 @@ def summary(connections: Sequence[Connection]) -> Summary:
     outcomes = {"completed": 0, "failed": 0, "incomplete": 0}
     for kind, count in zip(everything.kinds, everything.counts(), strict=True):
         outcomes[kind.outcome] += count
-        if kind.cause is not None:
+        if kind.cause is not None and count:
             causes[kind.cause.code] = causes.get(kind.cause.code, 0) + count
     return Summary(
         connections=len(everything), **outcomes, causes=dict(sorted(causes.items(), key=lambda item: -item[1]))
@@ -328,7 +328,7 @@ def _words(seen: wire.Connection, event: wire.Event) -> str:
 
 
 def _message_words(seen: wire.Connection, event: wire.Event) -> str:
-    name = _camel(handshake_type_name(event.number))
+    name = camel(handshake_type_name(event.number))
     if not event.complete:
         return f"{name} (incomplete)"
     if event.number == HandshakeType.CLIENT_HELLO:
@@ -350,6 +350,6 @@ def _message_words(seen: wire.Connection, event: wire.Event) -> str:
     return name
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
     """`server_hello_done` as the RFCs write the message: `ServerHelloDone`."""
     return "".join(part[:1].upper() + part[1:] for part in name.split("_")) if " " not in name else name

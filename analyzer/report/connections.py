@@ -10,7 +10,7 @@ Who counts and groups reads the columns: places (indices) are what is passed aro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from datetime import datetime
@@ -75,7 +75,7 @@ class Connections(Sequence[Connection]):
         """The addresses of the clients, by the numbers in the column `client`."""
         self._client_port = columns.client["port"]
         self._abort_packet = columns.abort_packet
-        self._times: list[str] | None = None
+        self._times: NDArray[np.object_] | None = None
 
     @classmethod
     def of(cls, items: Iterable[Connection]) -> Connections:
@@ -87,8 +87,8 @@ class Connections(Sequence[Connection]):
         self.kinds = kinds
         self.kind = np.arange(len(kinds))
         self.id = np.array([item.id for item in kinds], dtype=np.int64)
-        self._times = [item.started_at for item in kinds]
-        self.started_ns = np.array([_nanoseconds(time) for time in self._times], dtype=np.int64)
+        self._times = np.array([item.started_at for item in kinds], dtype=object)
+        self.started_ns = np.array([_nanoseconds(item.started_at) for item in kinds], dtype=np.int64)
         servers: dict[str, int] = {}
         clients: dict[str, int] = {}
         self.server = np.array([servers.setdefault(item.server, len(servers)) for item in kinds], dtype=np.int64)
@@ -149,6 +149,31 @@ class Connections(Sequence[Connection]):
         result.kinds = kinds
         return result
 
+    def changed(self, items: Mapping[int, Connection]) -> Connections:
+        """The same connections, but for those with these ids: each of them is of a kind of its own from now on."""
+        if not items:
+            return self
+        places = np.flatnonzero(np.isin(self.id, list(items)))
+        if len(places) == len(self):
+            return Connections.of(tuple(items[number] for number in self.id.tolist()))
+        result = copy(self)
+        result.__dict__.pop("firsts", None)
+        result.kind = self.kind.copy()
+        result.kind[places] = len(self.kinds) + np.arange(len(places))
+        result.kinds = [*self.kinds, *(items[number] for number in self.id[places].tolist())]
+        return result
+
+    def select(self, which: NDArray[np.bool_]) -> Connections:
+        """Those of a mask, in the same order."""
+        if which.all():
+            return self
+        result = copy(self)
+        result.__dict__.pop("firsts", None)
+        for name in ("kind", "id", "started_ns", "server", "client", "_client_port", "_abort_packet", "_times"):
+            column = getattr(self, name, None)
+            setattr(result, name, None if column is None else column[which])
+        return result
+
     def firsts_of_servers(self) -> list[int]:
         """The places of the first connections of each kind with each server, in their order."""
         pairs = self.kind * len(self.servers) + self.server
@@ -157,7 +182,7 @@ class Connections(Sequence[Connection]):
 
     def started_at(self, place: int) -> str:
         """When it began, as the report has it."""
-        return when(int(self.started_ns[place])) if self._times is None else self._times[place]
+        return when(int(self.started_ns[place])) if self._times is None else str(self._times[place])
 
     def place_of(self, number: int) -> int | None:
         """The place of the connection with this id."""

@@ -11,7 +11,7 @@ from itertools import islice
 
 import numpy as np
 
-from analyzer.report import layout_chain, layout_configuration, layout_connection, layout_logs
+from analyzer.report import layout_chain, layout_configuration, layout_connection, layout_legs, layout_logs
 from analyzer.report.connections import Column, Connections
 from analyzer.report.document import (
     Block,
@@ -60,12 +60,12 @@ def document(report: Report, *, all_connections: bool = False, table_rows: int =
         blocks += _finding(report, everything, number, finding, connection)
     blocks += _failed_table(report, everything, limit)
     blocks += _completed(report, everything, limit if all_connections else 0)
-    blocks += _incomplete(everything)
+    blocks += _incomplete(report, everything)
     in_full = {connection.id: connection for _, connection in shown if connection is not None}
     for connection in report.connections if all_connections else ():
         if connection.id not in in_full:
             in_full[connection.id] = connection
-            title: Text = ("Connection ", Code(f"tcp.stream eq {connection.id}"), f": {connection.outcome}")
+            title: Text = ("Connection ", *layout_legs.place(connection), f": {connection.outcome}")
             blocks += [Heading(level=1, text=title), *layout_connection.in_full(report, connection)]
     blocks += layout_logs.not_in_capture(report)
     blocks += _inputs(report)
@@ -150,7 +150,7 @@ def _store_remarks(report: Report, everything: Connections) -> list[Block]:
         remark = layout_chain.store_disagrees(everything.kind_of(place), server)
         remarks.setdefault(remark, []).append(members)
     blocks: list[Block] = [
-        Paragraph(text=(remark, f" (tcp.stream {numbers(_ids(everything, several))})"), warning=True)
+        Paragraph(text=(remark, f" ({layout_legs.streams(report, _ids(everything, several))})"), warning=True)
         for remark, several in islice(remarks.items(), REMARKS)
     ]
     if len(remarks) > REMARKS:
@@ -167,7 +167,7 @@ def _own_faults(everything: Connections) -> list[Block]:
     broken = [kind for kind in everything.kinds if kind.fault]
     if not broken:
         return []
-    items: list[Text] = [(Code(f"tcp.stream eq {item.id}"), f": {item.fault}") for item in broken[:PROBLEMS]]
+    items: list[Text] = [(*layout_legs.place(item), f": {item.fault}") for item in broken[:PROBLEMS]]
     if len(broken) > PROBLEMS:
         items.append((more(len(broken) - PROBLEMS, "connection"),))
     text = f"hsanalyze itself broke on {count(len(broken), 'connection')}; the rest of the report stands."
@@ -189,21 +189,22 @@ def _finding(
     if connection is not None:
         said = layout_connection.sentence(finding, connection)
         blocks += layout_connection.in_full(report, connection, said=said)
-    return [*blocks, *_others(everything, finding, connection)]
+    return [*blocks, *_others(report, everything, finding, connection)]
 
 
-def _others(everything: Connections, finding: Finding, connection: Connection | None) -> list[Block]:
+def _others(report: Report, everything: Connections, finding: Finding, connection: Connection | None) -> list[Block]:
     others = [item for item in finding.connections if connection is None or item != connection.id]
     if not others:
         return []
     streams, left = layout_connection.stream_filter(others)
     rest = f" and {left} more" if left else ""
+    named: Text = (layout_legs.streams(report, others),) if report.capture.points else (Code(streams), rest)
     blocks: list[Block] = [
         Heading(level=2, text=("The others that failed this way",)),
-        Paragraph(text=(f"{count(len(others), 'connection')}: ", Code(streams), rest)),
+        Paragraph(text=(f"{count(len(others), 'connection')}: ", *named)),
     ]
     telling = [item for item in finding.examples if connection is None or item != connection.id]
-    if len(telling) > FIRST_AND_LAST:
+    if len(telling) > FIRST_AND_LAST and not report.capture.points:
         text = ("Worth a look, each with another chain or end: ", Code(layout_connection.stream_filter(telling)[0]))
         blocks.append(Paragraph(text=text))
     if len(finding.servers) > 1:
@@ -230,7 +231,7 @@ def _counted(values: Sequence[str], counts: Mapping[str, int]) -> Text:
 
 
 def _failed_table(report: Report, everything: Connections, limit: int) -> list[Block]:
-    failed = everything.where("failed")
+    failed = _counted_once(everything, "failed")
     if len(failed) < 2:
         return []
 
@@ -245,7 +246,7 @@ def _failed_table(report: Report, everything: Connections, limit: int) -> list[B
 
 
 def _completed(report: Report, everything: Connections, limit: int) -> list[Block]:
-    completed = everything.where("completed")
+    completed = _counted_once(everything, "completed")
     # When nothing failed, the opening sentence has said it already.
     if not len(completed) or (not limit and not report.summary.failed):
         return []
@@ -263,8 +264,8 @@ def _completed(report: Report, everything: Connections, limit: int) -> list[Bloc
     return [heading, *_table(everything, columns, completed, row, limit)]
 
 
-def _incomplete(everything: Connections) -> list[Block]:
-    incomplete = everything.where("incomplete")
+def _incomplete(report: Report, everything: Connections) -> list[Block]:
+    incomplete = _counted_once(everything, "incomplete")
     if not len(incomplete):
         return []
     groups: dict[tuple[str, str], list[Column]] = {}
@@ -284,13 +285,24 @@ def _incomplete(everything: Connections) -> list[Block]:
         Heading(level=1, text=("Incomplete connections",)),
         Paragraph(text=(f"{count(len(incomplete), 'connection')} cannot be judged. {first}".strip(),)),
         Table(
-            columns=(Titled("count"), Titled("code", 8), Titled("reason", 20), Titled("tcp.stream", 10)),
+            columns=(
+                Titled("count"),
+                Titled("code", 8),
+                Titled("reason", 20),
+                Titled("connections" if report.capture.points else "tcp.stream", 10),
+            ),
             rows=tuple(rows),
         ),
     ]
     if len(groups) > PROBLEMS:
         blocks.append(Paragraph(text=(more(len(groups) - PROBLEMS, "reason"),)))
     return blocks
+
+
+def _counted_once(everything: Connections, outcome: str) -> Column:
+    """The places of connections of an outcome, without further sights of those that stand for them."""
+    kinds = everything.kinds
+    return np.flatnonzero(everything.of_kinds([k.outcome == outcome and k.counted_as is None for k in kinds]))
 
 
 def _inputs(report: Report) -> list[Block]:
@@ -308,6 +320,7 @@ def _inputs(report: Report) -> list[Block]:
             (f"{capture.packets:,} packets, {capture.bytes:,} bytes, {capture.format}, link type {link}",),
         ),
         ("Time", (span,)),
+        *layout_legs.facts(capture),
     ]
     if store is not None:
         sources = listed([Code(name) for name in store.sources], 10)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from analyzer.report import layout_chain, layout_configuration, layout_logs, layout_negotiation, layout_trust
+from analyzer.report import (
+    layout_chain,
+    layout_configuration,
+    layout_legs,
+    layout_logs,
+    layout_negotiation,
+    layout_trust,
+)
 from analyzer.report.connections import Connections
 from analyzer.report.document import (
     Block,
@@ -127,6 +134,7 @@ def in_full(report: Report, connection: Connection, *, said: str = "") -> list[B
         blocks.append(Paragraph(text=text, warning=True))
     if connection.timeline:
         blocks += [Heading(level=2, text=("Packet walk",)), _ladder(connection)]
+    blocks += layout_legs.section(connection)
     blocks += layout_negotiation.section(connection)
     blocks += _chains(report, connection)
     blocks += layout_configuration.section(connection)
@@ -167,7 +175,7 @@ def _facts(connection: Connection, gateway: Gateway | None) -> Facts:
     identified = layout_logs.identified(connection)
     if identified:
         rows.append(("Log", identified))
-    rows.append(("Wireshark", (Code(f"tcp.stream eq {connection.id}"),)))
+    rows.append(("Wireshark", layout_legs.place(connection)))
     frames = _frames(connection)
     if frames:
         rows.append(("Packets", (Code(_filter("frame.number", frames)[0]),)))

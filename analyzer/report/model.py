@@ -39,6 +39,7 @@ __all__ = [
     "Gateway",
     "InputProblem",
     "KitFileInfo",
+    "Leg",
     "LogClock",
     "LogLine",
     "Logs",
@@ -46,6 +47,7 @@ __all__ = [
     "NamedCertificate",
     "Negotiation",
     "Offered",
+    "Point",
     "Prelude",
     "PreludeRefusal",
     "PreludeStep",
@@ -86,8 +88,26 @@ class InputProblem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A place where captures were taken. Frame numbers count within it, over its files as `mergecap` joins them.
+
+    `clock_offset_seconds` says how far its clock is ahead of that of the first point, by `clock_connections` that both
+    saw; None where they have none in common.
+    """
+
+    files: tuple[str, ...]
+    packets: int
+    clock_offset_seconds: float | None
+    clock_connections: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """The capture files that were read."""
+    """The capture files that were read.
+
+    `duplicate_packets` counts those that are others captured once more, on another interface or by a mirror port; each
+    of these is taken once. `points` are where the files were taken, when that is more than one place.
+    """
 
     files: tuple[str, ...]
     format: str
@@ -97,6 +117,8 @@ class Capture:
     last_time: str | None
     link_types: tuple[str, ...]
     problems: tuple[InputProblem, ...] = ()
+    duplicate_packets: int = 0
+    points: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -405,8 +427,34 @@ class Prelude:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """Another sight of a connection, or the connection on the other side of a proxy.
+
+    `kind`: `same`, the same TCP connection at another point; `translated`, the same behind an address translation;
+    `relayed`, the same TLS handshake over another TCP connection (a proxy in TCP mode); `proxied`, another TLS
+    handshake that a gateway made for this one, or the one that it made this one for; `intercepted`, another TLS
+    handshake, with which a box in between speaks to the same server for the client. `connection` is its id; `file` and
+    `stream` are where it is. `matched_by` says how that is known, `differs` what the two have not in common.
+    """
+
+    kind: str
+    connection: int
+    file: str | None
+    stream: int
+    client: str
+    server: str
+    matched_by: str
+    differs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """One TCP connection and what became of its handshake."""
+    """One TCP connection and what became of its handshake, as seen at one point.
+
+    `id` is Wireshark's `tcp.stream`. With several points ids run on from one to the next; `file` is then the (first)
+    file of the point, `stream` Wireshark's number there. `counted_as` is the id of the connection that stands for this
+    one in findings and counts: the same one better seen, or the one whose failure this one follows from.
+    """
 
     id: int
     client: str
@@ -446,6 +494,10 @@ class Connection:
     """What the gateway's own configuration says of this connection (`--config`)."""
     prelude: Prelude | None = None
     """What went before TLS; None when the connection began with it."""
+    file: str | None = None
+    stream: int | None = None
+    legs: tuple[Leg, ...] = ()
+    counted_as: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,13 +152,13 @@ class Lab:
 
     @contextlib.contextmanager
     def recording(
-        self, command: Iterable[str], *, ready: str, settle: float, log: str = "recorder.log"
+        self, command: Iterable[str], *, ready: str, settle: float, log: str = "recorder.log", host: Host | None = None
     ) -> Iterator[None]:
-        """Record by `command` on the client's host while the block runs, and `settle` seconds longer.
+        """Record by `command` on a host (the client's) while the block runs, and `settle` seconds longer.
 
         `ready` is what the recorder prints, into the file `log`, once it records.
         """
-        recorder = self.start(self.client, command, log=log)
+        recorder = self.start(host or self.client, command, log=log)
         words = self.directory / log
         self._await(recorder, log, lambda: ready in words.read_text(errors="replace"))
         yield
@@ -205,22 +205,22 @@ class Lab:
         if self._wire:
             middle = self._add_host("w")
             ends = (replace(middle, device="to-c"), replace(middle, device="to-s"))
-            _lay(client, ends[0])
-            _lay(ends[1], server)
+            lay(client, ends[0])
+            lay(ends[1], server)
             for end in ends:
-                _prepare(end)
+                prepare(end)
             self._address()
             program, *arguments = self._wire
             command = [sys.executable, str(_PROGRAMS / program), ends[0].device, ends[1].device, f"{self._delay:g}"]
             carrier = self.start(middle, [*command, *arguments], log="wire.log")
             self._await(carrier, "wire.log", lambda: "carrying" in (self.directory / "wire.log").read_text())
         else:
-            _lay(client, server)
+            lay(client, server)
             self._address()
 
     def _address(self) -> None:
         for host, addresses in ((self.client, CLIENT_ADDRESS), (self.server, SERVER_ADDRESS)):
-            _prepare(host)
+            prepare(host)
             self.must(host, "ip", "address", "add", f"{addresses[4]}/24", "dev", host.device)
             self.must(host, "ip", "address", "add", f"{addresses[6]}/64", "dev", host.device, "nodad")
 
@@ -254,12 +254,13 @@ def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=15).stdout
 
 
-def _lay(one: Host, other: Host) -> None:
+def lay(one: Host, other: Host) -> None:
+    """Lay a cable between two hosts."""
     _must(["ip", "link", "add", one.device, "netns", one.namespace, "type", "veth",
            "peer", "name", other.device, "netns", other.namespace])  # fmt: skip
 
 
-def _prepare(host: Host) -> None:
+def prepare(host: Host) -> None:
     """Let the device carry what a cable would: frames of at most 1,514 bytes with finished checksums."""
     device = host.device
     offloads = [word for name in ("tso", "gso", "gro", "tx", "rx") for word in (name, "off")]

@@ -17,13 +17,17 @@ The first ending act is a RST, and one of these speaks against its sender:
   the difference between usual initial values (64, 128, 255) over the same distance.
 - Its IP identification lies far outside the row of the peer's other packets, and that row is close.
 
-Certain: two of these together. Likely: one of the first two alone. Possible: the last alone, for some systems number
-the resets of connections that they no longer know by another row. A load balancer that answers for its server, or a
-route that changed, can explain the last two by themselves. A box that imitates the peer well is not seen: that looks
-like `server-reset`.
+Or two captures show it, one from each side (`hsanalyze client.pcap server.pcap`), or one of the box itself: a RST, FIN
+or alert that arrived in the name of a side that never sent it.
+
+Certain: two of the signs above together, or two sights of the connection. Likely: one of the first two alone. Possible:
+the last alone, for some systems number the resets of connections that they no longer know by another row. A load
+balancer that answers for its server, or a route that changed, can explain the last two by themselves. A box that
+imitates the peer well is not seen in one capture: that looks like `server-reset`.
 
 ## What to do
-1. Capture on both ends at once. A RST that one end received and the other never sent is the proof.
+1. Capture on both ends at once, and give both files to hsanalyze. A RST that one end received and the other never
+   sent is the proof.
 2. From the time to live the distance follows: a RST that comes with 62 has crossed two routers, if it began
    with 64. `traceroute -T -p 443 HOST` shows who is there.
 3. Does it hang on the name? Try another SNI to the same address:

@@ -14,7 +14,10 @@ and pass; the server's certificate is not and does not. Both sides wait, until o
   at the sender's end).
 - Or more than 600 bytes of one side are missing in the capture, were never acknowledged, and later packets of
   that side did arrive (seen at the receiver's end), for more than a second.
-- Certain: an ICMP message "fragmentation needed" or "packet too big" is in the capture too. Likely: without it.
+- Or two captures, one from each side (`hsanalyze client.pcap server.pcap`): the full-size segments that one side sent
+  are not among those that came to the other, small ones are.
+- Certain: an ICMP message "fragmentation needed" or "packet too big" is in the capture too, or both captures show it.
+  Likely: without either.
 - The client's side counts as well: a large ClientHello, a client certificate with its chain.
 
 ## What to do

@@ -1,0 +1,147 @@
+"""Packets that were captured more than once: on several interfaces (`tcpdump -i any`), or by a mirror port.
+
+A copy is the same packet, not the same bytes sent again. It has the connection, the side, all TCP fields and options of
+the first one, the same IPv4 identification, and comes within milliseconds. A retransmission has another identification
+(RFC 6864 section 4) and, as timestamps run (RFC 7323), other options; where there is neither, it comes later than
+copies do: no retransmission timer is that short (RFC 6298 section 2.4). Bare ACKs, FINs and RSTs without an
+identification may well be alike and yet sent twice: they are copies only in a connection that has others. The time to
+live may differ: a router takes one off, a bridge does not.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.capture.batch import gather
+from analyzer.net.segments import RST, SYN, Segments
+
+__all__ = ["Copies"]
+
+_WITHIN_NS: Final = 50_000_000
+"""Nanoseconds between copies that have an IPv4 identification."""
+_WITHIN_UNNAMED_NS: Final = 3_000_000
+"""The same without one: IPv6, or 0, as in a RST of Linux."""
+_OPTIONS: Final = 20
+"""Bytes before the payload that have to be alike: the TCP header itself where it has no options, else those."""
+_MAX_KEPT: Final = 1024
+"""Segments at the end of a batch that the next is compared with."""
+_PLACE_BITS: Final = 16
+_PLACES: Final = 1 << _PLACE_BITS
+_MIX: Final = (0x1E3779B97F4A7C15, 0x3F58476D1CE4E5B9, 0x14D049BB133111EB)
+"""Odd multipliers. Whoever aims at collisions makes more rows be compared, and no other result."""
+_HALF: Final = 1 << 31
+_MODULUS: Final = 1 << 32
+
+Column = NDArray[np.int64]
+Rows = NDArray[np.void]
+
+_FACTS: Final = ("seq", "ack", "flags", "window", "length", "ip_id", "quoted")
+_SAME: Final = np.dtype([("direction", "i8"), *((name, "i8") for name in _FACTS), ("options", f"V{_OPTIONS}")])
+_NUMBERS: Final = ("direction", "flags", "length", "ip_id")
+_SEEN: Final = np.dtype([*((name, "i8") for name in (*_NUMBERS, "place", "time_ns")), ("same", f"V{_SAME.itemsize}")])
+
+
+class Copies:
+    """Finds the copies in batch after batch; `count` of them so far.
+
+    A copy brings neither a new sequence number nor a new acknowledgement number. That is a few operations on columns;
+    only such rows, and those with the same numbers, are compared in full.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._copied = np.zeros(1024, dtype=np.bool_)
+        """By flow: whether it has copies that are beyond doubt."""
+        self._last: Rows = np.zeros(0, dtype=_SEEN)
+        """The last segments of the batches before, as far as a copy may still come."""
+
+    def find(self, segments: Segments, direction: Column, order: Column) -> NDArray[np.bool_] | None:
+        """Which rows are copies; None when none is.
+
+        `direction` is one number for each flow and side, `order` sorts by it, then by arrival.
+        """
+        latest = int(segments.time_ns[-1])
+        before = self._last[latest - self._last["time_ns"] <= _WITHIN_NS] if len(self._last) else self._last
+        place = _place(direction, segments.seq, segments.ack)
+        looked_at = np.zeros(_PLACES, dtype=np.bool_)
+        looked_at[before["place"]] = True
+        looked_at[place[_behind(segments, direction, order)]] = True
+        rows = np.flatnonzero(looked_at[place])
+        copies = None
+        if len(rows):
+            seen = np.concatenate([before, _seen(segments, direction, place, rows)])
+            again = self._sure(seen, _again(seen))[len(before) :]
+            if again.any():
+                copies = np.zeros(len(segments), dtype=np.bool_)
+                copies[rows[again]] = True
+                self.count += int(again.sum())
+        recent = np.flatnonzero(latest - segments.time_ns[-_MAX_KEPT:] <= _WITHIN_NS)
+        recent += max(len(segments) - _MAX_KEPT, 0)
+        self._last = np.concatenate([before, _seen(segments, direction, place, recent)])[-_MAX_KEPT:]
+        return copies
+
+    def _sure(self, seen: Rows, again: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The rows of `again` but for those that may have been sent twice."""
+        if not again.any():
+            return again
+        flow = seen["direction"] >> 1
+        highest = int(flow.max()) + 1
+        if highest > len(self._copied):
+            self._copied = np.concatenate([self._copied, np.zeros(highest, dtype=np.bool_)])
+        bare = (seen["length"] == 0) & (seen["flags"] & (SYN | RST) != SYN)
+        sure = again & ((seen["ip_id"] > 0) | ~bare)
+        self._copied[flow[sure]] = True
+        result: NDArray[np.bool_] = again & (sure | self._copied[flow])
+        return result
+
+
+def _place(direction: Column, seq: Column, ack: Column) -> Column:
+    """A small number that is the same for copies, and seldom for other segments."""
+    mixed = direction * _MIX[0] + seq * _MIX[1] + ack * _MIX[2]
+    return (mixed.view(np.uint64) >> np.uint64(64 - _PLACE_BITS)).astype(np.int64)
+
+
+def _behind(segments: Segments, direction: Column, order: Column) -> Column:
+    """The rows that bring neither a new sequence number nor a new acknowledgement number."""
+    own = direction[order]
+    begins = np.concatenate([[True], own[1:] != own[:-1]])
+    group = np.cumsum(begins)
+    first = np.flatnonzero(begins)[group - 1]
+    behind: NDArray[np.bool_] = ~begins
+    for column in (segments.seq, segments.ack):
+        values = column[order]
+        ahead = (values - values[first] + _HALF) % _MODULUS + group * (
+            2 * _MODULUS
+        )  # a direction begins above the last
+        behind[1:] &= ahead[1:] <= np.maximum.accumulate(ahead)[:-1]
+    rows: Column = order[behind]
+    return rows
+
+
+def _seen(segments: Segments, direction: Column, place: Column, rows: Column) -> Rows:
+    same = np.zeros(len(rows), dtype=_SAME)
+    same["direction"] = direction[rows]
+    for name in _FACTS:
+        same[name] = getattr(segments, name)[rows]
+    same["options"] = gather(segments.data, np.maximum(segments.payload[rows] - _OPTIONS, 0), same.dtype["options"])
+    seen = np.zeros(len(rows), dtype=_SEEN)
+    for name in _NUMBERS:
+        seen[name] = same[name]
+    seen["place"] = place[rows]
+    seen["time_ns"] = segments.time_ns[rows]
+    seen["same"] = same.view(f"V{_SAME.itemsize}")
+    return seen
+
+
+def _again(seen: Rows) -> NDArray[np.bool_]:
+    """Which rows have been there before, shortly."""
+    _, group = np.unique(seen["same"], return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    sorted_group, time, named = group[order], seen["time_ns"][order], seen["ip_id"][order] > 0
+    within = np.where(named, _WITHIN_NS, _WITHIN_UNNAMED_NS)
+    again = np.zeros(len(seen), dtype=np.bool_)
+    again[order[1:]] = (sorted_group[1:] == sorted_group[:-1]) & (np.abs(time[1:] - time[:-1]) <= within[1:])
+    return again

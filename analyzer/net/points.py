@@ -1,0 +1,166 @@
+"""Several capture files: which are one recording in pieces, and which were taken at different points.
+
+A ring buffer's files follow each other: their connections go on from file to file, and frame numbers run on, as
+`mergecap` has it. Captures of the client and of the gateway hold the same packets: to put these into one connection
+would make retransmissions of all of them, and frame numbers that are those of no file. So each point has flows of its
+own, and frames count within it.
+
+What tells is the beginning of each file, held against all that was read before it:
+
+- segments that a point has already seen, or the two initial sequence numbers of one of its connections behind other
+  addresses (NAT): another point, whatever the clocks say
+- connections that go on where the point's files left them, or their other direction: a piece of it
+- nothing in common: a piece where the file begins when the point's last one ends, another point where they overlap
+
+Where a file may continue several points, it is one from which the packets have come as far, and of a like name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import field, replace
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.dataclass import dataclass
+from analyzer.net.flows import Flows, joined_numbers
+from analyzer.net.segments import ACK, FIN, SYN, Segments
+
+__all__ = ["CapturePoint", "CapturePoints"]
+
+_OVERLAP_NS: Final = 1_000_000
+"""Packets of one recording are out of order by less than this."""
+Column = NDArray[np.int64]
+
+_HALF: Final = 1 << 31
+_MODULUS: Final = 1 << 32
+
+
+@dataclass(slots=True, kw_only=True)
+class CapturePoint:
+    """What was recorded at one point: its files in order, and their connections. Times in nanoseconds, 0 for none."""
+
+    flows: Flows
+    files: list[str] = field(default_factory=list)
+    packets: int = 0
+    first_time_ns: int = 0
+    last_time_ns: int = 0
+
+
+class _Fit(NamedTuple):
+    """How well a file continues a point, the weightiest first: its time, the hops that its packets made, its name."""
+
+    follows: bool
+    as_near: bool
+    named_alike: bool
+    carried_on: int
+    last_time_ns: int
+
+
+class CapturePoints:
+    """Takes the segments of file after file and gives each to the flows of its point."""
+
+    def __init__(self, flows: Callable[[], Flows], *, apart: bool = True) -> None:
+        """`flows` makes those of another point. Without `apart` all files are one recording."""
+        self.points: list[CapturePoint] = []
+        self._flows = flows
+        self._apart = apart
+        self._current: CapturePoint | None = None
+        self._shift = 0
+        """What frame numbers over all files are ahead of those of the point."""
+
+    def begin(self, name: str, before: int, segments: Segments, time_ns: Column) -> None:
+        """A file begins with these segments and times of packets; `before` counts the packets of all files before."""
+        self._end(before)
+        begins = _within(time_ns)[0]
+        point = self._point_of(name, segments, begins)
+        if point is None:
+            point = CapturePoint(flows=self._flows(), first_time_ns=begins)
+            self.points.append(point)
+        point.files.append(name)
+        self._current, self._shift = point, before - point.packets
+
+    def add(self, segments: Segments, time_ns: Column) -> None:
+        """The next segments and times of the file that was begun."""
+        point = self._current
+        if point is None:
+            return
+        point.last_time_ns = max(point.last_time_ns, _within(time_ns)[1])
+        if self._shift and len(segments):
+            segments = replace(segments, packet=segments.packet - self._shift)
+        point.flows.add(segments)
+
+    def finish(self, packets: int) -> list[CapturePoint]:
+        """There are no more files; all held `packets` packets."""
+        self._end(packets)
+        for point in self.points:
+            point.flows.finish()
+        return self.points
+
+    def _end(self, packets: int) -> None:
+        if self._current is not None:
+            self._current.packets = packets - self._shift
+
+    def _point_of(self, name: str, segments: Segments, first_time_ns: int) -> CapturePoint | None:
+        """The point of which a file is the next piece; None for a new point."""
+        if not self._apart:
+            return self.points[0] if self.points else None
+        fits: list[tuple[_Fit, CapturePoint]] = []
+        for point in self.points:
+            overlaps = first_time_ns < point.last_time_ns - _OVERLAP_NS
+            old, new, near = _in_common(point.flows, segments, overlaps=overlaps)
+            if new > old or not (old or overlaps):
+                alike = _without_numbers(point.files[-1]) == _without_numbers(name)
+                fits.append((_Fit(not overlaps, near, alike, new - old, point.last_time_ns), point))
+        return max(fits, key=lambda fit: fit[0])[1] if fits else None
+
+
+def _without_numbers(name: str) -> str:
+    """The name of a file but for what counts a ring buffer's."""
+    return re.sub(r"\d+", "", name)
+
+
+def _within(time_ns: Column) -> tuple[int, int]:
+    """The first and the last time; records that are no packets have none."""
+    times = time_ns[time_ns > 0]
+    return (int(times.min()), int(times.max())) if len(times) else (0, 0)
+
+
+def _in_common(flows: Flows, segments: Segments, *, overlaps: bool) -> tuple[int, int, bool]:
+    """How many segments these flows have seen, and how many carry on where they stopped.
+
+    And whether they have as many hops behind them as those before.
+    """
+    if not len(segments) or not len(flows.table):
+        return 0, 0, True
+    flow, side = flows.known(segments)
+    table = flows.table.rows
+    told = np.flatnonzero((flow >= 0) & (segments.quoted == 0))
+    flow, side = flow[told], side[told]
+    seq, flags = segments.seq[told], segments.flags[told]
+    unseen = table["packets"][flow, side] == 0
+    acknowledged = table["last_ack"][flow, 1 - side]
+    occupies = (segments.length[told] > 0) | (flags & (SYN | FIN) != 0)
+    behind = (seq - acknowledged + _HALF) % _MODULUS < _HALF
+    # A SYN that nobody answered is sent again, perhaps into the next file.
+    first_again = (flags & SYN != 0) & (seq == table["base"][flow, side]) & ((acknowledged >= 0) | overlaps)
+    old = ~unseen & occupies & (((acknowledged >= 0) & behind) | first_again)
+    new = unseen | (occupies & ~old & (flags & SYN == 0))
+    if (old & first_again).any():
+        return len(segments), 0, False  # what one point never got is new at the other, but no connection begins twice
+    as_near = segments.ttl[told] == table["last_ttl"][flow, side]
+    near = 2 * int((as_near & ~unseen).sum()) >= int((~unseen).sum())
+    return int(old.sum()) + _translated(flows, segments), int(new.sum()), near
+
+
+def _translated(flows: Flows, segments: Segments) -> int:
+    """How many SYN,ACKs bring together the initial sequence numbers of a connection here."""
+    rows = np.flatnonzero((segments.flags & (SYN | ACK) == SYN | ACK) & (segments.quoted == 0))
+    if not len(rows):
+        return 0
+    own, peers = segments.seq[rows], (segments.ack[rows] - 1) % _MODULUS
+    numbers = joined_numbers(own.astype(np.uint64), peers.astype(np.uint64))
+    return int(np.isin(numbers, flows.table.initial_numbers()[1]).sum())
