@@ -119,8 +119,10 @@ def analyze(
     in_full = all or logs is not None
     watch = None if comparison is None else comparison.take
     connections = compared(tuple(_connections(reading, settings, in_full=in_full, watch=watch)))
-    if reading.tunnels:
-        connections = tuple(_within(connection, reading) for connection in connections)
+    if reading.wrappings:
+        from analyzer.report.wrapping import wrapped
+
+        connections = tuple(wrapped(connection, reading.wrappings) for connection in connections)
     told = None
     if logs is not None:
         connections, told = _with_logs(connections, logs, reading.end_ns)
@@ -149,16 +151,6 @@ def analyze(
 
         return redacted(report)
     return report
-
-
-def _within(connection: Connection, reading: Reading) -> Connection:
-    """The connection with the tunnels that it ran in."""
-    from ipaddress import ip_address
-
-    ends = (end.rpartition(":") for end in (connection.client, connection.server))
-    key = frozenset((ip_address(address.strip("[]")).packed, int(port)) for address, _, port in ends)
-    tunnels = reading.tunnels.get(key)
-    return connection if tunnels is None else replace(connection, tunnels=tunnels)
 
 
 def _with_logs(
@@ -450,7 +442,7 @@ def _report(
     settings: _Settings,
     connections: tuple[Connection, ...],
 ) -> Report:
-    from analyzer.net.link import LINK_NAMES
+    from analyzer.net.link_names import name_of
     from analyzer.report.findings import findings
 
     store, configured = settings.judging.all_stores, settings.judging.configured
@@ -471,7 +463,7 @@ def _report(
             bytes=reader.bytes,
             first_time=None if reader.first_time_ns is None else when(reader.first_time_ns),
             last_time=None if reader.last_time_ns is None else when(reader.last_time_ns),
-            link_types=tuple(LINK_NAMES.get(link, f"link type {link}") for link in reader.links),
+            link_types=tuple(name_of(link) for link in reader.links),
             problems=(*problems, *settings.problems, *reading.keys.problems()),
         ),
         truststore=truststore_info(store, settings.judging.matched) if store is not None else None,

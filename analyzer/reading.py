@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from analyzer.capture.batch import CaptureProblem, Secrets
     from analyzer.net.decode import SegmentDecoder
     from analyzer.net.flows import Flows
+    from analyzer.net.wrappings import Wrappings
     from analyzer.report.decryption import Tally
     from analyzer.tls.sealed import KeyRing, Lookup
     from analyzer.wireshark.reader import WiresharkReading
@@ -23,21 +24,20 @@ if TYPE_CHECKING:
 __all__ = ["Keys", "Reading", "Source", "problems_of", "read"]
 
 Source = str | Path | BinaryIO
-Tunnels = Mapping[frozenset[tuple[bytes, int]], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """Captures as read. `reader` holds what is to be said of the files, `problems` of it and of single packets.
 
-    `tunnels`: both ends (packed address, port) of a connection -> what its packets were wrapped in.
+    `wrappings`: what the packets of connections were wrapped in.
     """
 
     flows: Flows
     keys: Keys
     reader: CaptureReader | WiresharkReading
     problems: tuple[InputProblem, ...]
-    tunnels: Tunnels
+    wrappings: Wrappings
     dissector: Dissector | None = None
 
     @property
@@ -71,7 +71,12 @@ def read(
             text = "Wireshark's dissector is given key logs only: the server's private key was not used"
             problems = (*problems, InputProblem(code="unused-private-key", text=text, severity="warning"))
         return Reading(
-            flows=flows, keys=keys, reader=reading, problems=problems, tunnels={}, dissector=reading.dissector
+            flows=flows,
+            keys=keys,
+            reader=reading,
+            problems=problems,
+            wrappings=reading.wrappings,
+            dissector=reading.dissector,
         )
     keys = Keys(keys_of(keylog, password), named=keylog is not None)
     reader, decoder, flows = _packets(sources, keys, progress)
@@ -80,7 +85,7 @@ def read(
         if keys.complete:
             reader, decoder, flows = _packets(sources, keys, progress)
     problems = (*problems_of(reader.problems), *_undecoded(decoder))
-    return Reading(flows=flows, keys=keys, reader=reader, problems=problems, tunnels=decoder.tunnels)
+    return Reading(flows=flows, keys=keys, reader=reader, problems=problems, wrappings=decoder.wrappings)
 
 
 def problems_of(found: Iterable[CaptureProblem]) -> tuple[InputProblem, ...]:
@@ -185,23 +190,26 @@ def _flows(keys: Keys) -> Flows:
 
 def _undecoded(decoder: SegmentDecoder) -> tuple[InputProblem, ...]:
     """Packets that could not be read, or not whole."""
-    from analyzer.net.link import LINK_NAMES
+    from analyzer.net.link_names import told
 
     problems = [
         InputProblem(
             code="unknown-link-type",
-            text=f"{count} packets have the link type {LINK_NAMES.get(link, link)}, which cannot be read",
+            text=f"{count:,} packets have the link type {told(link)}",
             severity="warning",
         )
         for link, count in decoder.link_types_unknown.items()
     ]
-    if decoder.sealed:
-        packets = ", ".join(f"{count:,} are {name}" for name, count in decoder.sealed.items())
+    if decoder.sealed.packets:
+        packets = ", ".join(f"{count:,} are {name}" for name, count in decoder.sealed.packets.items())
         text = f"of the packets {packets}: what runs inside is not seen; record where it leaves the tunnel"
         problems.append(InputProblem(code="sealed-tunnel", text=text, severity="note"))
-    if decoder.uncommon.encrypted_frames:
+    if decoder.too_deep:
+        text = f"{decoder.too_deep:,} packets are wrapped in more layers than are taken off, and were left out"
+        problems.append(InputProblem(code="too-many-layers", text=text, severity="warning"))
+    if decoder.sealed.wireless:
         text = (
-            f"{decoder.uncommon.encrypted_frames:,} IEEE 802.11 frames are encrypted: record on the station itself, or "
+            f"{decoder.sealed.wireless:,} IEEE 802.11 frames are encrypted: record on the station itself, or "
             "behind the access point"
         )
         problems.append(InputProblem(code="encrypted-frames", text=text, severity="note"))

@@ -21,6 +21,7 @@ from analyzer.net.decode import inner_segments
 from analyzer.net.flows import FlowRow, Flows
 from analyzer.net.reassembly import Run
 from analyzer.net.segments import IPV4_HIGH
+from analyzer.net.wrappings import Wrappings
 from analyzer.tls.records import Lost, SideRecords
 from analyzer.wireshark.fields import Field
 from analyzer.wireshark.model import Dissector
@@ -55,6 +56,7 @@ class WiresharkReading:
         self.first_time_ns: int | None = None
         self.last_time_ns: int | None = None
         self.links: list[int] = []
+        self.wrappings = Wrappings()
         self._keylogs = keylogs
         self.fields: dict[int, tuple[Field, ...]] = {}
         """By flow: what Wireshark's dissector says of its handshake."""
@@ -92,6 +94,7 @@ class WiresharkReading:
             np.array([packet.number for packet, _ in carried], dtype=np.int64),
             np.array([packet.time_ns for packet, _ in carried], dtype=np.int64),
             np.array([packet.length for packet, _ in carried], dtype=np.int64),
+            np.zeros(len(carried), dtype=np.int64),
         )
         flows.add(inner_segments(np.zeros(0, dtype=np.uint8), [segment for _, segment in carried], *columns))
 
