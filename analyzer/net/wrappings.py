@@ -120,6 +120,10 @@ def name_of(layer: Layer) -> str:
     return name if ends is None else f"{name} from {address_text(*ends[:2])} to {address_text(*ends[2:])}"
 
 
+def _turned(stack: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    return tuple(layer.back for layer in stack)
+
+
 def _is_ipv4(ends: tuple[int, int, int, int]) -> bool:
     return ends[0] == IPV4_HIGH and ends[1] < 1 << 32
 
@@ -128,8 +132,8 @@ def _is_ipv4(ends: tuple[int, int, int, int]) -> bool:
 class Around:
     """What a connection ran in, the outermost first.
 
-    `forth`: as most segments of the asked direction were; `back`: of the other one. `also`: the further stacks in
-    which a direction was seen; an empty one is the packet without any.
+    `forth`: as most segments of the asked direction were; `back`: of the other one, where that is another tunnel.
+    `also`: the further stacks in which a direction was seen; an empty one is the packet without any.
     """
 
     forth: tuple[Layer, ...]
@@ -217,15 +221,23 @@ class Wrappings:
         forth, back = self._seen.get((source, target), {}), self._seen.get((target, source), {})
         if not any(forth) and not any(back):
             return None
-        ranked = [sorted(stacks, key=lambda stack: (-stacks[stack], stack)) for stacks in (forth, back)]
-        # What stands in clear besides is the copy.
-        ranked = [[stack for stack in own if stack] + [0] * (0 in own) for own in ranked]
-        seen = [[self._stacks[stack] for stack in own] for own in ranked]
-        forth_main, back_main = (own[0] if own else () for own in seen)
-        turned = (tuple(layer.back for layer in stack) for stack in seen[1][1:])
-        also = dict.fromkeys((*seen[0][1:], *turned))
-        also.pop(forth_main, None)
-        return Around(forth=forth_main, back=back_main, also=tuple(also))
+        there, here = (self._ranked(stacks) for stacks in (forth, back))
+        main = there[0] if there else _turned(here[0])
+        # Tunnels may have a number for each way; a mirror sends both ways the same way.
+        known = (main, _turned(main))
+        answer = next((stack for stack in here if stack in known), here[0] if here else main)
+        told = {main, _turned(main), answer, _turned(answer)}
+        also = []
+        for stack in (*there, *map(_turned, here)):
+            if stack not in told:
+                also.append(stack)
+                told |= {stack, _turned(stack)}
+        return Around(forth=main, back=() if answer in known else answer, also=tuple(also))
+
+    def _ranked(self, stacks: dict[int, int]) -> list[tuple[Layer, ...]]:
+        """The stacks of one direction, that of most segments first; what stands in no tunnel besides is the copy."""
+        order = sorted(stacks, key=lambda stack: (not stack, -stacks[stack], stack))
+        return [self._stacks[stack] for stack in order]
 
     def _groups(self, columns: list[NDArray[np.int64] | Halves]) -> tuple[Column, Column]:
         """Rows that are alike in all columns: the first of each group, and for each row its group's number."""

@@ -19,19 +19,12 @@ def wrapped(connection: Connection, wrappings: Wrappings) -> Connection:
     around = wrappings.around(_end(connection.client), _end(connection.server))
     if around is None:
         return connection
-    there, back = around.forth, around.back
-    if not there:
-        there = _turned(back)
     return replace(
         connection,
-        tunnels=_names(there),
-        tunnels_back=_names(back) if back and _turned(back) != there else (),
+        tunnels=_names(around.forth),
+        tunnels_back=_names(around.back),
         tunnels_also=tuple(", then ".join(_names(stack)) or _NOTHING for stack in around.also),
     )
-
-
-def _turned(stack: tuple[Layer, ...]) -> tuple[Layer, ...]:
-    return tuple(layer.back for layer in stack)
 
 
 def _names(stack: tuple[Layer, ...]) -> tuple[str, ...]:

@@ -96,9 +96,17 @@ def vxlan(number: int, *, back: bool = False) -> bytes:
 
 def test_both_directions_of_a_tunnel_are_the_same_tunnel() -> None:
     found = around([vxlan(9), vxlan(9, back=True)])
+    assert names(found) == ("VXLAN 9",)
     assert found is not None
-    assert found.back == tuple(layer.back for layer in found.forth)
-    assert found.also == ()
+    assert (found.back, found.also) == ((), ())
+
+
+def test_a_mirror_sends_both_directions_the_same_way() -> None:
+    turned = bytes(datagram(4789, "0800000000000900", FRAME[:14] + reply(IP4)))
+    found = around([bytes(datagram(4789, "0800000000000900", FRAME)), turned])
+    assert names(found) == ("VXLAN 9",)
+    assert found is not None
+    assert (found.back, found.also) == ((), ())
 
 
 def test_a_mirror_that_shows_a_packet_twice_is_told() -> None:
