@@ -17,6 +17,7 @@ from analyzer.net.link import (
     ETHERNET,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
+    HDLC,
     LLC,
     LLC_MAX,
     MACSEC,
@@ -32,6 +33,7 @@ from analyzer.net.link import (
     be16,
     be32,
     by_ip_version,
+    hdlc_protocol,
     members,
     ppp_protocol,
 )
@@ -126,6 +128,12 @@ def pppoe(data: Bytes, at: Column, end: Column) -> Inner:
 def ppp(data: Bytes, at: Column, end: Column) -> Inner:
     """RFC 1661: the protocol in one byte or two, after the address and control bytes where these were not left out."""
     inner, ethertype = ppp_protocol(data, at, end)
+    return Inner(inner, ethertype, Kind.NONE, _none(at))
+
+
+def hdlc(data: Bytes, at: Column, end: Column) -> Inner:
+    """PPP in HDLC framing (RFC 1662), or Cisco's."""
+    inner, ethertype = hdlc_protocol(data, at, end)
     return Inner(inner, ethertype, Kind.NONE, _none(at))
 
 
@@ -362,6 +370,7 @@ BY_ETHERTYPE: Final[dict[int, tuple[Reader, ...]]] = {
     MPLS_MULTICAST: (mpls,),
     PPPOE: (pppoe,),
     PPP: (ppp,),
+    HDLC: (hdlc,),
     0x8909: (_skip(8),),  # Cisco metadata
     0x8926: (_skip(6),),  # VN-Tag
     0x893F: (_skip(8),),  # IEEE 802.1BR

@@ -18,6 +18,7 @@ __all__ = [
     "ETHERNET",
     "ETHERTYPE_IPV4",
     "ETHERTYPE_IPV6",
+    "HDLC",
     "LLC",
     "LLC_MAX",
     "MACSEC",
@@ -34,6 +35,7 @@ __all__ = [
     "be16",
     "be32",
     "by_ip_version",
+    "hdlc_protocol",
     "members",
     "ppp_protocol",
 ]
@@ -49,6 +51,8 @@ MPLS_MULTICAST: Final = 0x8848
 MACSEC: Final = 0x88E5
 NFLOG: Final = 0xFFFF
 """The attributes of Linux's packet log. This EtherType is reserved, and stands for them here alone."""
+HDLC: Final = 0xFFFC
+"""PPP in HDLC framing, or Cisco's. This EtherType is reserved, and stands for them here alone."""
 WLAN: Final = 0x2452
 """An IEEE 802.11 frame: the EtherType under which some wireless cards hand these to a capture of Ethernet."""
 WLAN_PADDED: Final = 0xFFFE
@@ -153,16 +157,18 @@ def _ppp(header: int) -> Decoder:
 
 
 def _hdlc(header: int) -> Decoder:
-    """PPP in HDLC framing or Cisco HDLC, which an address byte of 0F or 8F tells."""
-
     def decode(data: Bytes, offset: Column, captured: Column) -> tuple[Column, Column]:
-        at = offset + header
-        cisco = (data[at] == 0x0F) | (data[at] == 0x8F)
-        inner, ethertype = ppp_protocol(data, at, offset + captured)
-        own = np.where(captured >= header + 4, be16(data, at + 2), 0)
-        return np.where(cisco, at + 4, inner), np.where(cisco, own, ethertype)
+        return hdlc_protocol(data, offset + header, offset + captured)
 
     return decode
+
+
+def hdlc_protocol(data: Bytes, at: Column, end: Column) -> tuple[Column, Column]:
+    """What a frame of HDLC carries at `at`: an address byte of 0F or 8F is Cisco's, and an EtherType follows."""
+    cisco = (data[at] == 0x0F) | (data[at] == 0x8F)
+    inner, ethertype = ppp_protocol(data, at, end)
+    own = np.where(at + 4 <= end, be16(data, at + 2), 0)
+    return np.where(cisco, at + 4, inner), np.where(cisco, own, ethertype)
 
 
 _NLPID: Final = np.zeros(256, dtype=np.int64)
@@ -260,6 +266,26 @@ def _radiotap(data: Bytes, offset: Column, captured: Column) -> tuple[Column, Co
 _MOST_MASKS: Final = 8
 
 
+_ERF_INSIDE: Final = np.zeros(128, dtype=np.int64)
+_ERF_INSIDE[[2, 11, 16, 20]] = ETHERNET
+_ERF_INSIDE[[1, 10, 15, 17]] = HDLC
+_ERF_INSIDE[[3, 4, 18, 24]] = LLC
+_ERF_INSIDE[[22, 23]] = [ETHERTYPE_IPV4, ETHERTYPE_IPV6]
+
+
+def _erf(data: Bytes, offset: Column, captured: Column) -> tuple[Column, Column]:
+    """Endace's records: 8 bytes of time, the type (80: extension headers of 8 bytes, each telling of the next so)."""
+    kind = data[offset + 8]
+    at, more = offset + 16, kind & 0x80 != 0
+    for _ in range(_MOST_MASKS):
+        if not more.any():
+            break
+        more, at = more & (data[at] & 0x80 != 0), np.where(more, at + 8, at)
+    inside = _ERF_INSIDE[kind & 0x7F]
+    at = at + np.where(inside == ETHERNET, 2, np.where(inside == LLC, 4, 0))
+    return at, np.where(captured > at - offset, inside, 0)
+
+
 _JUNIPER_MAGIC: Final = 0x4D4743
 
 
@@ -309,6 +335,7 @@ DECODERS: Final[dict[int, Decoder]] = {
     163: _avs,
     166: _ppp(2),  # pppd, with a direction in the place of FF 03
     178: _juniper(ETHERNET),
+    197: _erf,
     204: _ppp(1),
     205: _hdlc(1),
     206: _frame_relay(1),
