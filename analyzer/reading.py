@@ -195,13 +195,13 @@ def _undecoded(decoder: SegmentDecoder) -> tuple[InputProblem, ...]:
     problems = [
         InputProblem(
             code="unknown-link-type",
-            text=f"{count:,} packets have the link type {told(link)}",
+            text=f"{count:,} packets are {told(link)}",
             severity="warning",
         )
         for link, count in decoder.link_types_unknown.items()
     ]
     if decoder.sealed.packets:
-        packets = ", ".join(f"{count:,} are {name}" for name, count in decoder.sealed.packets.items())
+        packets = ", ".join(decoder.sealed.told())
         text = f"of the packets {packets}: what runs inside is not seen; record where it leaves the tunnel"
         problems.append(InputProblem(code="sealed-tunnel", text=text, severity="note"))
     if decoder.too_deep:

@@ -68,4 +68,4 @@ def test_of_wireguard_the_outside_is_recognised() -> None:
     assert report.connections == ()
     (problem,) = report.capture.problems
     assert problem.code == "sealed-tunnel"
-    assert "are WireGuard" in problem.text
+    assert "are WireGuard between 10.77.0.1 and 10.77.0.2" in problem.text

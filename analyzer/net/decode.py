@@ -340,7 +340,7 @@ class _Round:
             alone |= whole & _icmp_error(data, protocol == errors[0], body, heads.end, errors[1])
             if alone.any():
                 self._leave(link, heads, at, within, alone)
-            self._decoder.sealed.count(data, np.where(whole, protocol, _TCP), body, heads.end)
+            self._decoder.sealed.count(data, np.where(whole, protocol, _TCP), body, heads.end, ip.ends)
             self._tunnels(ip, heads, within, whole)
         chosen = _where(plain)
         part = _tcp(

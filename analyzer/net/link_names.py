@@ -140,7 +140,7 @@ def name_of(link: int) -> str:
         return f"Juniper ({link})"
     if link in _PRIVATE:
         return f"a private link type ({link})"
-    return _NAMES.get(link, str(link))
+    return _NAMES.get(link, f"link type {link}")
 
 
 def told(link: int) -> str:
@@ -149,5 +149,5 @@ def told(link: int) -> str:
     known = link in _NAMES or link in _JUNIPER or link in _PRIVATE
     if shows:
         return f"{name_of(link)}{shows}: no TCP connection is in it; {_INSTEAD.get(link, _RECORD)}"
-    wireshark = "Wireshark may read it: name --dissector wireshark, or record elsewhere"
-    return f"{name_of(link)}, which cannot be read{'' if known else ' (no link type that is known here)'}; {wireshark}"
+    unknown = "" if known else " and is not known"
+    return f"{name_of(link)}, which cannot be read here{unknown}: Wireshark may know it, name --dissector wireshark"

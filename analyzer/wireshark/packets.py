@@ -6,7 +6,7 @@ a list of such; what occurs several times is a list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shutil import which
 from typing import Any, Final
@@ -65,11 +65,11 @@ def tshark_version() -> str:
 
 
 def dissected(
-    path: Path, *, keylogs: Sequence[str] = (), tls_ports: Iterable[int] = (), problems: list[str]
+    path: Path, *, keylogs: Sequence[str] = (), ports: Mapping[int, str] | None = None, problems: list[str]
 ) -> Iterator[Packet]:
     """The packets of a file in any format that Wireshark reads. Raises `InputError` when it reads none.
 
-    `tls_ports` are taken for TLS whatever Wireshark has them for. What stopped it early goes to `problems`.
+    `ports` are read by the dissectors named, whatever Wireshark has them for. What stopped it early goes to `problems`.
     """
     pyshark = _pyshark()
     preferences = [part for name in keylogs for part in ("-o", f"tls.keylog_file:{name}")]
@@ -78,7 +78,7 @@ def dissected(
         keep_packets=False,
         use_json=True,
         include_raw=True,
-        decode_as={f"tcp.port=={port}": "tls" for port in tls_ports},
+        decode_as={f"tcp.port=={port}": name for port, name in (ports or {}).items()},
         custom_parameters=["-n", "-J", _LAYERS, *preferences],
     )
     seen = 0

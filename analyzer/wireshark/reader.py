@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfileobj, which
@@ -63,13 +63,15 @@ class WiresharkReading:
         self._directions: dict[Sender, Direction] = {}
         self._streams: dict[int, int] = {}
 
-    def read(self, progress: Callable[[int, int], None] | None = None, *, tls_ports: Iterable[int] = ()) -> Flows:
+    def read(
+        self, progress: Callable[[int, int], None] | None = None, *, ports: Mapping[int, str] | None = None
+    ) -> Flows:
         """All connections; the consumer of each direction holds what Wireshark saw of it. See `dissected`."""
         flows = Flows(_all, _passing)
         with _one_file(self._sources) as path, _one_log(self._keylogs) as logs:
             total = path.stat().st_size
             stopped: list[str] = []
-            for batch in _batches(dissected(path, keylogs=logs, tls_ports=tls_ports, problems=stopped)):
+            for batch in _batches(dissected(path, keylogs=logs, ports=ports, problems=stopped)):
                 self._take(batch, flows)
                 if progress is not None:
                     progress(min(self.bytes, total), total)

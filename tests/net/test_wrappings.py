@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 import struct
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from scapy.layers.inet import IP, UDP, fragment
 from scapy.layers.vxlan import VXLAN
 
+import analyzer
 from analyzer.capture import CaptureReader
 from analyzer.net.decode import SegmentDecoder
 from analyzer.net.encapsulations import BY_ETHERTYPE, BY_PROTOCOL, BY_UDP_PORT
@@ -243,3 +245,28 @@ def test_no_wire_cut_at_any_byte_breaks_anything(name: str) -> None:
     found = decode([packet[:size] for size in range(len(packet) + 1)], link, decoder)
     assert found[-1].payload == segment().payload
     assert decoder.uncommon.failures == 0
+
+
+@pytest.mark.parametrize(
+    ("link", "text"),
+    [
+        (253, r"are Linux netlink, what the kernel .* no TCP connection is in it; record on the network interface"),
+        (189, r"are USB .Linux., what goes to and from a USB device"),
+        (220, r"are USB"),
+        (249, r"are USBPcap"),
+        (201, r"are Bluetooth HCI"),
+        (195, r"are IEEE 802.15.4, a radio network"),
+        (227, r"are CAN bus"),
+        (231, r"are D-Bus messages"),
+        (252, r"are a Wireshark upper PDU export, .* without the TCP around it: .* open the original capture"),
+        (271, r"are vsock, what virtual machines and their host tell each other"),
+        (135, r"are Juniper .135., which cannot be read here: .* --dissector wireshark"),
+        (150, r"are a private link type .150., which cannot be read here"),
+        (9999, r"are link type 9999, which cannot be read here and is not known"),
+    ],
+)
+def test_a_link_type_without_ip_is_named_and_what_it_shows_is_told(link: int, text: str) -> None:
+    report = analyzer.analyze(io.BytesIO(pcap([bytes(40)] * 3, link=link)))
+    (problem,) = report.capture.problems
+    assert problem.code == "unknown-link-type"
+    assert re.search(f"3 packets {text}", problem.text)
