@@ -69,3 +69,15 @@ def test_of_wireguard_the_outside_is_recognised() -> None:
     (problem,) = report.capture.problems
     assert problem.code == "sealed-tunnel"
     assert "are WireGuard between 10.77.0.1 and 10.77.0.2" in problem.text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OPEN)
+def test_both_readings_agree_and_name_the_same_tunnel(name: str) -> None:
+    pytest.importorskip("pyshark")
+    path = FOLDER / f"{name}.pcap"
+    both = analyzer.analyze(path, dissector="both").dissector
+    assert both is not None
+    assert (both.compared, both.differences) == (1, ())
+    (connection,) = analyzer.analyze(path, dissector="wireshark").connections
+    assert list(connection.tunnels) == TUNNELS[name]["tunnels"]

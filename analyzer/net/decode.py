@@ -181,10 +181,7 @@ class SegmentDecoder:
                 self.link_types_unknown[link] = self.link_types_unknown.get(link, 0) + 1
             for segment in inner:
                 found.append((row, segment))
-                stack = around
-                for layer in segment.layers:
-                    stack = self.wrappings.number(stack, layer)
-                within.append(stack)
+                within.append(self.wrappings.stack(around, segment.layers))
         if not found:
             return []
         at = np.array([row for row, _ in found], dtype=np.int64)

@@ -8,7 +8,7 @@ that packets were recorded more than once, or that networks use the same address
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -166,6 +166,12 @@ class Wrappings:
         self._stacks.append((*self._stacks[outer], layer))
         self._number_of[outer, layer] = len(self._stacks) - 1
         return len(self._stacks) - 1
+
+    def stack(self, outer: int, layers: Iterable[Layer]) -> int:
+        """The stack that several layers in another stack are, the outermost first."""
+        for layer in layers:
+            outer = self.number(outer, layer)
+        return outer
 
     def within(self, outer: Column, kind: Column | int, number: Column, ends: Ends | None) -> Column:
         """The stacks of N packets that are wrapped in one layer more; `outer` are those around that layer."""

@@ -14,11 +14,12 @@ from typing import Any, Final
 from analyzer.dataclass import dataclass
 from analyzer.errors import InputError
 from analyzer.net.uncommon import InnerSegment
+from analyzer.wireshark.wrappings import NAMES, wrappings
 
 __all__ = ["Fields", "Packet", "Record", "dissected", "occurrences", "tshark_version"]
 
 Fields = Mapping[str, Any]
-_LAYERS: Final = "frame ip ipv6 icmp icmpv6 tcp tls"
+_LAYERS: Final = f"frame ip ipv6 icmp icmpv6 tcp tls {NAMES}"
 _INSTALL: Final = "Install Wireshark's command line (Debian, Ubuntu: apt-get install tshark) and `pip install pyshark`"
 _TCP_HEADER: Final = 20
 
@@ -127,7 +128,7 @@ def _packet(packet: Any) -> Packet:
     records: tuple[Record, ...] = ()
     if "tcp" in names:
         tcp = _all(layers[names.index("tcp")])[-1]
-        segment = _segment(layers, tcp)
+        segment = _segment(layers, tcp, str(packet.frame_info._all_fields.get("frame.protocols", "")))  # noqa: SLF001 - as below
         stream = _number(tcp.get("tcp.stream"))
         records = tuple(
             record for layer in layers if layer.layer_name == "tls" for part in _all(layer) for record in _records(part)
@@ -147,7 +148,7 @@ def _all(layer: Any) -> list[dict[str, Any]]:
     return [each._all_fields for each in (layer, *layer.duplicate_layers)]  # noqa: SLF001 - pyshark's own names are lossy
 
 
-def _segment(layers: list[Any], tcp: Fields) -> InnerSegment | None:
+def _segment(layers: list[Any], tcp: Fields, protocols: str) -> InnerSegment | None:
     """The TCP header's bytes and the payload, between the addresses of the innermost IP header."""
     raw = {layer.layer_name: layer for layer in layers if layer.layer_name.endswith("_raw")}
     networks = [layer for layer in layers if layer.layer_name in ("ip", "ipv6")]
@@ -164,6 +165,9 @@ def _segment(layers: list[Any], tcp: Fields) -> InnerSegment | None:
         for layer in (layer for layer in layers if layer.layer_name == icmp):
             kind, code = (_number(_all(layer)[0].get(f"{icmp}.{part}")) or 0 for part in ("type", "code"))
             quoted = family << 16 | kind << 8 | code
+    told = [
+        (layer.layer_name, each) for layer in layers if not layer.layer_name.endswith("_raw") for each in _all(layer)
+    ]
     payload = _last_bytes(tcp.get("tcp.payload_raw"))
     length = _number(tcp.get("tcp.len")) or 0
     return InnerSegment(
@@ -174,6 +178,7 @@ def _segment(layers: list[Any], tcp: Fields) -> InnerSegment | None:
         tcp=header + payload,
         wire_length=len(header) + max(length, len(payload)),
         quoted=quoted,
+        layers=wrappings(protocols, told),
     )
 
 

@@ -96,9 +96,11 @@ class WiresharkReading:
             np.array([packet.number for packet, _ in carried], dtype=np.int64),
             np.array([packet.time_ns for packet, _ in carried], dtype=np.int64),
             np.array([packet.length for packet, _ in carried], dtype=np.int64),
-            np.zeros(len(carried), dtype=np.int64),
+            np.array([self.wrappings.stack(0, segment.layers) for _, segment in carried], dtype=np.int64),
         )
-        flows.add(inner_segments(np.zeros(0, dtype=np.uint8), [segment for _, segment in carried], *columns))
+        segments = inner_segments(np.zeros(0, dtype=np.uint8), [segment for _, segment in carried], *columns)
+        self.wrappings.note(segments)
+        flows.add(segments)
 
     def _put_in_place(self, flows: Flows) -> None:
         """Give each direction of a flow what Wireshark saw of it; a connection is known by its first packet."""
