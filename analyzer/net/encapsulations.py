@@ -309,7 +309,7 @@ def geneve(data: Bytes, at: Column, end: Column) -> Inner:
 def gtp_u(data: Bytes, at: Column, end: Column) -> Inner:
     """3GPP TS 29.281 section 5: a T-PDU of version 1, with its optional fields and extension headers."""
     flags = data[at]
-    user_data = (flags >> 5 == 1) & (flags & 0x10 != 0) & (data[at + 1] == 255)
+    user_data = (flags >> 5 == 1) & (flags & 0x10 != 0) & (data[at + 1] == 255) & (be16(data, at + 2) > 0)
     optional = flags & 0x07 != 0
     inner = at + np.where(optional, 12, 8)
     following = np.where(flags & 0x04 != 0, data[at + 11], 0)

@@ -11,17 +11,22 @@ from analyzer.net.wrappings import Kind, Layer
 __all__ = ["NAMES", "wrappings"]
 
 _KINDS: Final = {
+    "ah": (Kind.AH, ""),
     "erspan": (Kind.ERSPAN_SESSION, "erspan.spanid"),
     "etherip": (Kind.ETHERIP, ""),
     "geneve": (Kind.GENEVE, "geneve.vni"),
     "gre": (Kind.GRE_KEY, "gre.key"),
     "gtp": (Kind.GTP_U, "gtp.teid"),
     "ieee8021ad": (Kind.VLAN, "ieee8021ad.id"),
+    "ieee8021ah": (Kind.PBB, "ieee8021ah.isid"),
+    "l2tp": (Kind.L2TP, "l2tp.session"),
+    "macsec": (Kind.MACSEC, ""),
     "mpls": (Kind.MPLS, "mpls.label"),
     "pppoes": (Kind.PPPOE, "pppoe.session_id"),
     "teredo": (Kind.TEREDO, ""),
     "tzsp": (Kind.TZSP, ""),
     "vlan": (Kind.VLAN, "vlan.id"),
+    "nsh": (Kind.NSH, "nsh.spi"),
     "vxlan": (Kind.VXLAN, "vxlan.vni"),
     "wlan": (Kind.WLAN, ""),
 }
@@ -43,10 +48,10 @@ def wrappings(protocols: str, layers: Sequence[tuple[str, Fields]]) -> tuple[Lay
         pending[name] = iter([fields for own, fields in layers if own == name])
     found: list[Layer] = []
     ends: tuple[int, int, int, int] | None = None
-    wrapped = False
+    wrapped, before = False, ""
     for protocol in protocols.split(":")[: 4 * _MOST]:
         if protocol in ("ip", "ipv6"):
-            if ends is not None and not wrapped:
+            if ends is not None and (before in ("ip", "ipv6", "ah") or before.startswith("ipv6.")):
                 found.append(Layer(Kind.IPV4_IN_IP if protocol == "ip" else Kind.IPV6_IN_IP, ends=ends))
             ends, wrapped = _ends(protocol, next(pending.get(protocol, iter(())), {})), False
         elif protocol in _KINDS:
@@ -60,6 +65,7 @@ def wrappings(protocols: str, layers: Sequence[tuple[str, Fields]]) -> tuple[Lay
                 found.append(_layer(protocol, fields, own))
                 own = None
             wrapped = True
+        before = protocol
     return tuple(found)
 
 

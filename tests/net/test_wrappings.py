@@ -130,7 +130,12 @@ def test_the_same_addresses_in_two_networks_are_told() -> None:
 
 def test_a_tunnel_whose_ways_have_numbers_of_their_own_is_no_second_network() -> None:
     there, back = (
-        bytes(eth() / outer4() / UDP(sport=2152, dport=2152) / (struct.pack(">BBHI", 0x30, 255, 0, teid) + packet))
+        bytes(
+            eth()
+            / outer4()
+            / UDP(sport=2152, dport=2152)
+            / (struct.pack(">BBHI", 0x30, 255, len(packet), teid) + packet)
+        )
         for teid, packet in ((1, IP4), (2, reply(IP4)))
     )
     found = around([there, back])
@@ -190,10 +195,16 @@ STEPS: dict[str, Any] = {
     "ERSPAN": lambda frame: bytes(eth() / outer4(proto=47) / (hexed("100088be000000011007000300000000") + frame)),
     "MPLS": lambda frame: typed(0x8847, hexed("0001103f0001113f") + frame[14:]) if is_ip(frame) else frame,
     "IP in IP": lambda frame: bytes(eth() / outer4(proto=4) / frame[14:]) if frame[12:14] == b"\x08\x00" else frame,
-    "GTP-U": lambda frame: bytes(datagram(2152, "30ff000000000017", frame[14:])) if is_ip(frame) else frame,
+    "GTP-U": lambda frame: (
+        bytes(datagram(2152, f"30ff{len(frame) - 14:04x}00000017", frame[14:])) if is_ip(frame) else frame
+    ),
     "MAC in MAC": lambda frame: typed(0x88E7, hexed("00000123") + frame),
     "EtherIP": lambda frame: bytes(eth() / outer4(proto=97) / (hexed("3000") + frame)),
 }
+
+
+def gtp(packet: bytes) -> bytes:
+    return bytes(datagram(2152, f"30ff{len(packet):04x}00000017", packet))
 
 
 def is_ip(frame: bytes) -> bool:
