@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +64,19 @@ def test_the_outer_addresses_are_private_too(capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     assert "VXLAN 42 from address-1 to address-2" in out
     assert "10.77." not in out
+
+
+@pytest.mark.lab
+def test_a_tunnel_is_recorded_afresh(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("recording needs root")
+    words = [sys.executable, "-m", "captures.record.tunnels", "--only", "vxlan", "--out", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120, cwd=FOLDER.parents[1])
+    if "skipped" in done.stdout:
+        pytest.skip(done.stdout.strip())
+    assert done.returncode == 0, done.stdout + done.stderr
+    (connection,) = analyzer.analyze(tmp_path / "vxlan.pcap").connections
+    assert list(connection.tunnels) == TUNNELS["vxlan"]["tunnels"]
 
 
 def test_of_wireguard_the_outside_is_recognised() -> None:
