@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.net.link import (
+    CENTRINO,
     ETHERNET,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
@@ -66,6 +67,7 @@ _NFLOG_PACKET: Final = 9
 _AMSDU: Final = 0xFFFD
 """Several packets in one frame of IEEE 802.11. This EtherType is reserved, and stands for them here alone."""
 _PROTECTED: Final = 0x40
+_SNAP: Final = 0xAAAA03
 _NO_NUMBER: Final = -1
 
 
@@ -192,8 +194,11 @@ def nflog(data: Bytes, at: Column, end: Column) -> Inner:
     return Inner(inner, np.where((size >= 4) & (at + 5 <= end), carried, 0), Kind.NONE, _none(at))
 
 
-def _wlan(alignment: int) -> Reader:
-    """IEEE 802.11-2020 section 9.2.3: a data frame that is not encrypted; IEEE 802.2 follows its header."""
+def _wlan(alignment: int, *, decrypted: bool = False) -> Reader:
+    """IEEE 802.11-2020 section 9.2.3: a data frame that is not encrypted; IEEE 802.2 follows its header.
+
+    `decrypted`: protected frames come in clear, with the initialization vector (4 bytes, or 8) before IEEE 802.2.
+    """
 
     def read(data: Bytes, at: Column, end: Column) -> Inner:
         kind, flags = data[at], data[at + 1]
@@ -204,7 +209,13 @@ def _wlan(alignment: int) -> Reader:
         size = size + np.where(service, np.where(flags & 0x80 != 0, 6, 2), 0)
         size = (size + alignment - 1) // alignment * alignment
         # Type 2 is data, of which the subtypes with bit 2 carry none.
-        carrying = (kind & 0x4F == 0x08) & (flags & _PROTECTED == 0) & first & (at + size + 8 <= end)
+        carrying = (kind & 0x4F == 0x08) & first
+        protected = flags & _PROTECTED != 0
+        if decrypted:
+            short, long = (be32(data, at + size + vector) >> 8 == _SNAP for vector in (4, 8))
+            size = size + np.where(protected & short, 4, np.where(protected & long, 8, 0))
+            protected &= ~(short | long)
+        carrying &= ~protected & (at + size + 8 <= end)
         inside = np.where(several, _AMSDU, LLC)
         return Inner(at + size, np.where(carrying, inside, 0), Kind.WLAN, _none(at))
 
@@ -379,6 +390,7 @@ BY_ETHERTYPE: Final[dict[int, tuple[Reader, ...]]] = {
     _NSH: (nsh,),
     NFLOG: (nflog,),
     WLAN: (_wlan(2),),
+    CENTRINO: (_wlan(2, decrypted=True),),
     WLAN_PADDED: (_wlan(4),),
     _AMSDU: (_subframe, _further_subframes),
 }

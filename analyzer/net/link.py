@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "CENTRINO",
     "DECODERS",
     "ETHERNET",
     "ETHERTYPE_IPV4",
@@ -53,8 +54,10 @@ NFLOG: Final = 0xFFFF
 """The attributes of Linux's packet log. This EtherType is reserved, and stands for them here alone."""
 HDLC: Final = 0xFFFC
 """PPP in HDLC framing, or Cisco's. This EtherType is reserved, and stands for them here alone."""
-WLAN: Final = 0x2452
-"""An IEEE 802.11 frame: the EtherType under which some wireless cards hand these to a capture of Ethernet."""
+CENTRINO: Final = 0x2452
+"""The EtherType under which some wireless cards hand IEEE 802.11 frames to a capture of Ethernet, decrypted."""
+WLAN: Final = 0xFFFB
+"""An IEEE 802.11 frame. This EtherType is reserved, and stands for it here alone."""
 WLAN_PADDED: Final = 0xFFFE
 """The same with its header padded to words, as some cards hand it over. Reserved as well."""
 LLC: Final = 4

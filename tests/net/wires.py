@@ -340,6 +340,8 @@ named("MAC in MAC", 1, 4, typed(0x88E7, hexed("00000123") + FRAME), "IEEE 802.1a
 named("MACsec that only authenticates", 1, 4, typed(0x88E5, hexed("0000000000010800") + IP4 + bytes(16)), "MACsec")
 named("MACsec with SCI", 1, 4, typed(0x88E5, hexed("20000000000102000000000100010800") + IP4 + bytes(16)), "MACsec")
 named("802.11 in Ethernet", 1, 4, typed(0x2452, WLAN_FRAME), "IEEE 802.11")
+DECRYPTED = WLAN_FRAME[:1] + b"\x41" + WLAN_FRAME[2:24] + hexed("66158300") + WLAN_FRAME[24:] + bytes(4)
+named("802.11 in Ethernet, decrypted", 1, 4, typed(0x2452, DECRYPTED), "IEEE 802.11")
 _INNERMOST = bytes(datagram(6081, "0000655800000500", FRAME, outer6()))[14:]
 named(
     "five tunnels",
