@@ -138,9 +138,12 @@ def analyze(
         apart=comparison is None,
         progress=progress,
     )
-    connections: Sequence[Connection] = trial.connections(reading)
-    if reading.tunnels:
-        connections = tuple(_within(connection, reading) for connection in connections)
+    found = trial.connections(reading)
+    if reading.wrappings:
+        from analyzer.report.wrapping import wrapped
+
+        found = found.with_kinds([wrapped(kind, reading.wrappings) for kind in found.kinds])
+    connections: Sequence[Connection] = found
     told = None
     if logs is not None:
         connections, told = _with_logs(connections, logs, reading.end_ns)
@@ -169,16 +172,6 @@ def analyze(
 
         return redacted(report)
     return report
-
-
-def _within(connection: Connection, reading: Reading) -> Connection:
-    """The connection with the tunnels that it ran in."""
-    from ipaddress import ip_address
-
-    ends = (end.rpartition(":") for end in (connection.client, connection.server))
-    key = frozenset((ip_address(address.strip("[]")).packed, int(port)) for address, _, port in ends)
-    tunnels = reading.tunnels.get(key)
-    return connection if tunnels is None else replace(connection, tunnels=tunnels)
 
 
 def _with_logs(
@@ -506,7 +499,7 @@ def _report(
     connections: Sequence[Connection],
     points: tuple[Point, ...],
 ) -> Report:
-    from analyzer.net.link import LINK_NAMES
+    from analyzer.net.link_names import name_of
     from analyzer.report.findings import findings
 
     store, configured = settings.judging.all_stores, settings.judging.configured
@@ -532,7 +525,7 @@ def _report(
             last_time=None if reader.last_time_ns is None else when(reader.last_time_ns),
             duplicate_packets=reading.copies,
             points=points,
-            link_types=tuple(LINK_NAMES.get(link, f"link type {link}") for link in reader.links),
+            link_types=tuple(name_of(link) for link in reader.links),
             problems=(*problems, *settings.problems, *reading.keys.problems()),
         ),
         truststore=truststore_info(store, settings.judging.matched) if store is not None else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from analyzer.capture import CaptureReader
     from analyzer.capture.batch import CaptureProblem, Secrets
     from analyzer.net.decode import SegmentDecoder
+    from analyzer.net.wrappings import Wrappings
     from analyzer.report.decryption import Tally
     from analyzer.tls.sealed import KeyRing, Lookup
     from analyzer.wireshark.reader import WiresharkReading
@@ -29,7 +30,6 @@ _SWEEP_EVERY: Final = 200_000
 """Packets after which connections that have ended are looked for."""
 
 Source = str | Path | BinaryIO
-Tunnels = Mapping[frozenset[tuple[bytes, int]], tuple[str, ...]]
 
 
 class Watcher(Protocol):
@@ -67,14 +67,14 @@ class Reading:
     """Captures as read. `reader` holds what is to be said of the files, `problems` of it and of single packets.
 
     `points` are those where captures were taken, each with its flows: but one, unless several files show the same time.
-    `tunnels`: both ends (packed address, port) of a connection -> what its packets were wrapped in.
+    `wrappings`: what the packets of connections were wrapped in.
     """
 
     points: tuple[CapturePoint, ...]
     keys: Keys
     reader: CaptureReader | WiresharkReading
     problems: tuple[InputProblem, ...]
-    tunnels: Tunnels
+    wrappings: Wrappings
     dissector: Dissector | None = None
 
     @property
@@ -120,7 +120,12 @@ def read(
         problems += _taken_for_one(reading.files)
         point = CapturePoint(flows=flows, files=list(reading.files), last_time_ns=reading.last_time_ns or 0)
         return Reading(
-            points=(point,), keys=keys, reader=reading, problems=problems, tunnels={}, dissector=reading.dissector
+            points=(point,),
+            keys=keys,
+            reader=reading,
+            problems=problems,
+            wrappings=reading.wrappings,
+            dissector=reading.dissector,
         )
     keys = Keys(keys_of(keylog, password), named=keylog is not None)
     once = _packets(sources, keys, watcher, progress, apart=apart)
@@ -134,8 +139,8 @@ def read(
     problems = (*problems_of(once.reader.problems), *_undecoded(once.decoder))
     if not apart:
         problems += _taken_for_one(once.reader.files)
-    tunnels = once.decoder.tunnels
-    return Reading(points=once.points, keys=keys, reader=once.reader, problems=problems, tunnels=tunnels)
+    wrappings = once.decoder.wrappings
+    return Reading(points=once.points, keys=keys, reader=once.reader, problems=problems, wrappings=wrappings)
 
 
 def problems_of(found: Iterable[CaptureProblem]) -> tuple[InputProblem, ...]:
@@ -286,23 +291,26 @@ def _taken_for_one(files: Sequence[str]) -> tuple[InputProblem, ...]:
 
 def _undecoded(decoder: SegmentDecoder) -> tuple[InputProblem, ...]:
     """Packets that could not be read, or not whole."""
-    from analyzer.net.link import LINK_NAMES
+    from analyzer.net.link_names import told
 
     problems = [
         InputProblem(
             code="unknown-link-type",
-            text=f"{count} packets have the link type {LINK_NAMES.get(link, link)}, which cannot be read",
+            text=f"{count:,} packets are {told(link)}",
             severity="warning",
         )
         for link, count in decoder.link_types_unknown.items()
     ]
-    if decoder.sealed:
-        packets = ", ".join(f"{count:,} are {name}" for name, count in decoder.sealed.items())
+    if decoder.sealed.packets:
+        packets = ", ".join(decoder.sealed.told())
         text = f"of the packets {packets}: what runs inside is not seen; record where it leaves the tunnel"
         problems.append(InputProblem(code="sealed-tunnel", text=text, severity="note"))
-    if decoder.uncommon.encrypted_frames:
+    if decoder.too_deep:
+        text = f"{decoder.too_deep:,} packets are wrapped in more layers than are taken off, and were left out"
+        problems.append(InputProblem(code="too-many-layers", text=text, severity="warning"))
+    if decoder.sealed.wireless:
         text = (
-            f"{decoder.uncommon.encrypted_frames:,} IEEE 802.11 frames are encrypted: record on the station itself, or "
+            f"{decoder.sealed.wireless:,} IEEE 802.11 frames are encrypted: record on the station itself, or "
             "behind the access point"
         )
         problems.append(InputProblem(code="encrypted-frames", text=text, severity="note"))

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Final, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, Secrets
 from analyzer.capture.pcap import PcapParser
 from analyzer.capture.pcapng import PcapngParser
 from analyzer.errors import InputError
+
+if TYPE_CHECKING:
+    from analyzer.capture.foreign import Conversion
 
 __all__ = ["CaptureReader", "Source", "expand"]
 
@@ -47,21 +50,33 @@ _COMPRESSIONS: Final = {
     b"\xfd7zXZ\x00": "xz",
     b"BZh": "bzip2",
 }
+_PCAP_ITSELF: Final = ("pcap", "nsecpcap", "modpcap", "unknown", "")
 _CONVERT: Final = (
-    "Wireshark's editcap, when installed, converts it unasked; elsewhere run `editcap -F pcapng IN OUT`. Or name "
-    "--dissector wireshark"
+    "Wireshark's editcap, when installed (Debian, Ubuntu: apt-get install wireshark-common), converts it unasked; "
+    "elsewhere run `editcap -F pcapng IN OUT`. Or name --dissector wireshark"
 )
 _OTHER_FORMATS: Final = {
     b"snoop\x00\x00\x00": "a Solaris snoop capture",
     b"RTSS": "a Microsoft Network Monitor 1 capture",
     b"GMBU": "a Microsoft Network Monitor 2 capture",
     b"TRSNIFF data": "a Sniffer capture",
-    b"XCP\x00": "a NetXRay capture",
-    b"\x54\x52\x00\x64": "an iptrace capture",
+    b"XCP\x00": "a NetXRay or Windows Sniffer capture",
+    b"VL\x00\x00": "an old NetXRay capture",
+    b"TR\x00\x64": "an HP-UX nettl trace",
     b"iptrace": "an AIX iptrace capture",
-    b"PK\x03\x04": "a zip archive",
-    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
+    b"\xaa\xaa\xaa\xaa": "a 5View capture",
+    b"\x05VNF": "a Visual Networks capture",
+    b"\x01\x10\x4c\x00": "a Novell LANalyzer capture",
+    b"\x7fver": "an OmniPeek capture",
+    b"ObserverPktBuff": "an Observer capture",
+    b"LOGG": "a Vector BLF log",
+    b"TTL ": "a TTL log of TTTech",
+    b"btsnoop\x00": "a Bluetooth snoop log",
+    b"\x00\x00\x02\x00\x12\x05\x00\x10": "a Tektronix K12 capture",
+    b"NetScaler": "a NetScaler trace",
+    b"EyeSDN": "an EyeSDN trace",
 }
+_ARCHIVES: Final = {b"PK\x03\x04": "a zip archive", b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive", b"Rar!": "a RAR archive"}
 
 
 class _Parser(Protocol):
@@ -146,7 +161,9 @@ class CaptureReader:
             except InputError as error:
                 if not head:
                     raise
-                yield from self._read_converted(source, error)
+                yield from self._read_converted(source, stream, compression, error)
+                return
+            if not compression and _is_variant(parser, opened) and (yield from self._read_variant(source)):
                 return
             if isinstance(parser, PcapngParser):
                 parser.secrets = self.secrets  # they are here as soon as they were read
@@ -159,24 +176,53 @@ class CaptureReader:
             yield from self._chunks(stream, parser, name, before, done)
         self.problems += [self._located(problem, name, before) for problem in parser.problems]
 
-    def _read_converted(self, source: Source, error: InputError) -> Iterator[PacketBatch]:
+    def _read_converted(
+        self, source: Source, stream: IO[bytes], compression: str, error: InputError
+    ) -> Iterator[PacketBatch]:
         """The batches of a file in a format that only Wireshark reads. Raises `error` when it does not, either."""
         from analyzer.capture.foreign import converted
 
-        name, before = source_name(source), self.packets
-        if not isinstance(source, (str, Path)) or not stat.S_ISREG(_mode(Path(source))):
-            raise error
-        with converted(Path(source)) as file:
-            if file is None:
+        plain = isinstance(source, (str, Path)) and not compression and not _is_stream(source)
+        with converted(Path(cast("str | Path", source)) if plain else stream, _read_errors()) as conversion:
+            if conversion.told and conversion.file is None:
+                why = f"{error.reason}; editcap takes it for {conversion.format}, and says: {conversion.told}"
+                raise InputError(source_name(source), why, hint=error.hint)
+            if not (yield from self._conversion(source, conversion, compression)):
                 raise error
-            parser = PcapngParser()
-            parser.secrets = self.secrets
-            yield from self._chunks(file, cast("_Parser", parser), name, before, 0)
+
+    def _read_variant(self, source: Source) -> Generator[PacketBatch, None, bool]:
+        """The batches of a file that begins as pcap does and goes on otherwise, where Wireshark knows its kind."""
+        from analyzer.capture.foreign import converted, format_name
+
+        path = Path(cast("str | Path", source))
+        if format_name(path) in _PCAP_ITSELF:
+            return False
+        with converted(path) as conversion:
+            if conversion.told:
+                return False  # it is damaged, whatever it may be
+            return (yield from self._conversion(source, conversion, ""))
+
+    def _conversion(
+        self, source: Source, conversion: Conversion, compression: str
+    ) -> Generator[PacketBatch, None, bool]:
+        """The batches of a converted file, and whether there were any."""
+        name, before = source_name(source), self.packets
+        if conversion.file is None:
+            return False
+        parser = PcapngParser()
+        parser.secrets = self.secrets
+        yield from self._chunks(conversion.file, cast("_Parser", parser), name, before, 0)
         if self.packets == before:
-            raise error
+            return False
         self.files.append(name)
-        self.formats.append("a format of Wireshark's (converted by editcap)")
-        self.problems += [self._located(problem, name, before) for problem in parser.problems]
+        how = f"{compression}, converted by editcap" if compression else "converted by editcap"
+        self.formats.append(f"{conversion.format or 'a format of Wireshark'} ({how})")
+        problems = list(parser.problems)
+        if conversion.told:
+            text = f"editcap did not convert all of it: {conversion.told}"
+            problems.append(CaptureProblem(code="converted-in-part", text=text, packet=self.packets - before))
+        self.problems += [self._located(problem, name, before) for problem in problems]
+        return True
 
     def _located(self, problem: CaptureProblem, name: str, before: int) -> CaptureProblem:
         """A problem of one file among several: its text counts in the file and names it, `packet` counts over all."""
@@ -480,20 +526,20 @@ def _recognise(head: bytes, name: str) -> _Parser:
         return cast("_Parser", PcapngParser())
     if not head:
         raise InputError(name, "the file is empty", hint="Was the capture stopped before a packet was written?")
-    for magic, what in _OTHER_FORMATS.items():
+    for magic, what in (*_OTHER_FORMATS.items(), *_ARCHIVES.items()):
         if head.startswith(magic):
-            raise InputError(
-                name,
-                f"this is {what}, which cannot be read directly",
-                hint=_CONVERT if "archive" not in what else "Unpack it first",
-            )
+            hint = "Unpack it first" if magic in _ARCHIVES else _CONVERT
+            raise InputError(name, f"this is {what}, which cannot be read directly", hint=hint)
+    if _may_be_erf(head):
+        raise InputError(name, "this may be an Endace ERF capture, which cannot be read directly", hint=_CONVERT)
     if all(32 <= byte < 127 or byte in b"\r\n\t" for byte in head):
         shown = head[:24].decode("ascii").split("\n")[0].strip()
         raise InputError(
             name,
             f"this is a text file (it begins {shown!r}), not a packet capture",
             offset=0,
-            hint="Record with `tcpdump -s 0 -w FILE`; text printed by tcpdump or Wireshark holds no certificates",
+            hint="Record with `tcpdump -s 0 -w FILE`; text printed by tcpdump or Wireshark holds no certificates. "
+            f"A trace in text that Wireshark opens: {_CONVERT}",
         )
     raise InputError(
         name,
@@ -501,6 +547,41 @@ def _recognise(head: bytes, name: str) -> _Parser:
         offset=0,
         hint=f"If it is a format that Wireshark opens: {_CONVERT}",
     )
+
+
+def _may_be_erf(head: bytes) -> bool:
+    """Whether a file may begin with an ERF record, which has no magic: time, type, flags, lengths (big-endian)."""
+    if len(head) < 16:
+        return False
+    seconds, kind = int.from_bytes(head[4:8], "little"), head[8] & 0x7F
+    record, wire = int.from_bytes(head[10:12], "big"), int.from_bytes(head[14:16], "big")
+    sound = 0 < kind <= _ERF_TYPES and 0 < wire <= _ERF_LONGEST and 16 <= record <= wire + 16 + _ERF_EXTRA
+    return _ERF_SECONDS[0] < seconds < _ERF_SECONDS[1] and sound
+
+
+_ERF_SECONDS: Final = (946_684_800, 2_208_988_800)
+"""From 2000 to 2040."""
+_ERF_TYPES: Final = 48
+_ERF_LONGEST: Final = 10_000
+_ERF_EXTRA: Final = 64
+"""Bytes of extension headers and padding."""
+
+
+def _is_variant(parser: _Parser, file: IO[bytes]) -> bool:
+    """Whether a pcap file has no sound records from the beginning: some wrote longer headers without saying so."""
+    if not isinstance(parser, PcapParser) or not isinstance(file, io.FileIO):
+        return False
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return False
+    head = os.pread(file.fileno(), _VARIANT_HEAD, 0)
+    trial = PcapParser()
+    batches, _ = trial.parse(np.frombuffer(head + bytes(PADDING), dtype=np.uint8), 0, len(head), 1, 0, final=False)
+    return trial.stopped and sum(map(len, batches)) <= _VARIANT_PACKETS
+
+
+_VARIANT_HEAD: Final = 1 << 15
+_VARIANT_PACKETS: Final = 3
+"""Records that may look sound before one does not."""
 
 
 def _is_capture(path: Path) -> bool:
@@ -512,6 +593,7 @@ def _is_capture(path: Path) -> bool:
     return (
         PcapParser.recognises(head)
         or PcapngParser.recognises(head)
+        or any(head.startswith(magic) for magic in _OTHER_FORMATS)
         or (any(head.startswith(magic) for magic in _COMPRESSIONS) and _first_time(path) < sys.maxsize)
     )
 

@@ -1,24 +1,46 @@
 """Packets to TCP segments, in columns.
 
-Takes a `PacketBatch`, gives `Segments`. Common packets (Ethernet with VLAN tags, Linux cooked, loopback or raw IP,
-then IPv4 or IPv6 without extension headers, then TCP) are decoded all at once; the few others one by one
-by `UncommonPackets`. IPv4: RFC 791; IPv6: RFC 8200; TCP: RFC 9293 section 3.1.
+Takes a `PacketBatch`, gives `Segments`. All packets of a batch are decoded at once, layer by layer: what is wrapped in
+something (a tag, a label, a tunnel) comes again as a packet of its own in the next round, until TCP is reached. Few
+packets go one by one through `UncommonPackets`: fragments, ICMP errors and rare link types.
+IPv4: RFC 791; IPv6: RFC 8200; TCP: RFC 9293 section 3.1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.batch import PADDING, PacketBatch, gather
 from analyzer.dataclass import dataclass
-from analyzer.net.link import DECODERS, ETHERTYPE_IPV4, ETHERTYPE_IPV6, be16, members, skip_vlan_tags
-from analyzer.net.segments import IPV4_HIGH, Segments
-from analyzer.net.tunnels import SEALED_PROTOCOLS, TUNNEL_UDP_PORTS, sealed_udp
+from analyzer.net.encapsulations import (
+    BY_ETHERTYPE,
+    BY_PROTOCOL,
+    BY_UDP_PORT,
+    IS_ENCAPSULATION,
+    IS_TUNNEL_PORT,
+    REACH,
+    Inner,
+    Reader,
+    llc,
+)
+from analyzer.net.link import (
+    DECODERS,
+    ETHERNET,
+    ETHERTYPE_IPV4,
+    ETHERTYPE_IPV6,
+    LLC_MAX,
+    NESTED,
+    be16,
+    members,
+)
+from analyzer.net.sealed import Sealed
+from analyzer.net.segments import IPV4_HIGH, Segments, halves
 from analyzer.net.uncommon import InnerSegment, UncommonPackets
+from analyzer.net.wrappings import Ends, Kind, Wrappings
 
 __all__ = ["SegmentDecoder", "inner_segments"]
 
@@ -26,21 +48,21 @@ _TCP: Final = 6
 _UDP: Final = 17
 _ICMP: Final = 1
 _ICMPV6: Final = 58
-_TUNNELS: Final = (4, 41, 47)
-"""IP in IP, IPv6 in IP, GRE."""
-_IPV6_EXTENSIONS: Final = (0, 43, 44, 51, 60, 135)
+_AH: Final = 51
+_FRAGMENT: Final = 44
+_IPV6_EXTENSIONS: Final = (0, 43, 60, 135, _AH)
+"""Hop-by-hop options, routing, destination options, mobility; each tells its length."""
+_MOST_EXTENSIONS: Final = 8
 _ICMP_ERRORS: Final = (3, 4, 5, 11, 12)
 _ICMPV6_ERRORS: Final = (1, 2, 3, 4)
-_ENCLOSING_ETHERTYPES: Final = (0x8864, 0x8847, 0x8848, 0x8909, 0x88E7, 0x893F, 0x2452)
-"""PPPoE session, MPLS, Cisco metadata, provider backbone bridges, 802.1BR, 802.11 of wireless cards."""
-_MOST_TUNNELLED: Final = 100_000
-"""Connections of which it is remembered in which tunnels they ran."""
-_LLC_MAX: Final = 1500
-"""An EtherType field up to here is the length of an IEEE 802.3 frame."""
-_IS_TUNNEL: Final = members(_TUNNELS, 256)
-_IS_EXTENSION_OR_TUNNEL: Final = members((*_IPV6_EXTENSIONS, *_TUNNELS), 256)
-_IS_ENCLOSING: Final = members(_ENCLOSING_ETHERTYPES, 1 << 16)
-_COMMON_LINKS_WITHOUT_LLC: Final = frozenset({0, 12, 14, 101, 108, 228, 229})
+_IS_TUNNEL: Final = members(tuple(BY_PROTOCOL), 256)
+_IS_EXTENSION: Final = members(_IPV6_EXTENSIONS, 256)
+_LINK_IPV4: Final = 228
+_LINK_IPV6: Final = 229
+_MOST_LAYERS: Final = 24
+"""Wrappings around a packet that are taken off at most, tags and labels counted. Clouds have up to eight."""
+_LONGEST_LINK_HEADER: Final = 20
+"""Bytes before the network header up to which all headers lie within `PADDING`."""
 
 _IPV4 = np.dtype(
     [
@@ -84,79 +106,283 @@ _TCP_HEADER = np.dtype(
 )
 
 _HEAD: Final = np.dtype(("u1", (PADDING,)))
-"""More than the longest headers that are decoded in columns: cooked, four VLAN tags, IPv4 and TCP take 116 bytes."""
+"""More than the longest headers that are decoded at once: a link header, IPv4, UDP and `REACH` take 128 bytes."""
 
 Column = NDArray[np.int64]
 Chosen = slice | NDArray[np.bool_]
 
 
+class _Wrapped(NamedTuple):
+    """Packets that were found inside others of a batch. Positions are those of the batch's bytes."""
+
+    rows: Column
+    """Which packet of the batch each was in."""
+    start: Column
+    end: Column
+    """Where the captured bytes end."""
+    wire_end: Column
+    """Where the packet ended on the wire."""
+    ethertype: Column
+    within: Column
+    """The stack of wrappings around it."""
+
+
+class _Single(NamedTuple):
+    """A packet that a dissector has to take apart: its link type, its place in the batch, its wrappings."""
+
+    row: int
+    link: int
+    start: int
+    end: int
+    within: int
+
+
 class SegmentDecoder:
-    """Decodes batch after batch; keeps only the fragments of incomplete IP datagrams."""
+    """Decodes batch after batch; keeps only the fragments of incomplete IP datagrams, and what wraps connections."""
 
     def __init__(self) -> None:
         self.uncommon = UncommonPackets()
         self.link_types_unknown: dict[int, int] = {}
         """Link type -> packets of it that nothing here reads."""
-        self.sealed: dict[str, int] = {}
-        """Tunnel whose inside cannot be read -> packets of it."""
-        self.tunnels: dict[frozenset[tuple[bytes, int]], tuple[str, ...]] = {}
-        """Both ends (address of 4 or 16 bytes, port) of a connection -> the tunnels it ran in, the outermost first."""
+        self.sealed = Sealed()
+        """Packets whose inside cannot be read."""
+        self.wrappings = Wrappings()
+        """What the segments were wrapped in."""
+        self.too_deep = 0
+        """Packets in more wrappings than are taken off."""
 
     def decode(self, batch: PacketBatch) -> Segments:
         """All TCP segments of a batch, in frame order."""
         if not len(batch):
             return _empty(batch.data)
-        parts: list[Segments] = []
-        single: list[int] = []
+        round_ = _Round(self, batch)
         first = int(batch.link[0])
         links = {first} if (batch.link == first).all() else set(batch.link.tolist())
         for link in sorted(links):
             rows = np.flatnonzero(batch.link == link)
-            if link in DECODERS:
-                self._common(batch, link, rows, parts, single)
-            elif link >= 0:
-                single += rows.tolist()
-        if single:
-            parts += self._one_by_one(batch, single)
+            if link >= 0:
+                round_.link(link, _Heads.of(batch, rows))
+        round_.unwrap()
+        parts = round_.parts
+        if round_.single:
+            parts += self._one_by_one(batch, sorted(round_.single))
         if not parts:
             return _empty(batch.data)
-        return parts[0] if len(parts) == 1 else _merge(parts)
+        segments = parts[0] if len(parts) == 1 else _merge(parts)
+        self.wrappings.note(segments)
+        return segments
 
-    def _common(self, batch: PacketBatch, link: int, rows: Column, parts: list[Segments], single: list[int]) -> None:
-        heads = _Heads.of(batch, rows)
-        network, ethertype = DECODERS[link](heads.data, heads.start, heads.end - heads.start)
-        network, ethertype = skip_vlan_tags(heads.data, network, ethertype, heads.end)
-        is_v4 = (ethertype == ETHERTYPE_IPV4) & (heads.end - network >= 20)
-        is_v6 = (ethertype == ETHERTYPE_IPV6) & (heads.end - network >= 40)
-        enclosing = _IS_ENCLOSING[ethertype]
-        if link not in _COMMON_LINKS_WITHOUT_LLC:
-            enclosing |= (ethertype > 0) & (ethertype <= _LLC_MAX)
-        if enclosing.any():
-            single += rows[enclosing].tolist()
-        for decode, mask in ((_ipv4, is_v4), (_ipv6, is_v6)):
-            if mask.any():
-                chosen = _where(mask)
-                part, others = decode(batch, heads.pick(chosen), network[chosen], self.sealed)
-                parts.append(part)
-                single += others.tolist()
-
-    def _one_by_one(self, batch: PacketBatch, rows: list[int]) -> list[Segments]:
+    def _one_by_one(self, batch: PacketBatch, packets: list[_Single]) -> list[Segments]:
         found: list[tuple[int, InnerSegment]] = []
-        for row in sorted(rows):
-            start, count = int(batch.offset[row]), int(batch.captured[row])
-            link = int(batch.link[row])
-            inner = self.uncommon.dissect(link, batch.data[start : start + count].tobytes())
+        within: list[int] = []
+        for row, link, start, end, around in packets:
+            inner = self.uncommon.dissect(link, batch.data[start:end].tobytes())
             if not self.uncommon.knows(link):
                 self.link_types_unknown[link] = self.link_types_unknown.get(link, 0) + 1
-            found += [(row, segment) for segment in inner]
             for segment in inner:
-                if segment.tunnels and len(self.tunnels) < _MOST_TUNNELLED:
-                    self.tunnels.setdefault(_ends(segment), segment.tunnels)
+                found.append((row, segment))
+                within.append(self.wrappings.stack(around, segment.layers))
         if not found:
             return []
         at = np.array([row for row, _ in found], dtype=np.int64)
         frames = (at + batch.first_number, batch.time_ns[at], batch.original[at])
-        return [inner_segments(batch.data, [inner for _, inner in found], *frames)]
+        stacks = np.array(within, dtype=np.int64)
+        return [inner_segments(batch.data, [inner for _, inner in found], *frames, stacks)]
+
+
+class _Round:
+    """The packets of one batch on their way to segments."""
+
+    def __init__(self, decoder: SegmentDecoder, batch: PacketBatch) -> None:
+        self.parts: list[Segments] = []
+        self.single: list[_Single] = []
+        self._decoder = decoder
+        self._batch = batch
+        self._wrapped: list[_Wrapped] = []
+
+    def link(self, link: int, heads: _Heads) -> None:
+        """Take the packets of one link type."""
+        within = np.zeros(len(heads.rows), dtype=np.int64)
+        if link in NESTED:
+            self._nested(link, heads, within)
+            return
+        if link not in DECODERS:
+            self._leave(link, heads, heads.start, within, np.ones(len(within), dtype=np.bool_))
+            return
+        network, ethertype = DECODERS[link](heads.data, heads.start, heads.end - heads.start)
+        far = network - heads.start > _LONGEST_LINK_HEADER
+        if far.any() or (ethertype == ETHERNET).any():
+            self._put_off(heads, Inner(network, ethertype, Kind.NONE, within), within)
+        else:
+            self._network(heads, network, ethertype, within)
+
+    def _nested(self, link: int, heads: _Heads, within: Column) -> None:
+        """Take packets of another link type, which stands in each one's header."""
+        size, inside = NESTED[link](heads.data, heads.start)
+        held = (size >= 8) & (heads.start + size < heads.end)
+        for other in np.unique(inside[held]).tolist():
+            chosen = heads.pick(held & (inside == other))
+            start = chosen.start + size[held & (inside == other)]
+            columns = (start, chosen.end, chosen.wire_end)
+            if other not in NESTED:
+                zeros = within[: len(start)]
+                start, end, wire_end = (column + chosen.shift for column in columns)
+                self.link(other, _Heads.inside(self._batch, _Wrapped(chosen.rows, start, end, wire_end, zeros, zeros)))
+
+    def unwrap(self) -> None:
+        """Take off one layer after the other from what was found wrapped, all packets together."""
+        for _ in range(_MOST_LAYERS):
+            if not self._wrapped:
+                return
+            wrapped = self._wrapped[0]
+            if len(self._wrapped) > 1:
+                columns = [np.concatenate(own) for own in zip(*self._wrapped, strict=True)]
+                order = np.argsort(columns[0], kind="stable")  # segments come in frame order
+                wrapped = _Wrapped(*(column[order] for column in columns))
+            self._wrapped = []
+            heads = _Heads.inside(self._batch, wrapped)
+            at, ethertype = heads.start, wrapped.ethertype
+            framed = ethertype == ETHERNET
+            if framed.any():
+                ethertype = np.where(framed, np.where(at + 14 <= heads.end, be16(heads.data, at + 12), 0), ethertype)
+                at = np.where(framed, at + 14, at)
+            self._network(heads, at, ethertype, wrapped.within)
+        self._decoder.too_deep += sum(len(each.rows) for each in self._wrapped)
+
+    def _network(self, heads: _Heads, network: Column, ethertype: Column, within: Column) -> None:
+        """Take packets whose network headers begin at `network`."""
+        room = heads.end - network
+        is_v4 = (ethertype == ETHERTYPE_IPV4) & (room >= 20)
+        is_v6 = (ethertype == ETHERTYPE_IPV6) & (room >= 40)
+        if not (is_v4 | is_v6).all():
+            self._encapsulated(heads, network, ethertype, within)
+        for version, mask in ((4, is_v4), (6, is_v6)):
+            if mask.any():
+                chosen = _where(mask)
+                self._ip(version, heads.pick(chosen), network[chosen], within[chosen])
+
+    def _encapsulated(self, heads: _Heads, at: Column, ethertype: Column, within: Column) -> None:
+        """Take what neither IPv4 nor IPv6 follows."""
+        framed = (ethertype > 0) & (ethertype <= LLC_MAX)
+        if framed.any():
+            self._take_off(llc, heads, at, within, framed)
+        found = IS_ENCAPSULATION[ethertype]
+        if found.any():
+            for number in np.unique(ethertype[found]).tolist():
+                for reader in BY_ETHERTYPE[number]:
+                    self._take_off(reader, heads, at, within, ethertype == number)
+            self._decoder.sealed.frames(heads.data, at, ethertype)
+
+    def _take_off(
+        self,
+        reader: Reader,
+        heads: _Heads,
+        at: Column,
+        within: Column,
+        mask: NDArray[np.bool_],
+        ends: Ends | None = None,
+    ) -> None:
+        """Take off one kind of wrapping from the packets of a mask; the headers begin at `at`."""
+        chosen = _where(mask)
+        heads, at = heads.pick(chosen), at[chosen]
+        inner = reader(heads.data, at, heads.end)
+        around = None if ends is None else (ends[0][chosen], ends[1][chosen], ends[2][chosen], ends[3][chosen])
+        self._put_off(heads, inner, within[chosen], around)
+
+    def _put_off(self, heads: _Heads, inner: Inner, within: Column, ends: Ends | None = None) -> None:
+        """Keep the packets inside others for the next round."""
+        found = (inner.ethertype > 0) & (inner.at < heads.end)
+        if not found.any():
+            return
+        chosen = _where(found)
+        kind = inner.kind if isinstance(inner.kind, int) else inner.kind[chosen]
+        if not isinstance(kind, int) or kind != Kind.NONE:
+            around = None if ends is None else (ends[0][chosen], ends[1][chosen], ends[2][chosen], ends[3][chosen])
+            stacks = self._decoder.wrappings.within(within[chosen], kind, inner.number[chosen], around)
+        else:
+            stacks = within[chosen]
+        heads = heads.pick(chosen)
+        self._wrapped.append(
+            _Wrapped(
+                heads.rows,
+                inner.at[chosen] + heads.shift,
+                heads.end + heads.shift,
+                heads.wire_end + heads.shift,
+                inner.ethertype[chosen],
+                stacks,
+            )
+        )
+
+    def _leave(self, link: int, heads: _Heads, at: Column, within: Column, mask: NDArray[np.bool_]) -> None:
+        """Leave the packets of a mask to a dissector."""
+        heads, at = heads.pick(mask), at[mask]
+        columns = (heads.rows, at + heads.shift, heads.end + heads.shift, within[mask])
+        for row, start, end, stack in zip(*(column.tolist() for column in columns), strict=True):
+            self.single.append(_Single(row, link, start, end, stack))
+
+    def _ip(self, version: int, heads: _Heads, at: Column, within: Column) -> None:
+        """Take IP packets with headers at `at`."""
+        data = heads.data
+        ip = _ipv4(heads, at) if version == 4 else _ipv6(heads, at)
+        protocol, body = ip.protocol, ip.body
+        whole = ip.sound & ~ip.fragment
+        plain = whole & (protocol == _TCP)
+        if ip.authenticated.any():
+            within = self._authenticated(ip, within, whole)
+        if not plain.all():
+            link = _LINK_IPV4 if version == 4 else _LINK_IPV6
+            errors = (_ICMP, _ICMP_ERRORS) if version == 4 else (_ICMPV6, _ICMPV6_ERRORS)
+            carrying = (protocol == _TCP) | (protocol == _UDP) | _IS_TUNNEL[protocol]
+            alone = ip.sound & ip.fragment & carrying
+            alone |= whole & _icmp_error(data, protocol == errors[0], body, heads.end, errors[1])
+            if alone.any():
+                self._leave(link, heads, at, within, alone)
+            self._decoder.sealed.count(data, np.where(whole, protocol, _TCP), body, heads.end, ip.ends)
+            self._tunnels(ip, heads, within, whole)
+        chosen = _where(plain)
+        part = _tcp(
+            self._batch,
+            heads.pick(chosen),
+            body[chosen],
+            # A length of 0 is written by cards that segment themselves (TCP segmentation offload).
+            np.where(ip.end[chosen] < 0, heads.wire_end[chosen], ip.end[chosen]),
+            (ip.ends[0][chosen], ip.ends[1][chosen], ip.ends[2][chosen], ip.ends[3][chosen]),
+            ip.ttl[chosen],
+            ip.id[chosen],
+            within[chosen],
+        )
+        if len(part):
+            self.parts.append(part)
+
+    def _authenticated(self, ip: _Ip, within: Column, whole: NDArray[np.bool_]) -> Column:
+        """The stacks of packets, with the authentication headers that were stepped over."""
+        mask = whole & ip.authenticated
+        if not mask.any():
+            return within
+        number = np.full(int(mask.sum()), -1, dtype=np.int64)
+        ends = (ip.ends[0][mask], ip.ends[1][mask], ip.ends[2][mask], ip.ends[3][mask])
+        within = within.copy()
+        within[mask] = self._decoder.wrappings.within(within[mask], Kind.AH, number, ends)
+        return within
+
+    def _tunnels(self, ip: _Ip, heads: _Heads, within: Column, whole: NDArray[np.bool_]) -> None:
+        """Take off what tunnels put around packets, by the protocol or port that tells them."""
+        data, body = heads.data, ip.body
+        found = whole & _IS_TUNNEL[ip.protocol] & (body + 4 <= heads.end)
+        if found.any():
+            for number in np.unique(ip.protocol[found]).tolist():
+                mask = found & (ip.protocol == number)
+                self._take_off(BY_PROTOCOL[number], heads, body, within, mask, ip.ends)
+        datagram = whole & (ip.protocol == _UDP) & (body + 12 <= heads.end)
+        if not datagram.any():
+            return
+        target = np.where(datagram, be16(data, np.where(datagram, body + 2, 0)), 0)
+        source = np.where(datagram, be16(data, np.where(datagram, body, 0)), 0)
+        port = np.where(IS_TUNNEL_PORT[target], target, source)
+        found = datagram & IS_TUNNEL_PORT[port]
+        if found.any():
+            for number in np.unique(port[found]).tolist():
+                self._take_off(BY_UDP_PORT[number], heads, body + 8, within, found & (port == number), ip.ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +415,14 @@ class _Heads:
         end, wire_end = start + batch.captured[rows], start + batch.original[rows]
         return cls(heads.reshape(-1), rows, start, end, wire_end, offset - start)
 
+    @classmethod
+    def inside(cls, batch: PacketBatch, wrapped: _Wrapped) -> _Heads:
+        """The heads of packets inside others."""
+        heads = gather(batch.data, wrapped.start, _HEAD)
+        start = np.arange(0, len(wrapped.rows) * PADDING, PADDING)
+        shift = wrapped.start - start
+        return cls(heads.reshape(-1), wrapped.rows, start, wrapped.end - shift, wrapped.wire_end - shift, shift)
+
     def pick(self, chosen: Chosen) -> _Heads:
         columns = (self.rows, self.start, self.end, self.wire_end, self.shift)
         return _Heads(self.data, *(column[chosen] for column in columns))
@@ -199,104 +433,95 @@ def _where(mask: NDArray[np.bool_]) -> Chosen:
     return slice(None) if mask.all() else mask
 
 
-def _ipv4(batch: PacketBatch, heads: _Heads, at: Column, sealed: dict[str, int]) -> tuple[Segments, Column]:
-    """The TCP segments of IPv4 packets with headers at `at`, and the rows that need a dissector.
+class _Ip(NamedTuple):
+    """The headers of N IP packets."""
 
-    What cannot be read is counted in `sealed`, by the name of its tunnel.
-    """
-    data, end = heads.data, heads.end
-    header = gather(data, at, _IPV4)
-    protocol = header["protocol"]
+    protocol: NDArray[np.uint8]
+    """What follows the header and its extensions."""
+    body: Column
+    """Where that begins."""
+    end: Column
+    """Where the packet ends, by its own length field; -1 where that is 0."""
+    sound: NDArray[np.bool_]
+    fragment: NDArray[np.bool_]
+    """What has to be put together first."""
+    authenticated: NDArray[np.bool_]
+    """What has an authentication header (RFC 4302)."""
+    ends: Ends
+    ttl: Column
+    id: Column
+
+
+def _ipv4(heads: _Heads, at: Column) -> _Ip:
+    header = gather(heads.data, at, _IPV4)
     size = (header["version_ihl"].astype(np.int64) & 15) * 4
     sound = (header["version_ihl"] >> 4 == 4) & (size >= 20)
     fragment = (header["fragment"].astype(np.int64) & 0x3FFF) != 0
-    plain = sound & (protocol == _TCP) & ~fragment
-    special = sound & ((protocol == _TCP) | (protocol == _UDP)) & fragment
-    special |= sound & _IS_TUNNEL[protocol]
-    special |= sound & ~fragment & _tunnel_udp(data, protocol == _UDP, at + size, end)
-    special |= sound & ~fragment & _icmp_error(data, protocol == _ICMP, at + size, end, _ICMP_ERRORS)
-    chosen = _where(plain)
-    if not plain.all():
-        _count_sealed(data, np.where(sound & ~fragment, protocol, _TCP), at + size, end, sealed)
-    tcp = (at + size)[chosen]
-    length = header["length"][chosen].astype(np.int64)
-    # A length of 0 is written by cards that segment themselves (TCP segmentation offload).
-    ip_end = np.where(length == 0, heads.wire_end[chosen], at[chosen] + length)
-    high = np.full(len(tcp), IPV4_HIGH, dtype=np.uint64)
-    return (
-        _tcp(
-            batch,
-            heads.pick(chosen),
-            tcp,
-            ip_end,
-            (
-                high,
-                header["source"][chosen].astype(np.uint64),
-                high,
-                header["target"][chosen].astype(np.uint64),
-            ),
-            header["ttl"][chosen].astype(np.int64),
-            header["id"][chosen].astype(np.int64),
-        ),
-        heads.rows[special],
+    length = header["length"].astype(np.int64)
+    high = np.full(len(at), IPV4_HIGH, dtype=np.uint64)
+    protocol, body, authenticated, _ = _extensions(heads, header["protocol"], at + size, sound & ~fragment, _IS_AH)
+    return _Ip(
+        protocol,
+        body,
+        np.where(length == 0, -1, at + length),
+        sound,
+        fragment,
+        authenticated,
+        (high, header["source"].astype(np.uint64), high, header["target"].astype(np.uint64)),
+        header["ttl"].astype(np.int64),
+        header["id"].astype(np.int64),
     )
 
 
-def _ipv6(batch: PacketBatch, heads: _Heads, at: Column, sealed: dict[str, int]) -> tuple[Segments, Column]:
-    data, end = heads.data, heads.end
-    header = gather(data, at, _IPV6)
-    following = header["next"]
+def _ipv6(heads: _Heads, at: Column) -> _Ip:
+    header = gather(heads.data, at, _IPV6)
     sound = header["version"] >> 4 == 6
-    plain = sound & (following == _TCP)
-    special = sound & _IS_EXTENSION_OR_TUNNEL[following]
-    special |= sound & _tunnel_udp(data, following == _UDP, at + 40, end)
-    special |= sound & _icmp_error(data, following == _ICMPV6, at + 40, end, _ICMPV6_ERRORS)
-    chosen = _where(plain)
-    if not plain.all():
-        _count_sealed(data, np.where(sound, following, _TCP), at + 40, end, sealed)
-    length = header["length"][chosen].astype(np.int64)
-    start = at[chosen]
-    ip_end = np.where(length == 0, heads.wire_end[chosen], start + 40 + length)
-    addresses = tuple(
-        header[name][chosen].astype(np.uint64) for name in ("source_high", "source_low", "target_high", "target_low")
-    )
-    return (
-        _tcp(
-            batch,
-            heads.pick(chosen),
-            start + 40,
-            ip_end,
-            (addresses[0], addresses[1], addresses[2], addresses[3]),
-            header["hops"][chosen].astype(np.int64),
-            np.full(len(start), -1, dtype=np.int64),
-        ),
-        heads.rows[special],
+    length = header["length"].astype(np.int64)
+    protocol, body, authenticated, far = _extensions(heads, header["next"], at + 40, sound, _IS_EXTENSION)
+    names = ("source_high", "source_low", "target_high", "target_low")
+    ends = [header[name].astype(np.uint64) for name in names]
+    return _Ip(
+        # Extension headers that are too many for columns are left to a dissector, as fragments are.
+        np.where(far | (protocol == _FRAGMENT), np.uint8(_TCP), protocol),
+        body,
+        np.where(length == 0, -1, at + 40 + length),
+        sound,
+        far | (protocol == _FRAGMENT),
+        authenticated,
+        (ends[0], ends[1], ends[2], ends[3]),
+        header["hops"].astype(np.int64),
+        np.full(len(at), -1, dtype=np.int64),
     )
 
 
-def _count_sealed(data: NDArray[np.uint8], protocol: Column, at: Column, end: Column, sealed: dict[str, int]) -> None:
-    """Count the packets of tunnels whose inside cannot be read, by what follows the IP header at `at`."""
-    found = {name: int(np.count_nonzero(protocol == number)) for number, name in SEALED_PROTOCOLS.items()}
-    udp = protocol == _UDP
-    if udp.any():
-        found |= sealed_udp(data, at[udp], end[udp])
-    for name, count in found.items():
-        if count:
-            sealed[name] = sealed.get(name, 0) + count
+_IS_AH: Final = members((_AH,), 256)
 
 
-def _ends(segment: InnerSegment) -> frozenset[tuple[bytes, int]]:
-    ports = int.from_bytes(segment.tcp[0:2], "big"), int.from_bytes(segment.tcp[2:4], "big")
-    return frozenset(zip((segment.source, segment.target), ports, strict=True))
+def _extensions(
+    heads: _Heads, protocol: NDArray[np.uint8], body: Column, sound: NDArray[np.bool_], kinds: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], Column, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Step over headers that tell what follows them.
 
-
-def _tunnel_udp(data: NDArray[np.uint8], udp: NDArray[np.bool_], at: Column, end: Column) -> NDArray[np.bool_]:
-    """Which packets are UDP to a tunnel's port."""
-    result = udp & (at + 8 <= end)
-    if result.any():
-        where = np.flatnonzero(result)
-        result[where] = np.isin(be16(data, at[where] + 2), TUNNEL_UDP_PORTS)
-    return result
+    Gives what follows them, where it begins, which had an authentication header, and which have more headers than lie
+    within reach.
+    """
+    authenticated = np.zeros(len(body), dtype=np.bool_)
+    if not kinds[protocol].any():
+        return protocol, body, authenticated, authenticated
+    limit = heads.start + (PADDING - REACH - 8)
+    for _ in range(_MOST_EXTENSIONS):
+        more = sound & kinds[protocol] & (body <= limit) & (body + 8 <= heads.end)
+        if not more.any():
+            break
+        place = np.where(more, body, heads.start)
+        units = heads.data[place + 1].astype(np.int64)
+        own = more & (protocol == _AH)
+        authenticated |= own
+        # RFC 4302 section 2.2 counts words of 4 bytes less 2, RFC 8200 section 4 units of 8 less 1.
+        body = np.where(more, body + np.where(own, (units + 2) * 4, (units + 1) * 8), body)
+        protocol = np.where(more, heads.data[place], protocol)
+    far = sound & (kinds[protocol] | (body > limit)) & (body + 8 <= heads.end)
+    return protocol, body, authenticated, far
 
 
 def _icmp_error(
@@ -310,23 +535,21 @@ def _icmp_error(
     return result
 
 
-Addresses = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]
-
-
 def _tcp(
     batch: PacketBatch,
     heads: _Heads,
     at: Column,
     ip_end: Column,
-    addresses: Addresses,
+    addresses: Ends,
     ttl: Column,
     ip_id: Column,
+    within: Column,
 ) -> Segments:
     """Decode the TCP headers at positions `at`; headers that are cut or too short are left out."""
     keep = at + 20 <= heads.end
     if not keep.all():
         heads = heads.pick(keep)
-        at, ip_end, ttl, ip_id = (column[keep] for column in (at, ip_end, ttl, ip_id))
+        at, ip_end, ttl, ip_id, within = (column[keep] for column in (at, ip_end, ttl, ip_id, within))
         addresses = (addresses[0][keep], addresses[1][keep], addresses[2][keep], addresses[3][keep])
     rows = heads.rows
     header = gather(heads.data, at, _TCP_HEADER)
@@ -357,6 +580,7 @@ def _tcp(
         "ttl": ttl,
         "ip_id": ip_id,
         "quoted": np.zeros(len(rows), dtype=np.int64),
+        "within": within,
     }
     if not sound.all():
         columns = {name: column[sound] for name, column in columns.items()}
@@ -364,11 +588,16 @@ def _tcp(
 
 
 def inner_segments(
-    data: NDArray[np.uint8], found: Sequence[InnerSegment], packet: Column, time_ns: Column, original: Column
+    data: NDArray[np.uint8],
+    found: Sequence[InnerSegment],
+    packet: Column,
+    time_ns: Column,
+    original: Column,
+    within: Column,
 ) -> Segments:
     """Segments that a dissector found, as columns; their bytes are put behind `data`.
 
-    [M] each: frame numbers, nanoseconds since 1970, and the frames' lengths on the wire in bytes.
+    [M] each: frame numbers, nanoseconds since 1970, the frames' lengths on the wire in bytes, stacks of wrappings.
     """
     extra = bytearray()
     starts: list[int] = []
@@ -386,8 +615,8 @@ def inner_segments(
         length = 0 if inner.quoted else wire_length - size
         numbers.append(
             (
-                *_halves(inner.source),
-                *_halves(inner.target),
+                *halves(inner.source),
+                *halves(inner.target),
                 int.from_bytes(tcp[0:2], "big"),
                 int.from_bytes(tcp[2:4], "big"),
                 int.from_bytes(tcp[4:8], "big"),
@@ -427,13 +656,8 @@ def inner_segments(
         ttl=rest[:, 8],
         ip_id=rest[:, 9],
         quoted=rest[:, 10],
+        within=within[at],
     )
-
-
-def _halves(address: bytes) -> tuple[int, int]:
-    if len(address) == 4:
-        return IPV4_HIGH, int.from_bytes(address, "big")
-    return int.from_bytes(address[:8], "big"), int.from_bytes(address[8:], "big")
 
 
 _COLUMNS: Final = tuple(name for name in Segments.__slots__ if name != "data")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analyzer.dataclass import dataclass
 
-__all__ = ["ACK", "FIN", "IPV4_HIGH", "RST", "SYN", "Segments", "address_text"]
+__all__ = ["ACK", "FIN", "IPV4_HIGH", "RST", "SYN", "Segments", "address_text", "halves"]
 
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 
@@ -56,6 +56,8 @@ class Segments:
     quoted: NDArray[np.int64]
     """[M] 0 for a segment; for a TCP header quoted by an ICMP error: family * 65536 + type * 256 + code, the family
     being 4 or 6. When the error quotes less than the header, `flags` is 0 and only ports and `seq` are known."""
+    within: NDArray[np.int64]
+    """[M] what it was wrapped in: the number of a stack of `Wrappings`, 0 for nothing."""
 
     def __len__(self) -> int:
         return len(self.packet)
@@ -74,3 +76,10 @@ def address_text(high: int, low: int) -> str:
     import socket
 
     return socket.inet_ntop(socket.AF_INET6, (high << 64 | low).to_bytes(16, "big"))
+
+
+def halves(address: bytes) -> tuple[int, int]:
+    """An address of 4 or 16 bytes as the columns hold it."""
+    if len(address) == 4:
+        return IPV4_HIGH, int.from_bytes(address, "big")
+    return int.from_bytes(address[:8], "big"), int.from_bytes(address[8:], "big")

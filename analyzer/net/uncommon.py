@@ -1,28 +1,22 @@
 """Packets that the columns do not decode: one by one, through scapy's dissectors.
 
-IP fragments (reassembled), IPv6 extension headers, tunnels (IP in IP, GRE, VXLAN, Geneve, GTP-U), PPPoE, MPLS, LLC,
-other link types, and ICMP errors, which quote the TCP header that caused them. Takes the bytes of one packet, gives
-the TCP segments inside. scapy is imported at the first such packet.
+IP fragments (reassembled), rare link types, and ICMP errors, which quote the TCP header that
+caused them; with what is inside of these, tunnels too. Takes the bytes of one packet, gives the TCP segments inside.
+scapy is imported at the first such packet.
 """
 
 from __future__ import annotations
 
-import struct
 from collections import OrderedDict
 from dataclasses import replace
 from typing import Any, Final
 
 from analyzer.dataclass import dataclass
-from analyzer.net.tunnels import name_of, nested
+from analyzer.net.segments import halves
+from analyzer.net.wrappings import Kind, Layer
 
 __all__ = ["InnerSegment", "UncommonPackets"]
 
-_LINK_NFLOG: Final = 239
-_NFLOG_PAYLOAD: Final = 9
-_LINK_80211: Final = 105
-_CISCO_METADATA: Final = b"\x89\x09"
-_CENTRINO: Final = b"\x24\x52"
-"""EtherType under which some wireless cards hand 802.11 frames to a capture on an Ethernet interface."""
 _MAX_FRAGMENT_BYTES: Final = 16 << 20
 """Bytes of incomplete datagrams kept, bookkeeping included; the oldest go first."""
 _PIECE_OVERHEAD: Final = 400
@@ -31,8 +25,6 @@ _TCP: Final = 6
 _LEAST_QUOTED: Final = 8
 _TCP_HEADER: Final = 20
 _MAX_DATAGRAM: Final = 65_535 + 40
-_DATA_FRAME: Final = 2
-_PROTECTED: Final = 0x40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +32,7 @@ class InnerSegment:
     """A TCP header and what follows it. Addresses are 4 or 16 bytes, network byte order.
 
     `wire_length` counts the bytes from the TCP header on as the IP header claims them; `tcp` may be shorter.
-    `quoted` is that of `Segments.quoted`; `tunnels` names what it was wrapped in, the outermost first.
+    `quoted` is that of `Segments.quoted`; `layers` are what it was wrapped in, the outermost first.
     """
 
     source: bytes
@@ -50,7 +42,7 @@ class InnerSegment:
     tcp: bytes
     wire_length: int
     quoted: int = 0
-    tunnels: tuple[str, ...] = ()
+    layers: tuple[Layer, ...] = ()
 
 
 class UncommonPackets:
@@ -59,8 +51,6 @@ class UncommonPackets:
     def __init__(self) -> None:
         self.failures = 0
         """Packets that scapy could not dissect."""
-        self.encrypted_frames = 0
-        """IEEE 802.11 data frames that are encrypted."""
         self._fragments: OrderedDict[tuple[bytes, bytes, int, int], _Datagram] = OrderedDict()
         self._fragment_bytes = 0
         self._link_classes: dict[int, Any] | None = None
@@ -76,35 +66,13 @@ class UncommonPackets:
 
     def knows(self, link: int) -> bool:
         """Whether packets of this link type can be dissected at all."""
-        return link == _LINK_NFLOG or (self._link_classes is not None and link in self._link_classes)
+        return self._link_classes is not None and link in self._link_classes
 
     def _first_layer(self, link: int, packet: bytes) -> Any:
         if self._link_classes is None:
             self._link_classes = _load_scapy()
-        if link == _LINK_NFLOG:
-            return self._nflog(packet)
-        if link == 1 and packet[12:14] == _CISCO_METADATA and len(packet) > 22:
-            packet = packet[:12] + packet[20:]
-        if link == 1 and packet[12:14] == _CENTRINO:
-            link, packet = _LINK_80211, packet[14:]
         layer_class = self._link_classes.get(link)
         return None if layer_class is None else layer_class(packet)
-
-    def _nflog(self, packet: bytes) -> Any:
-        """NFLOG: a 4-byte header (address family, version, resource id), then TLVs in host byte order."""
-        from scapy.layers.inet import IP
-        from scapy.layers.inet6 import IPv6
-
-        position = 4
-        while position + 4 <= len(packet):
-            length, kind = struct.unpack_from("<HH", packet, position)
-            if kind & 0x7FFF == _NFLOG_PAYLOAD:
-                body = packet[position + 4 : position + length]
-                return IP(body) if body[:1] and body[0] >> 4 == 4 else IPv6(body)
-            if length < 4:
-                return None
-            position += length + (-length % 4)
-        return None
 
     def _inner(self, layer: Any) -> list[InnerSegment]:
         """Walk scapy's layers down to the innermost TCP header."""
@@ -114,40 +82,40 @@ class UncommonPackets:
 
         network: Any = None
         quoted = 0
-        tunnels: list[str] = []
+        layers: list[Layer] = []
         wrapped = False
         while layer is not None and layer.name != "NoPayload":
             kind = type(layer)
-            if (name := name_of(layer)) is not None:
-                tunnels.append(name)
+            if (known := _wrapping(layer)) is not None:
+                layers.append(known if network is None or wrapped else known._replace(ends=_ends(network)))
                 wrapped = True
-                self.encrypted_frames += _is_encrypted(layer)
             if kind in (IP, IPv6, IPerror, IPerror6):
                 if network is not None and not quoted and not wrapped:
-                    tunnels.append(nested(network.version, layer.version))
+                    nested = Kind.IPV4_IN_IP if layer.version == 4 else Kind.IPV6_IN_IP
+                    layers.append(Layer(nested, ends=_ends(network)))
                 network, wrapped = layer, False
                 if kind is IP and (layer.frag or layer.flags.MF):
-                    return self._within(self._fragment_v4(layer), tunnels)
+                    return self._within(self._fragment_v4(layer), layers)
             elif kind is IPv6ExtHdrFragment and network is not None:
-                return self._within(self._fragment_v6(network, layer), tunnels)
+                return self._within(self._fragment_v6(network, layer), layers)
             elif kind is ICMP:
                 quoted = 4 << 16 | layer.type << 8 | layer.code
             elif isinstance(layer, _ICMPv6Error):
                 quoted = 6 << 16 | layer.type << 8 | layer.code
             elif kind in (TCP, TCPerror) and network is not None:
                 header = bytes(layer.original or layer)
-                return self._within(_segment(network, _completed(header) if quoted else header, quoted), tunnels)
+                return self._within(_segment(network, _completed(header) if quoted else header, quoted), layers)
             elif kind is Raw and quoted and _TCP in (getattr(network, "proto", None), getattr(network, "nh", None)):
                 return _segment(network, _completed(bytes(layer)), quoted)
             layer = layer.payload
         return []
 
     @staticmethod
-    def _within(segments: list[InnerSegment], tunnels: list[str]) -> list[InnerSegment]:
-        """The same segments, with the tunnels around them."""
-        if not tunnels:
+    def _within(segments: list[InnerSegment], layers: list[Layer]) -> list[InnerSegment]:
+        """The same segments, with the wrappings around them."""
+        if not layers:
             return segments
-        return [replace(segment, tunnels=(*tunnels, *segment.tunnels)) for segment in segments]
+        return [replace(segment, layers=(*layers, *segment.layers)) for segment in segments]
 
     def _fragment_v4(self, ip: Any) -> list[InnerSegment]:
         from scapy.layers.inet import IP
@@ -258,9 +226,35 @@ def _segment(network: Any, tcp: bytes, quoted: int) -> list[InnerSegment]:
     ]
 
 
-def _is_encrypted(layer: Any) -> bool:
-    """Whether a layer is an IEEE 802.11 data frame with the Protected Frame bit (IEEE 802.11-2020, 9.2.4.1.9)."""
-    return type(layer).__name__ == "Dot11" and layer.type == _DATA_FRAME and bool(layer.FCfield & _PROTECTED)
+_WRAPPINGS: Final = {
+    "MPLS": (Kind.MPLS, "label"),
+    "PPPoE": (Kind.PPPOE, "sessionid"),
+    "Dot1Q": (Kind.VLAN, "vlan"),
+    "Dot1AD": (Kind.VLAN, "vlan"),
+    "GRE": (Kind.GRE, ""),
+    "GRE_PPTP": (Kind.PPTP, "call_id"),
+    "ERSPAN_I": (Kind.ERSPAN, ""),
+    "ERSPAN_II": (Kind.ERSPAN_SESSION, "session_id"),
+    "ERSPAN_III": (Kind.ERSPAN_SESSION, "session_id"),
+    "VXLAN": (Kind.VXLAN, "vni"),
+    "GENEVE": (Kind.GENEVE, "vni"),
+    "GTP_U_Header": (Kind.GTP_U, "teid"),
+}
+"""By the class of scapy's layer: what it is, and the field with the number that tells it from its like."""
+
+
+def _wrapping(layer: Any) -> Layer | None:
+    """What a layer wraps a packet in; None for a layer that does not."""
+    kind, field = _WRAPPINGS.get(type(layer).__name__, (Kind.NONE, ""))
+    if kind == Kind.NONE:
+        return None
+    if kind == Kind.GRE and layer.key_present:
+        return Layer(Kind.GRE_KEY, int(layer.key))
+    return Layer(kind, int(getattr(layer, field)) if field else -1)
+
+
+def _ends(network: Any) -> tuple[int, int, int, int]:
+    return (*halves(_packed(network.src)), *halves(_packed(network.dst)))
 
 
 def _packed(address: str) -> bytes:
@@ -281,7 +275,6 @@ def _load_scapy() -> dict[int, Any]:
     import scapy.contrib.geneve
     import scapy.contrib.gtp
     import scapy.contrib.mpls
-    import scapy.layers.dot11
     import scapy.layers.inet6
     import scapy.layers.l2
     import scapy.layers.ppp

@@ -128,6 +128,9 @@ class Connections(Sequence[Connection]):
             alerts=tuple(replace(a, packet=abort_packet) for a in kind.alerts if a.packet == kind.abort_packet),
             fixes=(),
             expected_log=(),
+            tunnels=(),
+            tunnels_back=(),
+            tunnels_also=(),
         )
 
     def __iter__(self) -> Iterator[Connection]:

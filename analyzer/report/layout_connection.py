@@ -147,6 +147,12 @@ def in_full(report: Report, connection: Connection, *, said: str = "") -> list[B
     return in_words(blocks, report.gateway, connection)
 
 
+_TWICE = (
+    "packets recorded twice, or connections of several networks with the same addresses and ports. They are counted as "
+    "one, as in Wireshark's tcp.stream"
+)
+
+
 def _facts(connection: Connection, gateway: Gateway | None) -> Facts:
     rows: list[tuple[str, Text]] = []
     cause = connection.cause
@@ -160,6 +166,10 @@ def _facts(connection: Connection, gateway: Gateway | None) -> Facts:
     rows.append(("Connection", (Code(connection.client), " -> ", Code(connection.server), started)))
     if connection.tunnels:
         rows.append(("Tunnel", (", then ".join(connection.tunnels),)))
+    if connection.tunnels_back:
+        rows.append(("Tunnel back", (", then ".join(connection.tunnels_back),)))
+    if connection.tunnels_also:
+        rows.append(("Seen in", (f"{'; '.join(connection.tunnels_also)} as well: {_TWICE}",)))
     before = _before_tls(connection)
     if before:
         rows.append(("Before TLS", before))

@@ -483,7 +483,15 @@ class Connection:
     negotiation: Negotiation | None = None
     """Both sides' lists, for handshakes that failed because they could not agree."""
     tunnels: tuple[str, ...] = ()
-    """What its packets were wrapped in (`VXLAN 9`), the outermost first."""
+    """What its packets were wrapped in, client to server, the outermost first: `VXLAN 9 from 192.0.2.1 to 192.0.2.2`.
+    A VLAN, an MPLS label and a PPPoE session count as well."""
+    tunnels_back: tuple[str, ...] = ()
+    """The same from server to client, where it is not the same tunnels turned round."""
+    tunnels_also: tuple[str, ...] = ()
+    """In what else packets of these addresses and ports were seen, one text each; `no tunnel` among them.
+
+    They are counted as one connection, as Wireshark does: the packets were recorded twice, or two networks use the same
+    addresses."""
     leg: str | None = None
     """With a gateway: `back`, to its backend, or `front`, from its own clients."""
     expected_log: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ a list of such; what occurs several times is a list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shutil import which
 from typing import Any, Final
@@ -14,11 +14,12 @@ from typing import Any, Final
 from analyzer.dataclass import dataclass
 from analyzer.errors import InputError
 from analyzer.net.uncommon import InnerSegment
+from analyzer.wireshark.wrappings import NAMES, wrappings
 
 __all__ = ["Fields", "Packet", "Record", "dissected", "occurrences", "tshark_version"]
 
 Fields = Mapping[str, Any]
-_LAYERS: Final = "frame ip ipv6 icmp icmpv6 tcp tls"
+_LAYERS: Final = f"frame ip ipv6 icmp icmpv6 tcp tls {NAMES}"
 _INSTALL: Final = "Install Wireshark's command line (Debian, Ubuntu: apt-get install tshark) and `pip install pyshark`"
 _TCP_HEADER: Final = 20
 
@@ -65,11 +66,11 @@ def tshark_version() -> str:
 
 
 def dissected(
-    path: Path, *, keylogs: Sequence[str] = (), tls_ports: Iterable[int] = (), problems: list[str]
+    path: Path, *, keylogs: Sequence[str] = (), ports: Mapping[int, str] | None = None, problems: list[str]
 ) -> Iterator[Packet]:
     """The packets of a file in any format that Wireshark reads. Raises `InputError` when it reads none.
 
-    `tls_ports` are taken for TLS whatever Wireshark has them for. What stopped it early goes to `problems`.
+    `ports` are read by the dissectors named, whatever Wireshark has them for. What stopped it early goes to `problems`.
     """
     pyshark = _pyshark()
     preferences = [part for name in keylogs for part in ("-o", f"tls.keylog_file:{name}")]
@@ -78,7 +79,7 @@ def dissected(
         keep_packets=False,
         use_json=True,
         include_raw=True,
-        decode_as={f"tcp.port=={port}": "tls" for port in tls_ports},
+        decode_as={f"tcp.port=={port}": name for port, name in (ports or {}).items()},
         custom_parameters=["-n", "-J", _LAYERS, *preferences],
     )
     seen = 0
@@ -127,7 +128,7 @@ def _packet(packet: Any) -> Packet:
     records: tuple[Record, ...] = ()
     if "tcp" in names:
         tcp = _all(layers[names.index("tcp")])[-1]
-        segment = _segment(layers, tcp)
+        segment = _segment(layers, tcp, str(packet.frame_info._all_fields.get("frame.protocols", "")))  # noqa: SLF001 - as below
         stream = _number(tcp.get("tcp.stream"))
         records = tuple(
             record for layer in layers if layer.layer_name == "tls" for part in _all(layer) for record in _records(part)
@@ -147,7 +148,7 @@ def _all(layer: Any) -> list[dict[str, Any]]:
     return [each._all_fields for each in (layer, *layer.duplicate_layers)]  # noqa: SLF001 - pyshark's own names are lossy
 
 
-def _segment(layers: list[Any], tcp: Fields) -> InnerSegment | None:
+def _segment(layers: list[Any], tcp: Fields, protocols: str) -> InnerSegment | None:
     """The TCP header's bytes and the payload, between the addresses of the innermost IP header."""
     raw = {layer.layer_name: layer for layer in layers if layer.layer_name.endswith("_raw")}
     networks = [layer for layer in layers if layer.layer_name in ("ip", "ipv6")]
@@ -164,6 +165,9 @@ def _segment(layers: list[Any], tcp: Fields) -> InnerSegment | None:
         for layer in (layer for layer in layers if layer.layer_name == icmp):
             kind, code = (_number(_all(layer)[0].get(f"{icmp}.{part}")) or 0 for part in ("type", "code"))
             quoted = family << 16 | kind << 8 | code
+    told = [
+        (layer.layer_name, each) for layer in layers if not layer.layer_name.endswith("_raw") for each in _all(layer)
+    ]
     payload = _last_bytes(tcp.get("tcp.payload_raw"))
     length = _number(tcp.get("tcp.len")) or 0
     return InnerSegment(
@@ -174,6 +178,7 @@ def _segment(layers: list[Any], tcp: Fields) -> InnerSegment | None:
         tcp=header + payload,
         wire_length=len(header) + max(length, len(payload)),
         quoted=quoted,
+        layers=wrappings(protocols, told),
     )
 
 

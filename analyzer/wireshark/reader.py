@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfileobj, which
@@ -21,6 +21,7 @@ from analyzer.net.decode import inner_segments
 from analyzer.net.flows import FlowRow, Flows
 from analyzer.net.reassembly import Run
 from analyzer.net.segments import IPV4_HIGH
+from analyzer.net.wrappings import Wrappings
 from analyzer.tls.records import Lost, SideRecords
 from analyzer.wireshark.fields import Field
 from analyzer.wireshark.model import Dissector
@@ -55,19 +56,22 @@ class WiresharkReading:
         self.first_time_ns: int | None = None
         self.last_time_ns: int | None = None
         self.links: list[int] = []
+        self.wrappings = Wrappings()
         self._keylogs = keylogs
         self.fields: dict[int, tuple[Field, ...]] = {}
         """By flow: what Wireshark's dissector says of its handshake."""
         self._directions: dict[Sender, Direction] = {}
         self._streams: dict[int, int] = {}
 
-    def read(self, progress: Callable[[int, int], None] | None = None, *, tls_ports: Iterable[int] = ()) -> Flows:
+    def read(
+        self, progress: Callable[[int, int], None] | None = None, *, ports: Mapping[int, str] | None = None
+    ) -> Flows:
         """All connections; the consumer of each direction holds what Wireshark saw of it. See `dissected`."""
         flows = Flows(_all, _passing)
         with _one_file(self._sources) as path, _one_log(self._keylogs) as logs:
             total = path.stat().st_size
             stopped: list[str] = []
-            for batch in _batches(dissected(path, keylogs=logs, tls_ports=tls_ports, problems=stopped)):
+            for batch in _batches(dissected(path, keylogs=logs, ports=ports, problems=stopped)):
                 self._take(batch, flows)
                 if progress is not None:
                     progress(min(self.bytes, total), total)
@@ -92,8 +96,11 @@ class WiresharkReading:
             np.array([packet.number for packet, _ in carried], dtype=np.int64),
             np.array([packet.time_ns for packet, _ in carried], dtype=np.int64),
             np.array([packet.length for packet, _ in carried], dtype=np.int64),
+            np.array([self.wrappings.stack(0, segment.layers) for _, segment in carried], dtype=np.int64),
         )
-        flows.add(inner_segments(np.zeros(0, dtype=np.uint8), [segment for _, segment in carried], *columns))
+        segments = inner_segments(np.zeros(0, dtype=np.uint8), [segment for _, segment in carried], *columns)
+        self.wrappings.note(segments)
+        flows.add(segments)
 
     def _put_in_place(self, flows: Flows) -> None:
         """Give each direction of a flow what Wireshark saw of it; a connection is known by its first packet."""
