@@ -18,7 +18,7 @@ from analyzer.capture import CaptureProblem, CaptureReader, PacketBatch
 from analyzer.capture.source import Source
 from analyzer.net.decode import SegmentDecoder
 from analyzer.net.flows import Flows
-from analyzer.net.reassembly import Consumer, Run
+from analyzer.net.reassembly import Consumer, Cut, Run
 from analyzer.net.segments import Segments, address_text
 from analyzer.tls.detect import likely_record
 from analyzer.tls.records import RecordReader, SideRecords
@@ -271,7 +271,7 @@ class Kept:
         self.packets += [run.packet_at(position) for position in range(run.start, run.end)]
         self.wanted = run.end
 
-    def gap(self, start: int, size: int) -> None:
+    def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
         assert start == len(self.data)
         self.holes.append((start, size))
         if size > 1 << 20:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
+from analyzer.capture.batch import Recording
 from analyzer.dataclass import dataclass
 from analyzer.diagnosis.progress import Ending, Progress
 from analyzer.diagnosis.server_chain import NO_CHAIN, ServerChain
@@ -81,6 +82,8 @@ class Case:
     """The same for the client's chain against `--client-ca`."""
     capture_end_ns: int
     """Time of the last packet of the capture: how long a silence was watched."""
+    recording: Recording = Recording()
+    """What the recorder left out."""
 
     @property
     def ending(self) -> Ending | None:
@@ -113,6 +116,8 @@ class Case:
     def alert_text(self) -> str:
         """The ending alert as text, e.g. `unknown_ca (48)`."""
         number = self.fatal_alert
+        if self.ending is not None and self.ending.cut:
+            return "an alert that the capture cuts off"
         return "an encrypted alert" if number is None else f"{alert_name(number)} ({number})"
 
     @property
@@ -134,6 +139,12 @@ class Case:
         )
 
     @property
+    def went_on(self) -> bool:
+        """Whether the client went on after its SYN, so that an answer came, be it in the capture or not."""
+        client = self.connection.halves[Side.CLIENT]
+        return client.packets > client.syn_count + len(self.events(EventKind.RST, Side.CLIENT))
+
+    @property
     def leaving_text(self) -> str:
         """How the one who left did it: `closed the connection (FIN) without an alert`."""
         ending = self.ending
@@ -142,7 +153,8 @@ class Case:
         if ending.act == "alert" and ending.description in (0, 90):
             return "closed the TLS session (close_notify)"
         if ending.act == "alert":
-            return f"sent the alert {self.alert_text()}" if not ending.encrypted else "sent an encrypted alert"
+            told = self.fatal_alert is not None
+            return f"sent the alert {self.alert_text()}" if told else f"sent {self.alert_text()}"
         act = "closed the connection (FIN)" if ending.act == "fin" else "reset the connection (RST)"
         return f"{act} without an alert"
 

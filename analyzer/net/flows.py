@@ -431,10 +431,10 @@ class Flows:
         table["max_segment"][run_flow, run_side] = np.maximum(table["max_segment"][run_flow, run_side], longest)
         table["side_last_packet"][run_flow, run_side] = segments.packet[last]
         table["side_last_time"][run_flow, run_side] = segments.time_ns[last]
-        acknowledging = np.where(
-            segments.flags[last] & ACK != 0, segments.ack[last], table["last_ack"][run_flow, run_side]
-        )
-        table["last_ack"][run_flow, run_side] = acknowledging
+        acknowledging = np.where(segments.flags[order] & ACK != 0, np.arange(len(order)), -1)
+        latest = np.maximum.reduceat(acknowledging, starts)
+        has = latest >= starts
+        table["last_ack"][run_flow[has], run_side[has]] = segments.ack[order[latest[has]]]
         table["last_window"][run_flow, run_side] = segments.window[last]
         np.maximum.at(table["last_packet"], run_flow, segments.packet[last])
         np.maximum.at(table["last_time"], run_flow, segments.time_ns[last])

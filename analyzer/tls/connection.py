@@ -18,7 +18,7 @@ from analyzer.errors import WireError
 from analyzer.net.flows import Endpoint, FlowRow, Signal
 from analyzer.net.reassembly import Retransmission, Stream
 from analyzer.net.segments import ACK, FIN, RST, SYN
-from analyzer.registry import ContentType, HandshakeType
+from analyzer.registry import ContentType, HandshakeType, ProtocolVersion
 from analyzer.tls import messages
 from analyzer.tls.messages import (
     Certificate,
@@ -67,6 +67,7 @@ class EventKind(Enum):
     CHANGE_CIPHER_SPEC = "change_cipher_spec"
     ALERT = "alert"
     ENCRYPTED_ALERT = "encrypted alert"
+    CUT_ALERT = "alert that is cut"
     ENCRYPTED_HANDSHAKE = "encrypted handshake message"
     APPLICATION_DATA = "application data"
     PRELUDE = "prelude"
@@ -126,7 +127,10 @@ class CertificateMessage:
 
 @dataclass(frozen=True, slots=True)
 class SeenAlert:
-    """An alert; level and description are None for an encrypted one. `opened`: it was one, and has been decrypted."""
+    """An alert; level and description are None for an encrypted one, and for one of 2 bytes that is cut.
+
+    `opened`: it was encrypted, and has been decrypted.
+    """
 
     side: Side
     packet: int
@@ -259,6 +263,39 @@ class Half:
     def lost_bytes(self) -> int:
         """Bytes that are missing from the capture."""
         return 0 if self._stream is None else self._stream.lost_bytes
+
+    @property
+    def fin(self) -> int | None:
+        """Frame of the first FIN."""
+        return next((s.packet for s in self._log if s.side == self.number and s.flags & FIN), None)
+
+    def unseen_before(self, packet: int) -> int:
+        """Bytes behind all that the capture has of this side which the peer had when it sent its FIN or RST `packet`.
+
+        A FIN counts as one. Where `packet` is neither, its next FIN or RST counts, else its last segment.
+        """
+        base = self.base
+        ends = (s for s in self._log if s.side != self.number and s.packet >= packet and s.flags & ACK and not s.quoted)
+        end = next(ends, None)
+        had = self._row.last_ack[1 - self.number] if end is None else end.ack
+        if base is None or had < 0:
+            return 0
+        left = self.fin is not None and (end is None or (self.fin or 0) <= end.packet)
+        ahead = (
+            had - base - 1 - (0 if self._stream is None else self._stream.position) - left + _HALF
+        ) % _MODULUS - _HALF
+        return ahead if 0 < ahead < _WINDOW else 0
+
+    def unsent(self, packet: int) -> int:
+        """Bytes between the last that the capture has of this side and its own FIN or RST `packet`."""
+        end = next((s for s in self._log if s.packet == packet and s.side == self.number and not s.quoted), None)
+        base = self.base
+        if end is None or base is None:
+            return 0
+        reached = 0 if self._stream is None else self._stream.position
+        carried = end.length if end.flags & RST else 0
+        ahead = (end.seq + end.length - carried - base - 1 - reached + _HALF) % _MODULUS - _HALF
+        return ahead if 0 < ahead < _WINDOW else 0
 
     @property
     def lost(self) -> tuple[Lost, ...]:
@@ -500,6 +537,7 @@ def build(
     parsed = _Hellos()
     for side, half in halves.items():
         parsed.take(half.seen, side)
+    parsed.version = parsed.version or _version_shown(halves[Side.CLIENT].seen)
     certificates = _Certificates()
     for side, half in halves.items():
         certificates.take(half.seen, side, parsed.version)
@@ -522,6 +560,18 @@ def build(
         prelude=prelude,
         _details=_Details(halves, sides, log, parsed, certificates, prelude),
     )
+
+
+def _version_shown(client: SideRecords) -> int | None:
+    """TLS 1.3, where the ServerHello is missing and the client shows it; else None.
+
+    Before TLS 1.3 no client sends application data before a Finished of its own, which is a handshake record.
+    """
+    hello = next((m for m in client.messages if m.type == HandshakeType.CLIENT_HELLO), None)
+    place_lost = any(not hole.inside for hole in client.lost)
+    if hello is None or place_lost or not client.application or client.encrypted_handshake:
+        return None
+    return ProtocolVersion.TLS_1_3 if len({m.type for m in client.messages}) == 1 else None
 
 
 def _prelude(client: SideRecords | None, server: SideRecords | None) -> Prelude | None:
@@ -820,7 +870,8 @@ def _record_events(part: SideRecords, side: Side, *, thirteen: bool) -> list[Eve
     ]
     for alert in part.alerts:
         if alert.description is None:
-            event = Event(EventKind.ENCRYPTED_ALERT, alert.packet, alert.time_ns, side, alert.length)
+            kind = EventKind.CUT_ALERT if alert.length == 2 else EventKind.ENCRYPTED_ALERT
+            event = Event(kind, alert.packet, alert.time_ns, side, alert.length)
         else:
             event = Event(EventKind.ALERT, alert.packet, alert.time_ns, side, alert.description, alert.level or 0)
         events.append(event)

@@ -19,7 +19,7 @@ from analyzer.capture.source import Source, expand, source_name
 from analyzer.errors import InputError
 from analyzer.net.decode import inner_segments
 from analyzer.net.flows import FlowRow, Flows
-from analyzer.net.reassembly import Run
+from analyzer.net.reassembly import Cut, Run
 from analyzer.net.segments import IPV4_HIGH
 from analyzer.tls.records import Lost, SideRecords
 from analyzer.wireshark.fields import Field
@@ -132,10 +132,10 @@ class _Passing:
         self.wanted = run.end
         self._latest = run.packet_at(run.end - 1)
 
-    def gap(self, start: int, size: int) -> None:
+    def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
         """Remember bytes that are missing."""
         self.wanted = start + size
-        self.lost.append(Lost(start, size, self._latest))
+        self.lost.append(Lost(start, size, self._latest, cut=cut is not None))
 
     def finish(self) -> SideRecords:
         """Only what is missing."""

@@ -14,7 +14,7 @@ from analyzer.capture import CaptureReader
 from analyzer.net import reassembly
 from analyzer.net.decode import SegmentDecoder
 from analyzer.net.flows import Flows
-from analyzer.net.reassembly import Run, Stream
+from analyzer.net.reassembly import Cut, Run, Stream
 from analyzer.tls.detect import likely_record
 from tests.packets import (
     ACK,
@@ -277,7 +277,7 @@ class Picky(Kept):
         self.wanted = max(900, run.end)
         self.holes.append((run.start, run.end))
 
-    def gap(self, start: int, size: int) -> None:
+    def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
         pytest.fail("a hole in what nobody wants is no hole")
 
 

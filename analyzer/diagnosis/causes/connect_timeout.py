@@ -61,8 +61,8 @@ def look(case: Case) -> Match | None:
     opening = case.events(EventKind.SYN, Side.CLIENT)
     if not opening or connection.halves[Side.SERVER].packets:
         return None
-    if connection.halves[Side.CLIENT].packets > connection.halves[Side.CLIENT].syn_count:
-        return None  # the client went on, so an answer came: it is the capture that lacks it
+    if case.went_on:
+        return None
     watched = case.capture_end_ns - opening[0].time_ns
     if len(opening) == 1 and watched < _WATCHED_NS:
         return None
@@ -86,4 +86,5 @@ CAUSE = Cause(
     title="The connection attempt was never answered",
     look=look,
     covers=("capture-incomplete", "unexplained"),
+    stands_alone=True,
 )

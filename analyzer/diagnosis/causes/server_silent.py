@@ -105,4 +105,5 @@ CAUSE = Cause(
     title="The server never answered the ClientHello",
     look=look,
     covers=("client-closed", "unexplained", "capture-incomplete"),
+    stands_alone=True,
 )
