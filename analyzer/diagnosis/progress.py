@@ -122,7 +122,7 @@ def trace(connection: Connection) -> Progress:
     done = all(packet is not None for packet in finished.values())
     client_data, server_data = (connection.halves[side].application_count > 0 for side in Side)
     if not connection.hellos and connection.server_hello is None:
-        done = done or (not connection.from_start and _goes_on(connection))
+        done = done or ((client_data or server_data) and (not _may_have_failed(connection) or _goes_on(connection)))
     elif server_data and (finished[Side.SERVER] is not None or _hides_finished(connection)):
         done = True  # no server sends data before it has read the client's Finished
     again = _renegotiation(connection, finished) if done else None
@@ -159,11 +159,19 @@ def _alerts_midstream(connection: Connection) -> frozenset[tuple[Side, int, int]
 
 def _hides_finished(connection: Connection) -> bool:
     """Whether the capture lacks bytes of a server that speaks TLS 1.2 or less, its Finished perhaps among them."""
-    return connection.server_hello is not None and bool(connection.halves[Side.SERVER].lost)
+    client = connection.halves[Side.CLIENT].seen
+    went_on = bool(client.change_cipher_spec) or client.application_count > 0
+    return went_on and connection.server_hello is not None and bool(connection.halves[Side.SERVER].lost)
+
+
+def _may_have_failed(connection: Connection) -> bool:
+    """Whether a handshake that is not seen may have failed: its records of data may be what TLS 1.3 hides in them."""
+    seen = connection.from_start and not any(half.lost for half in connection.halves.values())
+    return not seen and any(event.kind in (EventKind.FIN, EventKind.RST) for event in connection.events)
 
 
 def _goes_on(connection: Connection) -> bool:
-    """Whether data flows in a connection that is seen from its middle on, so that its handshake was done before.
+    """Whether data flows in a connection whose hellos are not seen, so that its handshake was done before.
 
     The version is not known, and TLS 1.3 hides what ends a handshake in records of data. So the client must have sent
     one that is neither an alert nor a Finished, and the server one behind it that is no alert.
@@ -200,6 +208,8 @@ def _trace_13(connection: Connection) -> Progress:
     done = all(packet is not None for packet in finished.values()) and (
         refused or not _awaits_verdict(connection, client, server)
     )
+    if server.is_data and connection.halves[Side.CLIENT].lost:
+        done = True  # its Finished may be what the capture lacks: no server sends data before it has read it
     client_data, server_data = bool(client.data), done and server.is_data
     if refused:
         client_data = False
@@ -729,7 +739,8 @@ def _stage(
     if _client_spoke(connection, client) and connection.server_hello is not None:
         return "client-flight"
     server = connection.halves[Side.SERVER].seen
-    if connection.server_hello is not None or server.messages or (server.begins is not None and server.lost):
+    cut = server.begins is not None and (server.lost or any(not message.complete for message in server.messages))
+    if connection.server_hello is not None or connection.chain(Side.SERVER) is not None or cut:
         return "server-flight"
     if connection.hellos or connection.halves[Side.CLIENT].is_tls:
         return "client-hello"
