@@ -167,7 +167,9 @@ def _hides_finished(connection: Connection) -> bool:
 def _may_have_failed(connection: Connection) -> bool:
     """Whether a handshake that is not seen may have failed: its records of data may be what TLS 1.3 hides in them."""
     seen = connection.from_start and not any(half.lost for half in connection.halves.values())
-    return not seen and any(event.kind in (EventKind.FIN, EventKind.RST) for event in connection.events)
+    # Up to TLS 1.2 alerts and handshake messages that are encrypted are still called so.
+    shown = any(event.kind in (EventKind.ENCRYPTED_ALERT, EventKind.ENCRYPTED_HANDSHAKE) for event in connection.events)
+    return not (seen or shown) and any(event.kind in (EventKind.FIN, EventKind.RST) for event in connection.events)
 
 
 def _goes_on(connection: Connection) -> bool:
@@ -208,8 +210,8 @@ def _trace_13(connection: Connection) -> Progress:
     done = all(packet is not None for packet in finished.values()) and (
         refused or not _awaits_verdict(connection, client, server)
     )
-    if server.is_data and connection.halves[Side.CLIENT].lost:
-        done = True  # its Finished may be what the capture lacks: no server sends data before it has read it
+    if server.answer and any(half.lost for half in connection.halves.values()):
+        done = True  # a Finished may be what the capture lacks: tickets and data come after both
     client_data, server_data = bool(client.data), done and server.is_data
     if refused:
         client_data = False

@@ -96,7 +96,8 @@ def _hides_act(connection: Connection, ending: Ending, side: Side) -> bool:
     if not own:
         if half.unseen_before(packet):
             return True
-        hidden = is_tls13(connection.version) or connection.version is None
+        hidden = is_tls13(connection.version) and bool(half.lost)
+        hidden |= connection.version is None
         before = [record for record in half.application if record.packet < packet]
         if hidden and before and before[-1].length in alert_lengths(connection):
             return True
