@@ -289,7 +289,7 @@ def _connections(
 
     One whose server chain is hidden waits until all have been read: another may show it. `watch` sees each as read.
     """
-    flows, keys, end_ns = reading.flows, reading.keys, reading.end_ns
+    flows, keys = reading.flows, reading.keys
     chains = ChainsSeen()
     reports: list[Connection | None] = []
     waiting: list[tuple[int, FlowRow, wire.Connection, Progress]] = []
@@ -311,12 +311,12 @@ def _connections(
                     waiting.append((len(reports), row, seen, progress))
                     reports.append(None)
                 else:
-                    reports.append(_judge(seen, progress, settings, None, end_ns, in_full=in_full))
+                    reports.append(_judge(seen, progress, settings, None, reading, in_full=in_full))
             except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
                 reports.append(_broken(flow, row, error))
     for place, row, seen, progress in waiting:
         try:
-            reports[place] = _judge(seen, progress, settings, chains, end_ns, in_full=in_full)
+            reports[place] = _judge(seen, progress, settings, chains, reading, in_full=in_full)
         except Exception as error:  # noqa: BLE001 - as above
             reports[place] = _broken(seen.id, row, error)
     return [report for report in reports if report is not None]
@@ -335,7 +335,7 @@ def _judge(
     progress: Progress,
     settings: _Settings,
     chains: ChainsSeen | None,
-    end_ns: int,
+    reading: Reading,
     *,
     in_full: bool,
 ) -> Connection:
@@ -347,7 +347,8 @@ def _judge(
         progress=progress,
         trust=trust,
         client_trust=_client_trust(seen, settings),
-        capture_end_ns=end_ns,
+        capture_end_ns=reading.end_ns,
+        recording=reading.reader.recording,
     )
     outcome = diagnose(case)
     if outcome.to_repair is not None:

@@ -42,8 +42,8 @@ class Reading:
 
     @property
     def end_ns(self) -> int:
-        """Time of the last packet, in nanoseconds since 1970; 0 without any."""
-        return self.reader.last_time_ns or 0
+        """Until when was recorded, in nanoseconds since 1970; 0 without any packet."""
+        return self.reader.end_time_ns
 
 
 def read(

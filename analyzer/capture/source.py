@@ -10,6 +10,7 @@ import glob
 import io
 import mmap
 import os
+import re
 import select
 import stat
 import sys
@@ -21,7 +22,8 @@ from typing import IO, Any, BinaryIO, Final, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, Secrets
+from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, Recording, Secrets
+from analyzer.capture.completeness import Completeness
 from analyzer.capture.foreign import converted
 from analyzer.capture.pcap import PcapParser
 from analyzer.capture.pcapng import PcapngParser
@@ -93,6 +95,7 @@ class CaptureReader:
         self.bytes = 0
         self.first_time_ns: int | None = None
         self.last_time_ns: int | None = None
+        self._completeness = Completeness()
         self.links: list[int] = []
         self._sources = sources
         self._progress = progress
@@ -107,6 +110,16 @@ class CaptureReader:
             for source in self._sources
         )
 
+    @property
+    def recording(self) -> Recording:
+        """What the recorder left out."""
+        return self._completeness.recording
+
+    @property
+    def end_time_ns(self) -> int:
+        """Until when was recorded, in nanoseconds since 1970, by a clock that may have been set back; 0 if unknown."""
+        return self._completeness.end_time_ns
+
     def batches(self) -> Iterator[PacketBatch]:
         """All packets of all files, in batches; a batch is valid until the next is asked for."""
         failures: list[InputError] = []
@@ -118,7 +131,7 @@ class CaptureReader:
                 self._fail(error, failures)
         self._several = len(sources) > 1
         if self._several:
-            sources = sorted(sources, key=_first_time)
+            sources = sorted(sources, key=lambda source: (_first_time(source), _in_number_order(source)))
         self._total = sum(_size(source) for source in sources)
         usable = 0
         for source in sources:
@@ -127,6 +140,7 @@ class CaptureReader:
                 usable += 1
             except InputError as error:
                 self._fail(error, failures)
+        self.problems += self._completeness.problems(self.packets)
         if not usable:
             raise failures[0] if failures else InputError("-", "no capture was named")
 
@@ -155,7 +169,11 @@ class CaptureReader:
                 done = yield from self._mapped(opened, size, parser, before)
                 stream = opened
             yield from self._chunks(stream, parser, name, before, done)
-        self.problems += [self._located(problem, name, before) for problem in parser.problems]
+        self._end_file(parser, name, before)
+
+    def _end_file(self, parser: _Parser, name: str, before: int) -> None:
+        found = [*parser.problems, *self._completeness.end_file(getattr(parser, "dropped", 0))]
+        self.problems += [self._located(problem, name, before) for problem in found]
 
     def _read_converted(self, source: Source, error: InputError) -> Iterator[PacketBatch]:
         """The batches of a file in a format that only Wireshark reads. Raises `error` when it does not, either."""
@@ -172,7 +190,7 @@ class CaptureReader:
             raise error
         self.files.append(name)
         self.formats.append("a format of Wireshark's (converted by editcap)")
-        self.problems += [self._located(problem, name, before) for problem in parser.problems]
+        self._end_file(cast("_Parser", parser), name, before)
 
     def _located(self, problem: CaptureProblem, name: str, before: int) -> CaptureProblem:
         """A problem of one file among several: its text counts in the file and names it, `packet` counts over all."""
@@ -268,6 +286,7 @@ class CaptureReader:
             )
         self.packets += len(batch)
         times = batch.time_ns[batch.link >= 0]
+        self._completeness.take(batch)
         if len(times):
             first, last = int(times.min()), int(times.max())
             self.first_time_ns = first if self.first_time_ns is None else min(first, self.first_time_ns)
@@ -545,6 +564,13 @@ def _first_time(source: Source) -> int:
         return sys.maxsize
     except _read_errors():
         return sys.maxsize
+
+
+def _in_number_order(source: Source) -> list[tuple[int, str]]:
+    """What sorts file names as people number them: `ring.pcap9` before `ring.pcap10`."""
+    if not isinstance(source, (str, Path)):
+        return []
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]{1,18})", str(source))]
 
 
 def _size(source: Source) -> int:

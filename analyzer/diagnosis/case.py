@@ -18,6 +18,8 @@ __all__ = ["UNKNOWN", "Case", "Doubt", "Trust", "seconds", "when"]
 
 _LONG_UNITS: Final = (("days", 86_400), ("hours", 3600), ("minutes", 60))
 _NANO: Final = 1_000_000_000
+_OUT_OF_ORDER_NS: Final = 1_000_000
+"""What a recorder writes in the wrong order is apart by less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,15 +124,20 @@ class Case:
 
     @property
     def waited_ns(self) -> int | None:
-        """Nanoseconds from the server's flight, else from the last event before it, to the ending."""
+        """Nanoseconds from the server's flight, else from the last event before it, to the ending.
+
+        None where that is unknown: nothing ended it, or the recorder's clock was set back in between.
+        """
         ending = self.ending
         if ending is None or ending.time_ns is None:
             return None
         before = self.progress.server_flight_time_ns
-        if before is None or before > ending.time_ns:
-            times = [event.time_ns for event in self.connection.events if event.packet < (ending.packet or 0)]
-            before = times[-1] if times else self.connection.first_time_ns
-        return ending.time_ns - before
+        flight = self.progress.server_flight_packet
+        if before is None or (flight or 0) > (ending.packet or 0):
+            earlier = [e.time_ns for e in self.connection.events if e.packet < (ending.packet or 0) and e.time_ns]
+            before = earlier[-1] if earlier else self.connection.first_time_ns
+        waited = ending.time_ns - before
+        return max(waited, 0) if waited > -_OUT_OF_ORDER_NS else None
 
     def events(self, kind: EventKind, side: Side | None = None) -> tuple[Event, ...]:
         """The events of a kind, of a side."""

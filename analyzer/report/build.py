@@ -52,6 +52,8 @@ _SAID: Final = {
     EventKind.CHANGE_CIPHER_SPEC: "ChangeCipherSpec",
     EventKind.ENCRYPTED_HANDSHAKE: "Encrypted Handshake Message",
 }
+_CLOCK_STEP: Final = 1.0
+"""Seconds by which a clock that is right never goes back."""
 _MAX_TIMELINE: Final = 80
 _MAX_ROWS_OF_DATA: Final = 3
 """Application data records of one side that the timeline shows before it counts them."""
@@ -288,8 +290,12 @@ def _timeline(seen: wire.Connection, abort_packet: int | None) -> tuple[Timeline
             lines.append((event.packet, event.time_ns, event.side, [what]))
     shown = lines if len(lines) <= _MAX_TIMELINE else lines[: _MAX_TIMELINE // 2] + lines[-_MAX_TIMELINE // 2 :]
     entries = []
+    reached = 0.0
     for packet, time_ns, side, words in shown:
-        since = (time_ns - seen.first_time_ns) / 1e9 if time_ns else 0.0
+        since = (time_ns - seen.first_time_ns) / 1e9 if time_ns else reached
+        if since < max(reached - _CLOCK_STEP, 0):
+            since = reached  # the recorder's clock was set back: how much later it was is not known
+        reached = since
         entries.append(
             TimelineEntry(
                 packet=packet or seen.first_packet,

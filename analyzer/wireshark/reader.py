@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture import CaptureProblem
+from analyzer.capture.batch import Recording
 from analyzer.capture.source import Source, expand, source_name
 from analyzer.errors import InputError
 from analyzer.net.decode import inner_segments
@@ -54,12 +55,18 @@ class WiresharkReading:
         self.bytes = 0
         self.first_time_ns: int | None = None
         self.last_time_ns: int | None = None
+        self.recording = Recording()
         self.links: list[int] = []
         self._keylogs = keylogs
         self.fields: dict[int, tuple[Field, ...]] = {}
         """By flow: what Wireshark's dissector says of its handshake."""
         self._directions: dict[Sender, Direction] = {}
         self._streams: dict[int, int] = {}
+
+    @property
+    def end_time_ns(self) -> int:
+        """Time of the last packet, in nanoseconds since 1970; 0 without any."""
+        return self.last_time_ns or 0
 
     def read(self, progress: Callable[[int, int], None] | None = None, *, tls_ports: Iterable[int] = ()) -> Flows:
         """All connections; the consumer of each direction holds what Wireshark saw of it. See `dissected`."""
