@@ -33,6 +33,7 @@ from analyzer.reading import Reading, Source, problems_of, read
 from analyzer.report.build import broken_connection, connection_report, summary
 from analyzer.report.model import Capture, Connection, InputProblem, Logs, Report
 from analyzer.tls import connection as wire
+from analyzer.tls.connection import Side
 
 if TYPE_CHECKING:
     from analyzer.gateways import Product
@@ -47,7 +48,7 @@ __all__ = ["analyze"]
 _BLOCK: Final = 1024
 """Rows of the flow table turned into plain data at a time."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_BEFORE_TLS: Final = "1995"
+_BEFORE_TLS: Final = datetime(1995, 1, 1, tzinfo=UTC)
 """The year of SSL 2.0."""
 
 
@@ -371,7 +372,7 @@ def _repairs(
     if key not in settings.known_repairs:
         anchors = tuple(terms.anchors.anchors(chain.certificates))
         intermediates = tuple(terms.anchors.intermediates(chain.certificates))
-        at = _checked_at(seen, settings)
+        at = _checked_at(seen, settings, chain.certificates)
         found = remedies(
             chain.certificates,
             anchors,
@@ -399,16 +400,27 @@ def _repairs(
     return fixes
 
 
-def _checked_at(seen: wire.Connection, settings: _Settings) -> datetime:
-    """The moment of judgement: that of the packet that carried the chain, unless the user named another."""
-    message = seen.chain(wire.Side.SERVER)
-    return settings.at or _moment(message.time_ns if message is not None and message.chain else seen.first_time_ns)
+def _checked_at(
+    seen: wire.Connection, settings: _Settings, chain: Sequence[bytes], side: Side = Side.SERVER
+) -> datetime:
+    """The moment of judgement: that of the packet that carried the chain, unless the user named another.
+
+    A recorder without a clock tells no time: then it is one at which no certificate of the chain is too young.
+    """
+    message = seen.chain(side)
+    at = settings.at or _moment(message.time_ns if message is not None and message.chain else seen.first_time_ns)
+    if settings.at is None and at < _BEFORE_TLS:
+        from analyzer.trust.certificate import Certificate
+
+        begins = [begin for der in chain if (begin := Certificate.parse(der).not_before) is not None]
+        at = _EPOCH + timedelta(seconds=max(begins, default=0))
+    return at
 
 
 def _server_trust(seen: wire.Connection, settings: _Settings, terms: Terms, chain: ServerChain) -> Trust:
     if not chain.certificates:
         return replace(terms.trust(), chain=chain)
-    at = _checked_at(seen, settings)
+    at = _checked_at(seen, settings, chain.certificates)
     revoked, staple = _staple(seen, terms, chain.certificates, at)
     checker = terms.anchors.checker(chain.certificates, terms.verify_depth)
     verdicts = checker.check_by(chain.certificates, terms.profiles, host=terms.checked_host, at=at)
@@ -436,8 +448,8 @@ def _client_trust(seen: wire.Connection, settings: _Settings) -> Trust:
     message = seen.chain(wire.Side.CLIENT)
     if settings.client_checker is None or message is None or not message.chain:
         return UNKNOWN
-    at = settings.at or _moment(message.time_ns)
     chain = tuple(message.chain)
+    at = _checked_at(seen, settings, chain, Side.CLIENT)
     verdicts = settings.client_checker.check_by(chain, settings.profiles, at=at, purpose="client")
     return Trust(verdicts=verdicts, store_given=True, profile_named=settings.profile_named)
 
@@ -457,11 +469,11 @@ def _report(
     store, configured = settings.judging.all_stores, settings.judging.configured
     reader = reading.reader
     problems = [*reading.problems]
-    undated = [c.started_at for c in connections if c.server_chain and c.started_at < _BEFORE_TLS]
+    undated = [c.started_at for c in connections if c.server_chain and c.started_at < str(_BEFORE_TLS.year)]
     if undated and settings.at is None:
         text = (
-            f"packets are dated {undated[0][:10]}, before there was TLS, and certificates were checked for that "
-            "time: if only the recorder's clock was wrong, give the true time with --at"
+            f"packets are dated {undated[0][:10]}, before there was TLS: whether certificates had expired was not "
+            "checked; give the true time with --at"
         )
         problems.append(InputProblem(code="no-clock", text=text, severity="warning"))
     return Report(

@@ -66,11 +66,10 @@ def look(case: Case) -> Match | None:
     watched = case.capture_end_ns - opening[0].time_ns
     if len(opening) == 1 and watched < _WATCHED_NS:
         return None
-    again = (
-        f", sent {len(opening)} times over {seconds(opening[-1].time_ns - opening[0].time_ns)}"
-        if len(opening) > 1
-        else ""
-    )
+    again = f", sent {len(opening)} times" if len(opening) > 1 else ""
+    over = opening[-1].time_ns - opening[0].time_ns
+    if over > 0:
+        again += f" over {seconds(over)}"
     return Match(
         confidence=CERTAIN if len(opening) > 1 else LIKELY,
         explanation=f"The SYN to {connection.server}{again} was never answered: the address does not answer, or a "
