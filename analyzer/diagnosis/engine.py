@@ -27,6 +27,8 @@ __all__ = ["Outcome", "catalogue", "diagnose", "page"]
 _RANK: Final = {CERTAIN: 3, LIKELY: 2, POSSIBLE: 1}
 _MAX_OTHERS: Final = 5
 _SSLV2_ENDING: Final = 66
+_OPEN: Final = frozenset({"capture-incomplete", "certificate-rejected"})
+"""Causes that, be they certain, leave open why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,7 @@ def _left_without_data(case: Case, doubts: tuple[tuple[Cause, Match], ...]) -> E
 
 def _fixes(case: Case, cause: Cause, matches: list[tuple[Cause, Match]]) -> tuple[Fix, ...]:
     """The repair of a cause, and how to capture again where what is missing leaves a doubt."""
-    if matches[0][1].confidence == CERTAIN:
+    if matches[0][1].confidence == CERTAIN and cause.code not in _OPEN:
         return cause.fixes(case)
     again = [fix for other, _ in matches[1:] if other.code == "capture-incomplete" for fix in other.fixes(case)]
     return (*cause.fixes(case), *again)

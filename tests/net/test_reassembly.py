@@ -136,6 +136,53 @@ def test_any_segments_at_all_give_each_byte_that_was_there_and_holes_for_the_res
     assert sum(size for _, size in got.holes) == last - len(held)
 
 
+class CutKept(Kept):
+    """Remembers of which packet a hole was cut off as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cuts: list[tuple[int, int, Cut | None]] = []
+
+    def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
+        super().gap(start, size)
+        self.cuts.append((start, size, cut))
+
+
+@given(
+    pieces=st.lists(st.tuples(st.integers(0, 600), st.integers(1, 200), st.integers(0, 200)), min_size=1, max_size=12),
+    base=bases,
+)
+@settings(max_examples=100)
+def test_lost_cut_repeated_and_shuffled_segments_give_right_bytes_at_their_places_and_tell_every_hole(
+    pieces: list[tuple[int, int, int]], base: int
+) -> None:
+    """`pieces`: start, length and captured length of segments in the order in which they were recorded."""
+    content = pcap(opened(base))
+    for start, length, captured in pieces:
+        whole = segment(DATA, start, length, base)
+        content += pcap_record(whole[: 54 + captured], original=len(whole))
+    flows, decoder = Flows(likely_record, lambda _flow, _side: CutKept()), SegmentDecoder()
+    for batch in CaptureReader([io.BytesIO(content)]).batches():
+        flows.add(decoder.decode(batch))
+    flows.finish()
+    got = kept(flows, 0, CLIENT)
+    assert isinstance(got, CutKept)
+    missing = {place for start, size in got.holes for place in range(start, start + size)}
+    assert len(got.data) == max(start + length for start, length, _ in pieces)
+    for place, byte in enumerate(got.data):
+        if place in missing:
+            continue
+        start, _, captured = pieces[got.packets[place] - 4]
+        assert byte == DATA[place]
+        assert start <= place < start + captured, "the packet named for a byte holds it"
+    for at, size, cut in got.cuts:
+        if cut is not None:
+            start, length, captured = pieces[cut.packet - 4]
+            assert (cut.length, cut.captured) == (length, min(captured, length))
+            assert start + captured <= at
+            assert at + size == start + length
+
+
 def test_a_hole_is_told_with_its_place_and_size() -> None:
     frames = [*opened(), segment(DATA, 0, 100), segment(DATA, 250, 50), segment(DATA, 320, 5)]
     got = client_side(frames)
