@@ -22,6 +22,7 @@ import pytest
 from analyzer.pipeline import analyze
 from analyzer.report.model import Connection, Report
 from analyzer.report.to_text import to_text
+from captures.record import pki
 from tests.cutting import Derived, capture, changed, derived, recording, senders
 from tests.packets import SECOND, Frame, block, enhanced, interface, section
 
@@ -450,3 +451,118 @@ def test_a_recorder_that_dropped_nothing_says_nothing() -> None:
 def test_statistics_that_are_cut_or_of_no_use_do_no_harm() -> None:
     blocks = [block(5, bytes(size)) for size in (0, 8, 12, 16)] + [block(5, bytes(12) + b"\xff" * 12)]
     assert analyzed("playbook", with_statistics(frames_of("playbook"), *blocks)).capture.problems == ()
+
+
+# A chain that is cut, and the whole of it elsewhere
+
+
+def after_the_leaf(name: str) -> io.BytesIO:
+    """A recording that has of the server's chain but the leaf."""
+    return io.BytesIO(capture([frame._replace(data=frame.data[:1400]) for frame in frames_of(name)]))
+
+
+@pytest.mark.parametrize("begins_alike", [True, False])
+def test_a_chain_that_is_cut_is_completed_by_one_that_was_supplied_if_it_begins_alike(
+    begins_alike: bool, tmp_path: Path
+) -> None:
+    entry = ENTRIES["missing-root-openssl"]
+    (tmp_path / "chain.pem").write_bytes(pki.pem(pki.CHAINS["usual" if begins_alike else "self-signed-leaf"]))
+    (seen,) = analyze(
+        after_the_leaf("missing-root-openssl"),
+        truststore=CAPTURES / entry["store"],
+        server_chain=tmp_path / "chain.pem",
+    ).connections
+    assert seen.cause is not None
+    digests = [certificate.sha256 for certificate in seen.server_chain]
+    if begins_alike:
+        assert (seen.chain_source, digests) == ("supplied", entry["server_chain"])
+        assert (seen.cause.code, seen.cause.confidence) == ("missing-root", "likely")
+    else:
+        assert (seen.chain_source, digests) == ("captured", entry["server_chain"][:1])
+        assert "supply the server's whole chain (--server-chain)" in seen.cause.explanation
+
+
+def test_a_chain_that_is_cut_is_completed_by_another_connection_to_the_same_server() -> None:
+    entry = ENTRIES["missing-root-openssl"]
+    other = io.BytesIO(capture(frames_of("missing-root-curl")))
+    report = analyze([after_the_leaf("missing-root-openssl"), other], truststore=CAPTURES / entry["store"])
+    assert [connection.chain_source for connection in report.connections] == ["inferred", "captured"]
+    (seen, _) = report.connections
+    assert [certificate.sha256 for certificate in seen.server_chain] == entry["server_chain"]
+    assert seen.cause is not None
+    assert (seen.cause.code, seen.cause.confidence) == ("missing-root", "likely")
+
+
+# Recorded so
+
+
+INCOMPLETE = CAPTURES / "incomplete"
+
+
+def recorded(name: str, store: str = "without-root") -> Report:
+    return analyze(INCOMPLETE / name, truststore=CAPTURES / "stores" / store)
+
+
+def test_with_a_snap_length_of_96_the_alert_is_there_and_the_certificate_is_not() -> None:
+    report = recorded("snap-96.pcap")
+    (seen,) = report.connections
+    assert seen.cause is not None
+    assert (seen.outcome, seen.cause.code, seen.aborted_by, seen.alerts[0].number) == (
+        "failed", "certificate-rejected", "client", 48,
+    )  # fmt: skip
+    assert "--server-chain" in seen.cause.explanation
+    assert [problem.code for problem in report.capture.problems] == ["cut-packets"]
+    assert any("here they are cut to 96 bytes" in fix.text for fix in seen.fixes)
+
+
+def test_of_the_clients_direction_alone_the_alert_is_read_and_of_the_servers_what_it_acknowledged() -> None:
+    (client,) = recorded("client-only.pcap").connections
+    assert client.cause is not None
+    assert (client.outcome, client.cause.code, client.aborted_by) == ("failed", "certificate-rejected", "client")
+    (server,) = recorded("server-only.pcap").connections
+    assert server.cause is not None
+    assert (server.outcome, server.cause.code, server.aborted_by) == ("incomplete", "capture-incomplete", None)
+    assert "though the server acknowledged 517 bytes of it" in server.cause.explanation
+    assert len(server.server_chain) == 3
+
+
+def test_checksums_and_segments_that_the_hardware_would_finish_change_nothing() -> None:
+    frames = recording(INCOMPLETE / "offloads.pcap")
+    assert max(frame.original for frame in frames) > 3000
+    report = recorded("offloads.pcap")
+    (seen,) = report.connections
+    assert seen.cause is not None
+    assert (seen.cause.code, seen.cause.confidence, seen.abort_act) == ("missing-root", "certain", "alert")
+    assert report.capture.problems == ()
+
+
+@pytest.mark.parametrize("ring", ["ring-tcpdump", "ring-dumpcap"])
+def test_a_handshake_that_is_spread_over_the_files_of_a_ring_buffer_is_read_as_one(ring: str) -> None:
+    files = sorted((INCOMPLETE / ring).iterdir())
+    report = recorded(ring)
+    busy, failed = report.connections
+    assert busy.outcome == "completed"
+    assert failed.cause is not None
+    assert (failed.outcome, failed.cause.code, failed.cause.confidence) == ("failed", "missing-root", "certain")
+    assert report.capture.problems == ()
+    by_name = analyze([str(file) for file in files], truststore=CAPTURES / "stores/without-root")
+    assert by_name.connections == report.connections
+    frames = [
+        frame for file in sorted(files, key=lambda f: int(re.findall(r"\d+", f.name)[0])) for frame in recording(file)
+    ]
+    whole = analyze(io.BytesIO(capture(frames)), truststore=CAPTURES / "stores/without-root")
+    assert whole.connections == report.connections
+
+
+def test_where_the_kernel_dropped_packets_no_verdict_is_wrong() -> None:
+    """In turn a client refuses the certificate and another one gets its page."""
+    words = (INCOMPLETE / "kernel-drops.txt").read_text()
+    assert int(re.findall(r"(\d+) packets dropped by kernel", words)[0]) > 0
+    report = recorded("kernel-drops.pcap")
+    for seen in report.connections:
+        refused = any(alert.number == 48 for alert in seen.alerts)
+        assert seen.outcome == ("failed" if refused else "completed" if seen.stage == "data" else "incomplete")
+        if seen.outcome != "completed":
+            assert seen.cause is not None
+            assert seen.cause.code in ("missing-root", "certificate-rejected", "capture-incomplete")
+            assert any("again.pcap" in command for fix in seen.fixes for command in fix.commands)

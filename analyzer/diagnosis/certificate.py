@@ -157,7 +157,10 @@ def refusal(case: Case) -> Refusal | None:
             tls13=encrypted,
         )
     unusual = progress.stage == "client-flight" and alert not in CERTIFICATE_ALERTS
-    gap = f" {seconds(case.waited_ns)} after the server's certificate" if case.waited_ns is not None else ""
+    gap = ""
+    if case.waited_ns is not None and flight is not None:
+        what = "certificate" if progress.certificate_came else "first messages"
+        gap = f" {seconds(case.waited_ns)} after the server's {what}"
     return Refusal(
         packet=ending.packet,
         after_handshake=False,
@@ -294,7 +297,7 @@ def _weighed(case: Case, left: Refusal, code: str, considered: list[TrustVerdict
     none of the others; one that leaves without a word may be.
     """
     named = _named(left)
-    incomplete = case.server_chain is not None and not case.server_chain.complete
+    incomplete = case.server_chain is not None and not case.server_chain.complete and case.trust.chain.is_read
     if incomplete and code in _OF_THE_REST:
         return POSSIBLE
     if code in _NEED_STORE and not case.trust.store_given:

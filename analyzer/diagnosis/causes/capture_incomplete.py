@@ -60,7 +60,7 @@ from typing import Final
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
 from analyzer.diagnosis.unseen import hides_the_beginning, unseen
-from analyzer.tls.connection import Connection, Side
+from analyzer.tls.connection import Connection, EventKind, Side
 from analyzer.tls.messages import is_tls13
 from analyzer.tls.records import Lost
 from analyzer.trust.model import Fix
@@ -69,6 +69,7 @@ _SHOWN: Final = 5
 _BEGINNING: Final = "the capture begins in the middle of the connection"
 _OPENING: Final = "the capture begins after the connection was opened, and has no byte of the server"
 _END: Final = "the capture ends in the middle of the handshake"
+_UNANSWERED: Final = "nothing is in the capture of what follows the SYN,ACK, which any client answers"
 
 
 def look(case: Case) -> Match | None:
@@ -115,9 +116,19 @@ def _reasons(case: Case) -> list[Evidence]:
             reasons.append(Evidence(cut[0].packet, _cut(case, side, cut)))
         if gone:
             reasons.append(Evidence(gone[0].packet, _gone(side, gone)))
-    if case.ending is None and not reasons and connection.is_tls:
-        reasons.append(Evidence(connection.last_packet, _END))
+    if case.ending is None and not reasons:
+        if connection.is_tls:
+            reasons.append(Evidence(connection.last_packet, _END))
+        elif _is_unanswered(case):
+            reasons.append(Evidence(connection.last_packet, _UNANSWERED))
     return reasons
+
+
+def _is_unanswered(case: Case) -> bool:
+    """Whether there is a SYN,ACK that no side cares about any more: it would be answered, or sent again."""
+    server = case.connection.halves[Side.SERVER]
+    opened = bool(case.events(EventKind.SYN, Side.CLIENT)) and server.syn is not None
+    return opened and not case.went_on and server.packets == server.syn_count == 1
 
 
 def _direction(connection: Connection, side: Side) -> str:

@@ -151,6 +151,8 @@ def supply(case: Case) -> str:
         wanted.append("the server's chain (--server-chain)")
     elif case.trust.chain.agrees is False:
         wanted.append("the chain that the server sent then (--server-chain)")
+    elif case.server_chain is not None and not case.server_chain.complete and case.trust.chain.is_read:
+        wanted.append("the server's whole chain (--server-chain)")
     if not case.trust.store_given:
         wanted.append("the client's trust store (--truststore)")
     if not case.trust.host_known:
