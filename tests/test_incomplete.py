@@ -399,6 +399,18 @@ def test_a_ring_buffer_is_read_by_pattern_or_directory_compressed_or_not_in_what
     assert report.capture.link_types == ("Ethernet", "Linux cooked v1")
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_two_files_of_one_direction_each_are_read_as_one_with_both(name: str, tmp_path: Path) -> None:
+    (before,) = whole(name).connections
+    frames = frames_of(name)
+    sent_by = senders(frames)
+    for who, own in (("a", True), ("b", False)):
+        half = [frame for frame in frames if (sent_by[frame.number] == before.client) is own]
+        (tmp_path / f"{who}.pcap").write_bytes(capture(half))
+    report = analyzed(name, [tmp_path / "b.pcap", tmp_path / "a.pcap"])
+    assert report.connections == (before,)
+
+
 def test_files_without_a_time_are_taken_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     frames = [frame._replace(time_ns=0) for frame in frames_of("playbook")]
     files = pieces(tmp_path, frames, list(range(1, len(frames))))

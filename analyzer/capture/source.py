@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, Recording, Secrets
 from analyzer.capture.completeness import Completeness
 from analyzer.capture.foreign import converted
+from analyzer.capture.merging import CaptureFile, in_time_order
 from analyzer.capture.pcap import PcapParser
 from analyzer.capture.pcapng import PcapngParser
 from analyzer.errors import InputError
@@ -77,10 +78,19 @@ class _Parser(Protocol):
     ) -> tuple[list[PacketBatch], int]: ...
 
 
+class _Place:
+    """Where a file stands among all: packets of the files before it, and its own so far."""
+
+    def __init__(self, before: int) -> None:
+        self.before = before
+        self.packets = 0
+
+
 class CaptureReader:
     """Reads one or several captures as one: frame numbers run on from file to file.
 
-    Several files are taken in the order of their first packets, as `mergecap` and a ring buffer have them. Iterate
+    Several files are taken in the order of their first packets, as a ring buffer has them, and those that were recorded
+    side by side in the order of all their packets, as `mergecap` has them. Iterate
     over `batches()` once; the other attributes are complete when it has ended. A file that cannot be used is a
     problem; when none can, `batches()` raises `InputError`. `progress` is called with (bytes read, bytes in all
     or 0 when unknown) after each chunk.
@@ -131,18 +141,23 @@ class CaptureReader:
                 self._fail(error, failures)
         self._several = len(sources) > 1
         if self._several:
-            sources = sorted(sources, key=lambda source: (_first_time(source), _in_number_order(source)))
+            timed = [(_first_time(source), _in_number_order(source), source) for source in sources]
+            timed.sort(key=lambda item: item[:2])
+        else:
+            timed = [(0, [], source) for source in sources]
         self._total = sum(_size(source) for source in sources)
-        usable = 0
-        for source in sources:
-            try:
-                yield from self._read(source)
-                usable += 1
-            except InputError as error:
-                self._fail(error, failures)
+        files = [CaptureFile(time_ns, self._usable(source, failures)) for time_ns, _, source in timed]
+        for batch in in_time_order(files) if self._several else files[0].batches if files else ():
+            yield self._count(batch)
         self.problems += self._completeness.problems(self.packets)
-        if not usable:
+        if not self.files:
             raise failures[0] if failures else InputError("-", "no capture was named")
+
+    def _usable(self, source: Source, failures: list[InputError]) -> Iterator[PacketBatch]:
+        try:
+            yield from self._read(source)
+        except InputError as error:
+            self._fail(error, failures)
 
     def _fail(self, error: InputError, failures: list[InputError]) -> None:
         failures.append(error)
@@ -150,7 +165,7 @@ class CaptureReader:
 
     def _read(self, source: Source) -> Iterator[PacketBatch]:
         name = source_name(source)
-        before = self.packets
+        place = _Place(self.packets)
         with _open(source, name) as opened:
             stream, head, compression = _decompressed(opened, name)
             try:
@@ -166,18 +181,18 @@ class CaptureReader:
             self.formats.append(parser.name + (f" ({compression})" if compression else ""))
             done = 0
             if not compression and (size := _size_at_rest(opened)) > _CHUNK:
-                done = yield from self._mapped(opened, size, parser, before)
+                done = yield from self._mapped(opened, size, parser, place)
                 stream = opened
-            yield from self._chunks(stream, parser, name, before, done)
-        self._end_file(parser, name, before)
+            yield from self._chunks(stream, parser, name, place, done)
+        self._end_file(parser, name, place)
 
-    def _end_file(self, parser: _Parser, name: str, before: int) -> None:
+    def _end_file(self, parser: _Parser, name: str, place: _Place) -> None:
         found = [*parser.problems, *self._completeness.end_file(getattr(parser, "dropped", 0))]
-        self.problems += [self._located(problem, name, before) for problem in found]
+        self.problems += [self._located(problem, name, place) for problem in found]
 
     def _read_converted(self, source: Source, error: InputError) -> Iterator[PacketBatch]:
         """The batches of a file in a format that only Wireshark reads. Raises `error` when it does not, either."""
-        name, before = source_name(source), self.packets
+        name, place = source_name(source), _Place(self.packets)
         if not isinstance(source, (str, Path)) or not stat.S_ISREG(_mode(Path(source))):
             raise error
         with converted(Path(source)) as file:
@@ -185,27 +200,27 @@ class CaptureReader:
                 raise error
             parser = PcapngParser()
             parser.secrets = self.secrets
-            yield from self._chunks(file, cast("_Parser", parser), name, before, 0)
-        if self.packets == before:
+            yield from self._chunks(file, cast("_Parser", parser), name, place, 0)
+        if not place.packets:
             raise error
         self.files.append(name)
         self.formats.append("a format of Wireshark's (converted by editcap)")
-        self._end_file(cast("_Parser", parser), name, before)
+        self._end_file(cast("_Parser", parser), name, place)
 
-    def _located(self, problem: CaptureProblem, name: str, before: int) -> CaptureProblem:
+    def _located(self, problem: CaptureProblem, name: str, place: _Place) -> CaptureProblem:
         """A problem of one file among several: its text counts in the file and names it, `packet` counts over all."""
+        alone = self.packets == place.before + place.packets
         return CaptureProblem(
             code=problem.code,
             text=f"{name}: {problem.text}" if self._several else problem.text,
-            packet=None if problem.packet is None else problem.packet + before,
+            packet=problem.packet + place.before if problem.packet is not None and alone else None,
             severity=problem.severity,
         )
 
-    def _mapped(self, file: IO[bytes], size: int, parser: _Parser, before: int) -> Generator[PacketBatch, None, int]:
+    def _mapped(self, file: IO[bytes], size: int, parser: _Parser, place: _Place) -> Generator[PacketBatch, None, int]:
         """The batches of a file but for its last bytes, read where the system keeps them; gives the position reached.
 
-        To copy each byte first would cost more than all that is done with it. `before` counts the packets of the files
-        before this one.
+        To copy each byte first would cost more than all that is done with it.
         """
         position = 0
         window = _CHUNK
@@ -217,24 +232,25 @@ class CaptureReader:
             except (OSError, ValueError):
                 break
             data = np.frombuffer(mapped, dtype=np.uint8)
-            number = self.packets - before + 1
+            number = place.packets + 1
             batches, reached = parser.parse(data, position - begin, length - PADDING, number, position, final=False)
             taken = begin + reached - position
             if not taken:
                 break
             for batch in batches:
-                yield self._count(batch, before)
+                place.packets += len(batch)
+                yield batch
             position += taken
             self.bytes += taken
             if self._progress is not None:
                 self._progress(self.bytes, self._total)
-            packets = self.packets - before + 1 - number
+            packets = place.packets + 1 - number
             window = min(max(_ROWS * taken // max(packets, 1), _CHUNK), _MAX_WINDOW)
         file.seek(position)
         return position
 
-    def _chunks(self, stream: IO[bytes], parser: _Parser, name: str, before: int, done: int) -> Iterator[PacketBatch]:
-        """The batches of a stream of which `done` bytes have been read; `before` as for `_mapped`."""
+    def _chunks(self, stream: IO[bytes], parser: _Parser, name: str, place: _Place, done: int) -> Iterator[PacketBatch]:
+        """The batches of a stream of which `done` bytes have been read."""
         size = _CHUNK
         buffer = np.zeros(size + PADDING, dtype=np.uint8)
         filled = 0
@@ -256,9 +272,10 @@ class CaptureReader:
             final = count == 0
             filled += count
             self.bytes += count
-            batches, position = parser.parse(buffer, 0, filled, self.packets - before + 1, file_offset, final)
+            batches, position = parser.parse(buffer, 0, filled, place.packets + 1, file_offset, final)
             for batch in batches:
-                yield self._count(batch, before)
+                place.packets += len(batch)
+                yield batch
             if self._progress is not None:
                 self._progress(self.bytes, self._total)
             carry = filled - position
@@ -272,10 +289,10 @@ class CaptureReader:
             file_offset += position
             filled = carry
 
-    def _count(self, batch: PacketBatch, before: int) -> PacketBatch:
-        if before:
+    def _count(self, batch: PacketBatch) -> PacketBatch:
+        if batch.first_number != self.packets + 1:
             batch = PacketBatch(
-                first_number=batch.first_number + before,
+                first_number=self.packets + 1,
                 data=batch.data,
                 offset=batch.offset,
                 captured=batch.captured,
