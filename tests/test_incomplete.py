@@ -225,6 +225,25 @@ def test_an_alert_of_which_nothing_but_its_length_was_recorded_still_tells_who_l
     assert "sent an alert that the capture cuts off" in seen.cause.explanation
 
 
+def test_a_server_whose_answer_was_acknowledged_was_not_silent() -> None:
+    (before,) = whole("success-curl").connections
+    frames = frames_of("success-curl")
+    sent_by = senders(frames)
+    said = [f for f in frames if sent_by[f.number] == before.client or f.original < 90]
+    late = [f._replace(time_ns=f.time_ns + (5 * SECOND if f.number > 5 else 0)) for f in said]
+    (seen,) = analyzed("success-curl", io.BytesIO(capture(late))).connections
+    assert seen.outcome == "completed" or (seen.cause is not None and seen.cause.code == "capture-incomplete")
+
+
+def test_a_server_that_is_silent_until_the_capture_ends_may_answer_a_moment_later() -> None:
+    frames = frames_of("success-curl")[:5]
+    for seconds, code in ((3, "capture-incomplete"), (30, "server-silent")):
+        more = frames[0]._replace(data=frames[0].data[:34], original=34, time_ns=frames[4].time_ns + seconds * SECOND)
+        (seen,) = analyzed("success-curl", io.BytesIO(capture([*frames, more]))).connections
+        assert seen.cause is not None
+        assert seen.cause.code == code
+
+
 def test_begun_in_mid_connection_a_certificate_that_is_there_is_used() -> None:
     (before,) = whole("playbook").connections
     (seen,) = analyzed("playbook", io.BytesIO(capture(frames_of("playbook")[4:]))).connections
