@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from analyzer.capture.batch import Recording
 from analyzer.dataclass import dataclass
 from analyzer.diagnosis.case import UNKNOWN, Case, Trust, when
 from analyzer.diagnosis.engine import Outcome, diagnose
@@ -37,6 +37,7 @@ from analyzer.report.connections import Connections
 from analyzer.report.model import Capture, Connection, InputProblem, Logs, Point, Report
 from analyzer.tls import connection as wire
 from analyzer.tls.columns import RecordColumns
+from analyzer.tls.connection import Side
 from analyzer.verdicts import Verdicts
 from analyzer.wireshark import DISSECTORS
 
@@ -54,7 +55,7 @@ __all__ = ["analyze"]
 _BLOCK: Final = 1024
 """Rows of the flow table turned into plain data at a time."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_BEFORE_TLS: Final = "1995"
+_BEFORE_TLS: Final = datetime(1995, 1, 1, tzinfo=UTC)
 """The year of SSL 2.0."""
 
 
@@ -325,6 +326,7 @@ class _Trial:
         self._share = share
         self._watch = watch
         self._processes = processes
+        self._recording = Recording()
 
     def start(self, keys: Keys) -> None:
         """See `reading.Watcher`."""
@@ -342,7 +344,7 @@ class _Trial:
                 flows,
                 columns,
                 self._keys,
-                partial(_judge, self._settings, self._in_full),
+                self._judge,
                 chains=self._chains,
                 share=self._share,
                 edges=self._settings.edges(),
@@ -352,25 +354,32 @@ class _Trial:
             )
         )
 
-    def sweep(self, now_ns: int) -> bool:
+    def sweep(self, now_ns: int, recording: Recording) -> bool:
         """See `reading.Watcher`."""
+        self._recording = recording
         return self._points[0].sweep(now_ns)
 
     def connections(self, reading: Reading) -> Connections:
         """All connections, those that belong together beside each other."""
         from analyzer.report.negotiation import compared
 
+        self._recording = reading.reader.recording
         self.legs.complete(reading.points)
+        end_ns = reading.end_ns
         first = 0
         for point, verdicts in zip(reading.points, self._points, strict=True):
-            verdicts.finish(point.last_time_ns, first, alone=len(reading.points) == 1)
+            if len(reading.points) > 1:
+                end_ns = point.last_time_ns
+            verdicts.finish(end_ns, first, alone=len(reading.points) == 1)
             first += len(point.flows.table)
-        several = [
-            verdicts.connections(point.last_time_ns)
-            for point, verdicts in zip(reading.points, self._points, strict=True)
-        ]
+        several = [verdicts.connections() for verdicts in self._points]
         found = several[0] if len(several) == 1 else Connections.of(item for items in several for item in items)
         return self.legs.told(compared(found))
+
+    def _judge(
+        self, seen: wire.Connection, progress: Progress, chains: ChainsSeen | None, end_ns: int
+    ) -> tuple[Connection, Outcome]:
+        return _judge(self._settings, seen, progress, chains, end_ns, recording=self._recording, in_full=self._in_full)
 
     def _see(self, seen: wire.Connection) -> None:
         self.legs.take(seen)
@@ -380,13 +389,18 @@ class _Trial:
 
 def _judge(
     settings: _Settings,
-    in_full: bool,
     seen: wire.Connection,
     progress: Progress,
     chains: ChainsSeen | None,
     end_ns: int,
+    *,
+    recording: Recording,
+    in_full: bool,
 ) -> tuple[Connection, Outcome]:
-    """What became of one connection; `end_ns` is the time up to which it was watched."""
+    """What became of one connection.
+
+    `end_ns` is the time up to which it was watched, `recording` what the recorder left out until then.
+    """
     chain = server_chain(seen, progress, supplied=settings.supplied, seen=chains, issuers_of=settings.issuers_of)
     terms = settings.judging.terms(seen)
     trust = _server_trust(seen, settings, terms, chain)
@@ -396,6 +410,7 @@ def _judge(
         trust=trust,
         client_trust=_client_trust(seen, settings),
         capture_end_ns=end_ns,
+        recording=recording,
     )
     outcome = diagnose(case)
     if outcome.to_repair is not None:
@@ -418,7 +433,7 @@ def _repairs(
     if key not in settings.known_repairs:
         anchors = tuple(terms.anchors.anchors(chain.certificates))
         intermediates = tuple(terms.anchors.intermediates(chain.certificates))
-        at = _checked_at(seen, settings)
+        at = _checked_at(seen, settings, chain.certificates)
         found = remedies(
             chain.certificates,
             anchors,
@@ -446,16 +461,27 @@ def _repairs(
     return fixes
 
 
-def _checked_at(seen: wire.Connection, settings: _Settings) -> datetime:
-    """The moment of judgement: that of the packet that carried the chain, unless the user named another."""
-    message = seen.chain(wire.Side.SERVER)
-    return settings.at or _moment(message.time_ns if message is not None and message.chain else seen.first_time_ns)
+def _checked_at(
+    seen: wire.Connection, settings: _Settings, chain: Sequence[bytes], side: Side = Side.SERVER
+) -> datetime:
+    """The moment of judgement: that of the packet that carried the chain, unless the user named another.
+
+    A recorder without a clock tells no time: then it is one at which no certificate of the chain is too young.
+    """
+    message = seen.chain(side)
+    at = settings.at or _moment(message.time_ns if message is not None and message.chain else seen.first_time_ns)
+    if settings.at is None and at < _BEFORE_TLS:
+        from analyzer.trust.certificate import Certificate
+
+        begins = [begin for der in chain if (begin := Certificate.parse(der).not_before) is not None]
+        at = _EPOCH + timedelta(seconds=max(begins, default=0))
+    return at
 
 
 def _server_trust(seen: wire.Connection, settings: _Settings, terms: Terms, chain: ServerChain) -> Trust:
     if not chain.certificates:
         return replace(terms.trust(), chain=chain)
-    at = _checked_at(seen, settings)
+    at = _checked_at(seen, settings, chain.certificates)
     revoked, staple = _staple(seen, terms, chain.certificates, at)
     checker = terms.anchors.checker(chain.certificates, terms.verify_depth)
     verdicts = checker.check_by(chain.certificates, terms.profiles, host=terms.checked_host, at=at)
@@ -483,8 +509,8 @@ def _client_trust(seen: wire.Connection, settings: _Settings) -> Trust:
     message = seen.chain(wire.Side.CLIENT)
     if settings.client_checker is None or message is None or not message.chain:
         return UNKNOWN
-    at = settings.at or _moment(message.time_ns)
     chain = tuple(message.chain)
+    at = _checked_at(seen, settings, chain, Side.CLIENT)
     verdicts = settings.client_checker.check_by(chain, settings.profiles, at=at, purpose="client")
     return Trust(verdicts=verdicts, store_given=True, profile_named=settings.profile_named)
 
@@ -508,11 +534,15 @@ def _report(
     everything = Connections.of(connections)
     counted = everything.select(everything.of_kinds([kind.counted_as is None for kind in everything.kinds]))
     dated = np.flatnonzero(everything.of_kinds([bool(kind.server_chain) for kind in everything.kinds]))
-    earliest = everything.started_at(int(dated[everything.started_ns[dated].argmin()])) if len(dated) else _BEFORE_TLS
-    if earliest < _BEFORE_TLS and settings.at is None:
+    earliest = (
+        everything.started_at(int(dated[everything.started_ns[dated].argmin()]))
+        if len(dated)
+        else str(_BEFORE_TLS.year)
+    )
+    if earliest < str(_BEFORE_TLS.year) and settings.at is None:
         text = (
-            f"packets are dated {earliest[:10]}, before there was TLS, and certificates were checked for that "
-            "time: if only the recorder's clock was wrong, give the true time with --at"
+            f"packets are dated {earliest[:10]}, before there was TLS: whether certificates had expired was not "
+            "checked; give the true time with --at"
         )
         problems.append(InputProblem(code="no-clock", text=text, severity="warning"))
     return Report(

@@ -17,7 +17,7 @@ from analyzer.tls.records import RecordReader
 
 if TYPE_CHECKING:
     from analyzer.capture import CaptureReader
-    from analyzer.capture.batch import CaptureProblem, Secrets
+    from analyzer.capture.batch import CaptureProblem, Recording, Secrets
     from analyzer.net.decode import SegmentDecoder
     from analyzer.net.wrappings import Wrappings
     from analyzer.report.decryption import Tally
@@ -41,10 +41,10 @@ class Watcher(Protocol):
     def begin(self, flows: Flows, columns: RecordColumns) -> None:
         """There is another point where captures were taken, with connections of its own."""
 
-    def sweep(self, now_ns: int) -> bool:
+    def sweep(self, now_ns: int, recording: Recording) -> bool:
         """Take the connections that have ended by a time of the capture (ns since 1970); whether there were any.
 
-        Only while there is one point.
+        Only while there is one point. `recording` is what the recorder left out so far.
         """
 
 
@@ -57,7 +57,7 @@ class Unwatched:
     def begin(self, flows: Flows, columns: RecordColumns) -> None:
         """See `Watcher`."""
 
-    def sweep(self, now_ns: int) -> bool:  # noqa: ARG002 - as above
+    def sweep(self, now_ns: int, recording: Recording) -> bool:  # noqa: ARG002 - as above
         """See `Watcher`."""
         return False
 
@@ -79,8 +79,8 @@ class Reading:
 
     @property
     def end_ns(self) -> int:
-        """Time of the last packet, in nanoseconds since 1970; 0 without any."""
-        return self.reader.last_time_ns or 0
+        """Until when was recorded, in nanoseconds since 1970; 0 without any packet."""
+        return self.reader.end_time_ns
 
     @property
     def copies(self) -> int:
@@ -129,13 +129,14 @@ def read(
         )
     keys = Keys(keys_of(keylog, password), named=keylog is not None)
     once = _packets(sources, keys, watcher, progress, apart=apart)
-    if once.swept and len(once.points) > 1:
-        # What was let go is needed: what one point saw is held against what the others did.
-        once = _packets(sources, keys, watcher, progress, apart=apart, sweep=False)
+    # What one point saw is held against what the others did: then nothing is let go before the end.
+    sweep, beside = len(once.points) == 1, once.beside
+    if (once.swept and not sweep) or (beside and once.reader.can_be_read_again):
+        once = _packets(sources, keys, watcher, progress, apart=apart, sweep=sweep, beside=beside)
     if keys.came_late(once.points):
         keys.complete = once.reader.can_be_read_again
         if keys.complete:
-            once = _packets(sources, keys, watcher, progress, apart=apart, sweep=len(once.points) == 1)
+            once = _packets(sources, keys, watcher, progress, apart=apart, sweep=sweep, beside=beside)
     problems = (*problems_of(once.reader.problems), *_undecoded(once.decoder))
     if not apart:
         problems += _taken_for_one(once.reader.files)
@@ -205,12 +206,13 @@ class Keys:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Once:
-    """One reading of the captures. `swept`: connections were let go."""
+    """One reading of the captures. `swept`: connections were let go; `beside`: see `CapturePoints.beside`."""
 
     reader: CaptureReader
     decoder: SegmentDecoder
     points: tuple[CapturePoint, ...]
     swept: bool
+    beside: tuple[tuple[str, ...], ...]
 
 
 def _packets(
@@ -221,8 +223,12 @@ def _packets(
     *,
     apart: bool,
     sweep: bool = True,
+    beside: Sequence[Sequence[str]] = (),
 ) -> _Once:
-    """All packets, put in order; the secrets that the captures hold go to `keys`."""
+    """All packets, put in order; the secrets that the captures hold go to `keys`.
+
+    `beside` are the names of files that were recorded side by side.
+    """
     from analyzer.capture import CaptureReader
     from analyzer.net.decode import SegmentDecoder
 
@@ -232,12 +238,12 @@ def _packets(
         return flows
 
     watcher.start(keys)
-    reader = CaptureReader(sources, progress)
+    reader = CaptureReader(sources, progress, beside)
     decoder = SegmentDecoder()
     points = CapturePoints(made, apart=apart)
     taken = looked = 0
     swept = False
-    source: tuple[str, int] | None = None
+    source: tuple[tuple[str, ...], int] | None = None
     for batch in reader.batches():
         if len(reader.secrets) > taken:
             keys.add(reader.secrets[taken:], late=swept)
@@ -252,10 +258,11 @@ def _packets(
         points.add(segments, batch.time_ns)
         if sweep and len(points.points) == 1 and reader.packets - looked >= _SWEEP_EVERY:
             looked = reader.packets
-            swept = watcher.sweep(reader.last_time_ns or 0) or swept
+            swept = watcher.sweep(reader.last_time_ns or 0, reader.recording) or swept
     if len(reader.secrets) > taken:
         keys.add(reader.secrets[taken:], late=swept)
-    return _Once(reader=reader, decoder=decoder, points=tuple(points.finish(reader.packets)), swept=swept)
+    found = tuple(points.finish(reader.packets))
+    return _Once(reader=reader, decoder=decoder, points=found, swept=swept, beside=tuple(points.beside()))
 
 
 def _flows(keys: Keys) -> tuple[Flows, RecordColumns]:

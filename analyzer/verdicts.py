@@ -133,6 +133,7 @@ class Verdicts:
         self._note = note
         self._chains = chains
         self._first = 0  # number of the point's first connection
+        self._end_ns = 0
         self._kinds: list[Connection | None] = []
         self._shown: dict[int, _Shown] = {}
         self._known: dict[tuple[int, int], _Known] = {}
@@ -157,7 +158,7 @@ class Verdicts:
 
         `first` is the number of the point's first connection; `alone`: there is no other point.
         """
-        self._first = first
+        self._first, self._end_ns = first, end_ns
         left = np.flatnonzero(~self._flows.table.rows["judged"])
         few = len(self._flows.table) <= _FEW
         if not alone or few:
@@ -173,9 +174,9 @@ class Verdicts:
         for start in range(0, len(left), _AT_ONCE):
             self._take(left[start : start + _AT_ONCE], end_ns, last=True)
 
-    def connections(self, end_ns: int) -> Connections:
+    def connections(self) -> Connections:
         """All connections, now that all chains were seen."""
-        self._judge_waiting(end_ns)
+        self._judge_waiting(self._end_ns)
         return self._connections()
 
     def _take(self, numbers: Column, now_ns: int, *, last: bool) -> None:

@@ -18,7 +18,7 @@ from analyzer.capture import CaptureProblem, CaptureReader, PacketBatch
 from analyzer.capture.source import Source
 from analyzer.net.decode import SegmentDecoder
 from analyzer.net.flows import Flows
-from analyzer.net.reassembly import Consumer, Run
+from analyzer.net.reassembly import Consumer, Cut, Run
 from analyzer.net.segments import Segments, address_text
 from analyzer.tls.detect import likely_record
 from analyzer.tls.records import RecordReader, SideRecords
@@ -124,14 +124,14 @@ def enhanced(
     return block(6, header + packet, order)
 
 
-def read(*sources: Source) -> list[Frame]:
+def read(*sources: Source, together: bool = False) -> list[Frame]:
     """All packets of captures, through `CaptureReader`."""
-    return read_all(*sources)[0]
+    return read_all(*sources, together=together)[0]
 
 
-def read_all(*sources: Source) -> tuple[list[Frame], CaptureReader]:
-    """All packets of captures and the reader, with its problems."""
-    reader = CaptureReader(sources)
+def read_all(*sources: Source, together: bool = False) -> tuple[list[Frame], CaptureReader]:
+    """All packets of captures and the reader, with its problems. `together`: they were recorded side by side."""
+    reader = CaptureReader(sources, beside=[[str(source) for source in sources]] if together else ())
     frames: list[Frame] = []
     for batch in reader.batches():
         for row in range(len(batch)):
@@ -286,7 +286,7 @@ class Kept:
         self.packets += [run.packet_at(position) for position in range(run.start, run.end)]
         self.wanted = run.end
 
-    def gap(self, start: int, size: int) -> None:
+    def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
         assert start == len(self.data)
         self.holes.append((start, size))
         if size > 1 << 20:

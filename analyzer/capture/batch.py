@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analyzer.dataclass import dataclass
 
-__all__ = ["PADDING", "CaptureProblem", "PacketBatch", "Secrets", "gather", "joined", "picked"]
+__all__ = ["PADDING", "CaptureProblem", "PacketBatch", "Recording", "Secrets", "gather", "joined", "picked"]
 
 PADDING = 128
 """Readable bytes that follow the last packet of a batch, so that a header can be gathered without a bounds test."""
@@ -24,6 +24,18 @@ class CaptureProblem:
     text: str
     packet: int | None = None
     severity: str = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What a recorder left out. `snap`: bytes to which it cut packets, 0 where none is cut; `cut`: how many are.
+
+    `dropped`: packets that it says it lost, as far as the files have it.
+    """
+
+    snap: int = 0
+    cut: int = 0
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

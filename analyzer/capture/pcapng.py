@@ -9,6 +9,7 @@ frame number here too.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,7 @@ _INTERFACE: Final = 1
 _OBSOLETE_PACKET: Final = 2
 _SIMPLE_PACKET: Final = 3
 _ENHANCED_PACKET: Final = 6
+_STATISTICS: Final = 5
 _SECRETS: Final = 10
 _FRAMES_WITHOUT_PACKET: Final = frozenset({9, 0x204, 0x208})
 _BYTE_ORDER_MAGIC: Final = 0x1A2B3C4D
@@ -36,6 +38,9 @@ _MAX_INTERFACES: Final = 1 << 16
 """Interfaces kept of one section."""
 _OPTION_TIME_RESOLUTION: Final = 9
 _OPTION_TIME_OFFSET: Final = 14
+_OPTIONS_DROPPED: Final = (5, 7)
+"""`isb_ifdrop` and `isb_osdrop`: packets that the interface, and the system's buffer, dropped so far."""
+_UNKNOWN_DROPS: Final = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,14 @@ class PcapngParser:
         self._secrets_bytes = 0
         self._rows: list[tuple[int, int, int, int, int]] = []
         self._told: set[str] = set()
+        self._dropped_by: dict[tuple[int, int, int], int] = {}  # section, interface, option
+        self._dropped_between = 0
+        self._section = 0
+
+    @property
+    def dropped(self) -> int:
+        """Packets that the recorder says it lost, by interface statistics or obsolete packet blocks."""
+        return max(sum(self._dropped_by.values()), self._dropped_between)
 
     @staticmethod
     def recognises(head: bytes) -> bool:
@@ -149,6 +162,7 @@ class PcapngParser:
         order = self._order
         if kind == _SECTION_HEADER:
             self._interfaces = []
+            self._section += 1
         elif kind == _INTERFACE and len(self._interfaces) < _MAX_INTERFACES:
             self._interface(body)
         elif kind == _SIMPLE_PACKET and len(body) >= 4:
@@ -160,7 +174,8 @@ class PcapngParser:
             captured = min(original, len(body) - 4, interface.snap or original)
             self._rows.append((at + 4, captured, original, self._last_time, interface.link))
         elif kind == _OBSOLETE_PACKET and len(body) >= 20:
-            index, _drops, high, low, captured, original = struct.unpack_from(f"{order}HHIIII", body)
+            index, drops, high, low, captured, original = struct.unpack_from(f"{order}HHIIII", body)
+            self._dropped_between += drops if drops != _UNKNOWN_DROPS else 0
             if index < len(self._interfaces) and captured <= min(len(body) - 20, MAX_PACKET):
                 interface = self._interfaces[index]
                 time_ns = self._time(high << 32 | low, interface)
@@ -173,6 +188,8 @@ class PcapngParser:
             self._secrets_bytes += len(data)
             if self._secrets_bytes <= _MAX_SECRETS:
                 self.secrets.append(Secrets(kind=secrets_kind, data=data))
+        elif kind == _STATISTICS and len(body) >= 12:
+            self._statistics(body)
         elif kind in _FRAMES_WITHOUT_PACKET:
             self._rows.append((at, 0, 0, self._last_time, -1))
 
@@ -182,18 +199,28 @@ class PcapngParser:
             return
         link, _reserved, snap = struct.unpack_from(f"{self._order}HHI", body)
         ticks, offset = 1_000_000, 0
-        position = 8
-        while position + 4 <= len(body):
-            code, length = struct.unpack_from(f"{self._order}HH", body, position)
-            value = bytes(body[position + 4 : position + 4 + length])
-            if code == 0:
-                break
+        for code, value in self._options(body, 8):
             if code == _OPTION_TIME_RESOLUTION and len(value) == 1:
                 ticks = _ticks_per_second(value[0]) or ticks
             elif code == _OPTION_TIME_OFFSET and len(value) == 8:
                 (offset,) = struct.unpack(f"{self._order}q", value)
-            position += 4 + length + (-length % 4)
         self._interfaces.append(_Interface(link=link, snap=snap, ticks_per_second=ticks, offset_seconds=offset))
+
+    def _statistics(self, body: memoryview) -> None:
+        """An interface statistics block: its counts begin with the recording, so the last one of an interface holds."""
+        (interface,) = struct.unpack_from(f"{self._order}I", body)
+        for code, value in self._options(body, 12):
+            if code in _OPTIONS_DROPPED and len(value) == 8 and len(self._dropped_by) < _MAX_INTERFACES:
+                (self._dropped_by[self._section, interface, code],) = struct.unpack(f"{self._order}Q", value)
+
+    def _options(self, body: memoryview, position: int) -> Iterator[tuple[int, bytes]]:
+        """The options of a block from `position` of its body on: code and value."""
+        while position + 4 <= len(body):
+            code, length = struct.unpack_from(f"{self._order}HH", body, position)
+            if code == 0:
+                return
+            yield code, bytes(body[position + 4 : position + 4 + length])
+            position += 4 + length + (-length % 4)
 
     def _bad_packet(self, interface: int, captured: int, packet: int, place: int) -> None:
         """A packet block that cannot be read still is a frame for Wireshark's count."""

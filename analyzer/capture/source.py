@@ -10,6 +10,7 @@ import glob
 import io
 import mmap
 import os
+import re
 import select
 import stat
 import sys
@@ -21,7 +22,9 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, Secrets
+from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, Recording, Secrets
+from analyzer.capture.completeness import Completeness
+from analyzer.capture.merging import CaptureFile, in_time_order
 from analyzer.capture.pcap import PcapParser
 from analyzer.capture.pcapng import PcapngParser
 from analyzer.errors import InputError
@@ -89,16 +92,32 @@ class _Parser(Protocol):
     ) -> tuple[list[PacketBatch], int]: ...
 
 
+class _Place:
+    """Where a file stands among all: packets of the files before it, and its own so far."""
+
+    def __init__(self, before: int) -> None:
+        self.before = before
+        self.packets = 0
+
+
 class CaptureReader:
     """Reads one or several captures as one: frame numbers run on from file to file.
 
-    Several files are taken in the order of their first packets, as `mergecap` and a ring buffer have them. Iterate
+    Several files are taken in the order of their first packets, as a ring buffer has them, and those that were recorded
+    side by side in the order of all their packets, as `mergecap` has them. Iterate
     over `batches()` once; the other attributes are complete when it has ended. A file that cannot be used is a
     problem; when none can, `batches()` raises `InputError`. `progress` is called with (bytes read, bytes in all
     or 0 when unknown) after each chunk.
     """
 
-    def __init__(self, sources: Sequence[Source], progress: Callable[[int, int], None] | None = None) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        progress: Callable[[int, int], None] | None = None,
+        beside: Sequence[Sequence[str]] = (),
+    ) -> None:
+        """`beside` are the names of files that were recorded side by side."""
+        self._beside = beside
         self.files: list[str] = []
         self.formats: list[str] = []
         self.problems: list[CaptureProblem] = []
@@ -107,9 +126,10 @@ class CaptureReader:
         self.bytes = 0
         self.first_time_ns: int | None = None
         self.last_time_ns: int | None = None
+        self._completeness = Completeness()
         self.links: list[int] = []
-        self.source = "", 0
-        """The name of the file that the last batch is from, and how many packets came before that file."""
+        self.source: tuple[tuple[str, ...], int] = (), 0
+        """The names of the files that the last batch is from, and how many packets came before these."""
         self._sources = sources
         self._progress = progress
         self._total = 0
@@ -123,6 +143,16 @@ class CaptureReader:
             for source in self._sources
         )
 
+    @property
+    def recording(self) -> Recording:
+        """What the recorder left out."""
+        return self._completeness.recording
+
+    @property
+    def end_time_ns(self) -> int:
+        """Until when was recorded, in nanoseconds since 1970, by a clock that may have been set back; 0 if unknown."""
+        return self._completeness.end_time_ns
+
     def batches(self) -> Iterator[PacketBatch]:
         """All packets of all files, in batches; a batch is valid until the next is asked for."""
         failures: list[InputError] = []
@@ -134,18 +164,36 @@ class CaptureReader:
                 self._fail(error, failures)
         self._several = len(sources) > 1
         if self._several:
-            sources = sorted(sources, key=_first_time)
+            timed = [(_first_time(source), _in_number_order(source), source) for source in sources]
+            timed.sort(key=lambda item: item[:2])
+        else:
+            timed = [(0, [], source) for source in sources]
         self._total = sum(_size(source) for source in sources)
-        usable = 0
-        for source in sources:
-            self.source = source_name(source), self.packets
-            try:
-                yield from self._read(source)
-                usable += 1
-            except InputError as error:
-                self._fail(error, failures)
-        if not usable:
+        for names, files in self._in_groups(timed, failures):
+            self.source = names, self.packets
+            for batch in in_time_order(files) if len(files) > 1 else files[0].batches:
+                yield self._count(batch)
+        self.problems += self._completeness.problems(self.packets)
+        if not self.files:
             raise failures[0] if failures else InputError("-", "no capture was named")
+
+    def _in_groups(
+        self, timed: Sequence[tuple[int, object, Source]], failures: list[InputError]
+    ) -> Iterator[tuple[tuple[str, ...], list[CaptureFile]]]:
+        """The files in order, those that were recorded side by side together, each with its name."""
+        groups: dict[int, list[tuple[str, CaptureFile]]] = {}
+        for place, (time_ns, _, source) in enumerate(timed):
+            name = source_name(source)
+            beside = next((number for number, names in enumerate(self._beside, len(timed)) if name in names), place)
+            groups.setdefault(beside, []).append((name, CaptureFile(time_ns, self._usable(source, failures))))
+        for members in groups.values():
+            yield tuple(name for name, _ in members), [file for _, file in members]
+
+    def _usable(self, source: Source, failures: list[InputError]) -> Iterator[PacketBatch]:
+        try:
+            yield from self._read(source)
+        except InputError as error:
+            self._fail(error, failures)
 
     def _fail(self, error: InputError, failures: list[InputError]) -> None:
         failures.append(error)
@@ -153,7 +201,7 @@ class CaptureReader:
 
     def _read(self, source: Source) -> Iterator[PacketBatch]:
         name = source_name(source)
-        before = self.packets
+        place = _Place(self.packets)
         with _open(source, name) as opened:
             stream, head, compression = _decompressed(opened, name)
             try:
@@ -171,10 +219,14 @@ class CaptureReader:
             self.formats.append(parser.name + (f" ({compression})" if compression else ""))
             done = 0
             if not compression and (size := _size_at_rest(opened)) > _CHUNK:
-                done = yield from self._mapped(opened, size, parser, before)
+                done = yield from self._mapped(opened, size, parser, place)
                 stream = opened
-            yield from self._chunks(stream, parser, name, before, done)
-        self.problems += [self._located(problem, name, before) for problem in parser.problems]
+            yield from self._chunks(stream, parser, name, place, done)
+        self._end_file(parser, name, place)
+
+    def _end_file(self, parser: _Parser, name: str, place: _Place) -> None:
+        found = [*parser.problems, *self._completeness.end_file(getattr(parser, "dropped", 0))]
+        self.problems += [self._located(problem, name, place) for problem in found]
 
     def _read_converted(
         self, source: Source, stream: IO[bytes], compression: str, error: InputError
@@ -206,38 +258,37 @@ class CaptureReader:
         self, source: Source, conversion: Conversion, compression: str
     ) -> Generator[PacketBatch, None, bool]:
         """The batches of a converted file, and whether there were any."""
-        name, before = source_name(source), self.packets
+        name, place = source_name(source), _Place(self.packets)
         if conversion.file is None:
             return False
         parser = PcapngParser()
         parser.secrets = self.secrets
-        yield from self._chunks(conversion.file, cast("_Parser", parser), name, before, 0)
-        if self.packets == before:
+        yield from self._chunks(conversion.file, cast("_Parser", parser), name, place, 0)
+        if not place.packets:
             return False
         self.files.append(name)
         how = f"{compression}, converted by editcap" if compression else "converted by editcap"
         self.formats.append(f"{conversion.format or 'a format of Wireshark'} ({how})")
-        problems = list(parser.problems)
         if conversion.told:
             text = f"editcap did not convert all of it: {conversion.told}"
-            problems.append(CaptureProblem(code="converted-in-part", text=text, packet=self.packets - before))
-        self.problems += [self._located(problem, name, before) for problem in problems]
+            parser.problems.append(CaptureProblem(code="converted-in-part", text=text, packet=place.packets))
+        self._end_file(cast("_Parser", parser), name, place)
         return True
 
-    def _located(self, problem: CaptureProblem, name: str, before: int) -> CaptureProblem:
+    def _located(self, problem: CaptureProblem, name: str, place: _Place) -> CaptureProblem:
         """A problem of one file among several: its text counts in the file and names it, `packet` counts over all."""
+        alone = self.packets == place.before + place.packets
         return CaptureProblem(
             code=problem.code,
             text=f"{name}: {problem.text}" if self._several else problem.text,
-            packet=None if problem.packet is None else problem.packet + before,
+            packet=problem.packet + place.before if problem.packet is not None and alone else None,
             severity=problem.severity,
         )
 
-    def _mapped(self, file: IO[bytes], size: int, parser: _Parser, before: int) -> Generator[PacketBatch, None, int]:
+    def _mapped(self, file: IO[bytes], size: int, parser: _Parser, place: _Place) -> Generator[PacketBatch, None, int]:
         """The batches of a file but for its last bytes, read where the system keeps them; gives the position reached.
 
-        To copy each byte first would cost more than all that is done with it. `before` counts the packets of the files
-        before this one.
+        To copy each byte first would cost more than all that is done with it.
         """
         position = 0
         window = _CHUNK
@@ -249,24 +300,25 @@ class CaptureReader:
             except (OSError, ValueError):
                 break
             data = np.frombuffer(mapped, dtype=np.uint8)
-            number = self.packets - before + 1
+            number = place.packets + 1
             batches, reached = parser.parse(data, position - begin, length - PADDING, number, position, final=False)
             taken = begin + reached - position
             if not taken:
                 break
             for batch in batches:
-                yield self._count(batch, before)
+                place.packets += len(batch)
+                yield batch
             position += taken
             self.bytes += taken
             if self._progress is not None:
                 self._progress(self.bytes, self._total)
-            packets = self.packets - before + 1 - number
+            packets = place.packets + 1 - number
             window = min(max(_ROWS * taken // max(packets, 1), _CHUNK), _MAX_WINDOW)
         file.seek(position)
         return position
 
-    def _chunks(self, stream: IO[bytes], parser: _Parser, name: str, before: int, done: int) -> Iterator[PacketBatch]:
-        """The batches of a stream of which `done` bytes have been read; `before` as for `_mapped`."""
+    def _chunks(self, stream: IO[bytes], parser: _Parser, name: str, place: _Place, done: int) -> Iterator[PacketBatch]:
+        """The batches of a stream of which `done` bytes have been read."""
         size = _CHUNK
         buffer = np.zeros(size + PADDING, dtype=np.uint8)
         filled = 0
@@ -288,9 +340,10 @@ class CaptureReader:
             final = count == 0
             filled += count
             self.bytes += count
-            batches, position = parser.parse(buffer, 0, filled, self.packets - before + 1, file_offset, final)
+            batches, position = parser.parse(buffer, 0, filled, place.packets + 1, file_offset, final)
             for batch in batches:
-                yield self._count(batch, before)
+                place.packets += len(batch)
+                yield batch
             if self._progress is not None:
                 self._progress(self.bytes, self._total)
             carry = filled - position
@@ -304,10 +357,10 @@ class CaptureReader:
             file_offset += position
             filled = carry
 
-    def _count(self, batch: PacketBatch, before: int) -> PacketBatch:
-        if before:
+    def _count(self, batch: PacketBatch) -> PacketBatch:
+        if batch.first_number != self.packets + 1:
             batch = PacketBatch(
-                first_number=batch.first_number + before,
+                first_number=self.packets + 1,
                 data=batch.data,
                 offset=batch.offset,
                 captured=batch.captured,
@@ -318,6 +371,7 @@ class CaptureReader:
             )
         self.packets += len(batch)
         times = batch.time_ns[batch.link >= 0]
+        self._completeness.take(batch)
         if len(times):
             first, last = int(times.min()), int(times.max())
             self.first_time_ns = first if self.first_time_ns is None else min(first, self.first_time_ns)
@@ -631,6 +685,13 @@ def _first_time(source: Source) -> int:
         return sys.maxsize
     except _read_errors():
         return sys.maxsize
+
+
+def _in_number_order(source: Source) -> list[tuple[int, str]]:
+    """What sorts file names as people number them: `ring.pcap9` before `ring.pcap10`."""
+    if not isinstance(source, (str, Path)):
+        return []
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]{1,18})", str(source))]
 
 
 def _size(source: Source) -> int:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
+from analyzer.capture.batch import Recording
 from analyzer.dataclass import dataclass
 from analyzer.diagnosis.progress import Ending, Progress
 from analyzer.diagnosis.server_chain import NO_CHAIN, ServerChain
@@ -17,6 +18,8 @@ __all__ = ["UNKNOWN", "Case", "Doubt", "Trust", "seconds", "when"]
 
 _LONG_UNITS: Final = (("days", 86_400), ("hours", 3600), ("minutes", 60))
 _NANO: Final = 1_000_000_000
+_OUT_OF_ORDER_NS: Final = 1_000_000
+"""What a recorder writes in the wrong order is apart by less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,8 @@ class Case:
     """The same for the client's chain against `--client-ca`."""
     capture_end_ns: int
     """Time of the last packet of the capture: how long a silence was watched."""
+    recording: Recording = Recording()
+    """What the recorder left out."""
 
     @property
     def ending(self) -> Ending | None:
@@ -113,25 +118,38 @@ class Case:
     def alert_text(self) -> str:
         """The ending alert as text, e.g. `unknown_ca (48)`."""
         number = self.fatal_alert
+        if self.ending is not None and self.ending.cut:
+            return "an alert that the capture cuts off"
         return "an encrypted alert" if number is None else f"{alert_name(number)} ({number})"
 
     @property
     def waited_ns(self) -> int | None:
-        """Nanoseconds from the server's flight, else from the last event before it, to the ending."""
+        """Nanoseconds from the server's flight, else from the last event before it, to the ending.
+
+        None where that is unknown: nothing ended it, or the recorder's clock was set back in between.
+        """
         ending = self.ending
         if ending is None or ending.time_ns is None:
             return None
         before = self.progress.server_flight_time_ns
-        if before is None or before > ending.time_ns:
-            times = [event.time_ns for event in self.connection.events if event.packet < (ending.packet or 0)]
-            before = times[-1] if times else self.connection.first_time_ns
-        return ending.time_ns - before
+        flight = self.progress.server_flight_packet
+        if before is None or (flight or 0) > (ending.packet or 0):
+            earlier = [e.time_ns for e in self.connection.events if e.packet < (ending.packet or 0) and e.time_ns]
+            before = earlier[-1] if earlier else self.connection.first_time_ns
+        waited = ending.time_ns - before
+        return max(waited, 0) if waited > -_OUT_OF_ORDER_NS else None
 
     def events(self, kind: EventKind, side: Side | None = None) -> tuple[Event, ...]:
         """The events of a kind, of a side."""
         return tuple(
             event for event in self.connection.events if event.kind is kind and (side is None or event.side is side)
         )
+
+    @property
+    def went_on(self) -> bool:
+        """Whether the client went on after its SYN, so that an answer came, be it in the capture or not."""
+        client = self.connection.halves[Side.CLIENT]
+        return client.packets > client.syn_count + len(self.events(EventKind.RST, Side.CLIENT))
 
     @property
     def leaving_text(self) -> str:
@@ -142,7 +160,8 @@ class Case:
         if ending.act == "alert" and ending.description in (0, 90):
             return "closed the TLS session (close_notify)"
         if ending.act == "alert":
-            return f"sent the alert {self.alert_text()}" if not ending.encrypted else "sent an encrypted alert"
+            told = self.fatal_alert is not None
+            return f"sent the alert {self.alert_text()}" if told else f"sent {self.alert_text()}"
         act = "closed the connection (FIN)" if ending.act == "fin" else "reset the connection (RST)"
         return f"{act} without an alert"
 

@@ -66,5 +66,7 @@ class Cause:
     covers: tuple[str, ...] = ()
     fails_after_handshake: bool = False
     """Whether this cause makes a failure of a connection whose handshake completed."""
+    stands_alone: bool = False
+    """Whether what shows it is no less true for what a capture lacks elsewhere."""
     fails_in_data: bool = False
     """Whether it may do so even when data went over the connection."""

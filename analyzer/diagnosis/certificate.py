@@ -21,6 +21,7 @@ from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence,
 from analyzer.diagnosis.key_logs import key_log_fix
 from analyzer.diagnosis.progress import PROMPT_NS
 from analyzer.diagnosis.stacks import Library, library_of, validators_behind
+from analyzer.diagnosis.unseen import may_have_had_certificate
 from analyzer.registry import AlertDescription, alert_name
 from analyzer.tls.connection import Side
 from analyzer.tls.messages import is_tls13
@@ -64,6 +65,7 @@ SERVER_CERTIFICATE_CODES: Final = frozenset(
         "malformed-certificate",
     }
 )
+_NEVER: Final = 1 << 62
 _NEED_STORE: Final = frozenset(
     {
         "missing-root",
@@ -128,19 +130,22 @@ def refusal(case: Case) -> Refusal | None:
     if not encrypted and case.connection.halves[Side.CLIENT].application_count:
         return None  # it sent data ahead of the server's Finished (RFC 7918), so the certificate was good enough
     alert = case.fatal_alert
-    readable = (chain is not None and chain.chain) or encrypted or case.trust.verdicts
+    after_handshake = progress.stage == "after-handshake"
+    came = progress.certificate_came or (after_handshake and may_have_had_certificate(case))
+    readable = (chain is not None and chain.chain) or encrypted or case.trust.verdicts or (after_handshake and came)
     if not readable and alert not in CERTIFICATE_ALERTS:
         return None
     if alert is not None and alert not in CERTIFICATE_ALERTS | _OTHER_ALERTS:
         return None
-    if alert not in CERTIFICATE_ALERTS and not progress.certificate_came:
+    if alert not in CERTIFICATE_ALERTS and not came:
         return None
     flight = progress.server_flight_packet
-    if alert not in CERTIFICATE_ALERTS and (flight is None or (ending.packet or 0) < flight):
+    unseen_flight = after_handshake and flight is None
+    if alert not in CERTIFICATE_ALERTS and not unseen_flight and (ending.packet or 0) < (flight or _NEVER):
         return None
     late = (case.waited_ns or 0) > PROMPT_NS
     library = library_of(case.connection.client_hello)
-    if progress.stage == "after-handshake":
+    if after_handshake:
         text = "finished the handshake, sent no application data, and " + _left(case)
         return Refusal(
             packet=ending.packet,
@@ -152,7 +157,10 @@ def refusal(case: Case) -> Refusal | None:
             tls13=encrypted,
         )
     unusual = progress.stage == "client-flight" and alert not in CERTIFICATE_ALERTS
-    gap = f" {seconds(case.waited_ns)} after the server's certificate" if case.waited_ns is not None else ""
+    gap = ""
+    if case.waited_ns is not None and flight is not None:
+        what = "certificate" if progress.certificate_came else "first messages"
+        gap = f" {seconds(case.waited_ns)} after the server's {what}"
     return Refusal(
         packet=ending.packet,
         after_handshake=False,
@@ -289,12 +297,14 @@ def _weighed(case: Case, left: Refusal, code: str, considered: list[TrustVerdict
     none of the others; one that leaves without a word may be.
     """
     named = _named(left)
+    incomplete = case.server_chain is not None and not case.server_chain.complete and case.trust.chain.is_read
+    if incomplete and code in _OF_THE_REST:
+        return POSSIBLE
     if code in _NEED_STORE and not case.trust.store_given:
         return LIKELY if named is not None and code in named else POSSIBLE
     some_accept = len(considered) < asked
     agree = all(_decisive(v, left).code == code for v in considered)
     contradicted = (named is not None and code not in named) or code in _excluded(left)
-    incomplete = case.server_chain is not None and not case.server_chain.complete
     doubts = (
         (not agree)
         + some_accept
@@ -307,7 +317,7 @@ def _weighed(case: Case, left: Refusal, code: str, considered: list[TrustVerdict
         + (left.alert is None and not case.trust.store_given)
         + (left.alert is not None and left.alert not in CERTIFICATE_ALERTS and code not in (named or ()))
     )
-    if (incomplete and code in _OF_THE_REST) or case.trust.chain.agrees is False:
+    if case.trust.chain.agrees is False:
         return POSSIBLE
     if case.trust.chain.nearly and code not in _OF_THE_REST:
         return POSSIBLE  # what is wrong with one certificate says nothing of another

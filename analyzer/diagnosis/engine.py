@@ -17,6 +17,7 @@ from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Match
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
 from analyzer.diagnosis.client_certificate import answered_request
 from analyzer.diagnosis.progress import Ending
+from analyzer.diagnosis.unseen import unseen
 from analyzer.tls.connection import Side
 from analyzer.tls.detect import sslv2_answer_length
 from analyzer.trust.model import Fix, TrustVerdict
@@ -26,12 +27,15 @@ __all__ = ["Outcome", "catalogue", "diagnose", "page"]
 _RANK: Final = {CERTAIN: 3, LIKELY: 2, POSSIBLE: 1}
 _MAX_OTHERS: Final = 5
 _SSLV2_ENDING: Final = 66
+_OPEN: Final = frozenset({"capture-incomplete", "certificate-rejected"})
+"""Causes that, be they certain, leave open why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of a connection. `others` are causes that also fit, the likelier first.
 
+    Who left is given only where it is certain that the act seen as the first was the first.
     Of a completed one that carried no data, `aborted_by` and the act are given where the client may have refused.
     """
 
@@ -87,7 +91,8 @@ def diagnose(case: Case) -> Outcome:
         matches = [
             (cause, match) for cause, match in matches if cause.fails_after_handshake and match.confidence != POSSIBLE
         ]
-    matches = _ranked(matches)
+    lacking = unseen(case)
+    matches = _ranked(matches, doubtful=lacking.doubtful)
     if not matches:
         outcome = "completed" if progress.handshake_done else "incomplete"
         others = tuple(doubts[:_MAX_OTHERS])
@@ -101,20 +106,17 @@ def diagnose(case: Case) -> Outcome:
             others=others,
         )
     cause, match = matches[0]
-    ending = match.ending or progress.ending
+    ending = match.ending or (progress.ending if lacking.first else None)
     failed = cause.code != "capture-incomplete"
-    both_seen = all(half.packets for half in case.connection.halves.values())
-    if not failed and (case.fatal_alert is None or not both_seen):
-        ending = None  # with packets missing the first act that was seen need not be the first
     aborted_by = match.aborted_by or (ending.side.value if ending is not None and ending.side is not None else None)
     return Outcome(
         outcome="failed" if failed else "incomplete",
         aborted_by=aborted_by,
         abort_packet=ending.packet if ending is not None else None,
-        abort_act=ending.act if ending is not None else ("silence" if failed else None),
+        abort_act=ending.act if ending is not None else ("silence" if failed and progress.ending is None else None),
         cause=(cause, match),
         others=tuple(matches[1 : 1 + _MAX_OTHERS]),
-        fixes=cause.fixes(case),
+        fixes=_fixes(case, cause, matches),
         to_repair=_to_repair(case, cause),
     )
 
@@ -125,10 +127,23 @@ def _left_without_data(case: Case, doubts: tuple[tuple[Cause, Match], ...]) -> E
     return case.progress.ending if refused and case.ended_by(Side.CLIENT) else None
 
 
-def _ranked(matches: list[tuple[Cause, Match]]) -> list[tuple[Cause, Match]]:
-    """The likeliest first, without those that another explains."""
+def _fixes(case: Case, cause: Cause, matches: list[tuple[Cause, Match]]) -> tuple[Fix, ...]:
+    """The repair of a cause, and how to capture again where what is missing leaves a doubt."""
+    if matches[0][1].confidence == CERTAIN and cause.code not in _OPEN:
+        return cause.fixes(case)
+    again = [fix for other, _ in matches[1:] if other.code == "capture-incomplete" for fix in other.fixes(case)]
+    return (*cause.fixes(case), *again)
+
+
+def _ranked(matches: list[tuple[Cause, Match]], *, doubtful: bool = False) -> list[tuple[Cause, Match]]:
+    """The likeliest first, without those that another explains.
+
+    Where it is `doubtful` whether the capture has what would tell, what does not stand alone is only possible.
+    """
     covered = {code for cause, match in matches if match.confidence != POSSIBLE for code in cause.covers}
     kept = [(cause, match) for cause, match in matches if cause.code not in covered]
+    if doubtful:
+        kept = [(c, m) if c.stands_alone else (c, replace(m, confidence=POSSIBLE)) for c, m in kept]
     return sorted(kept, key=lambda pair: (_RANK[pair[1].confidence], pair[1].weight), reverse=True)
 
 

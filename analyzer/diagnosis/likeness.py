@@ -388,6 +388,11 @@ class _Comparison:
             | theirs.astype(np.uint64) << np.uint64(39)
             | self._oddities().astype(np.uint64)
         )
+        for own, name, seed in ((theirs, "seq", 1), (~theirs, "ack", 2)):
+            side = np.where(own, 1 - client[self._signal_at], client[self._signal_at])
+            base = self._row["base"][self._signal_at, side]
+            told = np.where((name == "seq") | (signals["flags"] & ACK != 0), (signals[name] - base) % _MODULUS, 0)
+            signal ^= _mixed((told * 4 + seed).astype(np.uint64))
         place = np.concatenate([self._at[kept], self._signal_at[heard]])
         packet = np.concatenate([rows["packet"][kept], signals["packet"][heard]])
         time_ns = np.concatenate([rows["time_ns"][kept], signals["time_ns"][heard]])

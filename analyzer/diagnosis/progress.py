@@ -33,6 +33,8 @@ _CLOSING: Final = (AlertDescription.CLOSE_NOTIFY, AlertDescription.USER_CANCELED
 _APPLICATION_SETTINGS: Final = (17513, 17613)
 _EARLY_DATA: Final = 42
 _PRE_SHARED_KEY: Final = 41
+_NEVER: Final = 1 << 62
+_ENDS: Final = (EventKind.ENCRYPTED_ALERT, EventKind.CUT_ALERT, EventKind.FIN, EventKind.RST)
 _EMPTY_CERTIFICATE_12: Final = 7
 """RFC 5246 section 7.4.6: type, length and an empty list."""
 _FINISHED_12: Final = 16
@@ -57,7 +59,7 @@ _TICKET_BYTES: Final = 4096
 class Ending:
     """The event that ended a connection. `act` is `alert`, `fin` or `rst`; None where TLS was refused and all went on.
 
-    `encrypted` marks an alert of which only the record's length is known.
+    `encrypted` marks an alert of which only the record's length is known, `cut` one in clear that the capture cuts.
     """
 
     act: str | None
@@ -67,6 +69,7 @@ class Ending:
     description: int | None = None
     level: int | None = None
     encrypted: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,15 +122,15 @@ def trace(connection: Connection) -> Progress:
     done = all(packet is not None for packet in finished.values())
     client_data, server_data = (connection.halves[side].application_count > 0 for side in Side)
     if not connection.hellos and connection.server_hello is None:
-        # Seen from the middle on: data that flows shows that the handshake was done before.
-        done = done or client_data or server_data
-    elif server_data and finished[Side.SERVER] is not None:
+        done = done or ((client_data or server_data) and (not _may_have_failed(connection) or _goes_on(connection)))
+    elif server_data and (finished[Side.SERVER] is not None or _hides_finished(connection)):
         done = True  # no server sends data before it has read the client's Finished
     again = _renegotiation(connection, finished) if done else None
     ending: Ending | None = None
     echoes: tuple[Event, ...] = ()
     if again is not None or not (done and (client_data or server_data)):
-        ending, echoes = _ending(connection, frozenset(), after=0 if again is None else again.packet)
+        after = 0 if again is None else again.packet
+        ending, echoes = _ending(connection, _alerts_midstream(connection), after=after)
     return _progress(
         connection,
         stage=_stage(connection, finished, None, done=done, data=client_data or server_data),
@@ -139,6 +142,48 @@ def trace(connection: Connection) -> Progress:
         server_data=done and server_data,
         empty_client_certificate=None if again is None else _empty_certificate_12(connection, again),
         renegotiation=None if again is None else again.packet,
+    )
+
+
+def _alerts_midstream(connection: Connection) -> frozenset[tuple[Side, int, int]]:
+    """The last record of each side, if it is as long as an alert of TLS 1.3 and the capture does not show the version.
+
+    Up to TLS 1.2 no record of data is as short, but one of a byte or two.
+    """
+    if connection.hellos or connection.server_hello is not None:
+        return frozenset()
+    length = record_lengths(connection).alert
+    last = [(side, half.application[-1]) for side, half in connection.halves.items() if half.application]
+    return frozenset((side, record.packet, record.length) for side, record in last if record.length == length)
+
+
+def _hides_finished(connection: Connection) -> bool:
+    """Whether the capture lacks bytes of a server that speaks TLS 1.2 or less, its Finished perhaps among them."""
+    client = connection.halves[Side.CLIENT].seen
+    went_on = bool(client.change_cipher_spec) or client.application_count > 0
+    return went_on and connection.server_hello is not None and bool(connection.halves[Side.SERVER].lost)
+
+
+def _may_have_failed(connection: Connection) -> bool:
+    """Whether a handshake that is not seen may have failed: its records of data may be what TLS 1.3 hides in them."""
+    seen = connection.from_start and not any(half.lost for half in connection.halves.values())
+    # Up to TLS 1.2 alerts and handshake messages that are encrypted are still called so.
+    shown = any(event.kind in (EventKind.ENCRYPTED_ALERT, EventKind.ENCRYPTED_HANDSHAKE) for event in connection.events)
+    return not (seen or shown) and any(event.kind in (EventKind.FIN, EventKind.RST) for event in connection.events)
+
+
+def _goes_on(connection: Connection) -> bool:
+    """Whether data flows in a connection whose hellos are not seen, so that its handshake was done before.
+
+    The version is not known, and TLS 1.3 hides what ends a handshake in records of data. So the client must have sent
+    one that is neither an alert nor a Finished, and the server one behind it that is no alert.
+    """
+    lengths = record_lengths(connection)
+    short = {*_padded(lengths.alert), *_padded(lengths.finished), *_padded(lengths.empty_certificate)}
+    client, server = (connection.halves[side].application for side in Side)
+    asked = next((record.packet for record in client if record.length not in short), None)
+    return asked is not None and any(
+        record.packet > asked and record.length not in _padded(lengths.alert) for record in server
     )
 
 
@@ -161,9 +206,13 @@ def _trace_13(connection: Connection) -> Progress:
         Side.CLIENT: None if client.finished is None else client.finished.packet,
         Side.SERVER: _finished_13(connection, client, server),
     }
-    done = all(packet is not None for packet in finished.values())
-    client_data, server_data = bool(client.data), done and server.is_data
     refused = _refused(connection, client, server)
+    done = all(packet is not None for packet in finished.values()) and (
+        refused or not _awaits_verdict(connection, client, server)
+    )
+    if server.answer and any(half.lost for half in connection.halves.values()):
+        done = True  # a Finished may be what the capture lacks: tickets and data come after both
+    client_data, server_data = bool(client.data), done and server.is_data
     if refused:
         client_data = False
     ending: Ending | None = None
@@ -242,7 +291,8 @@ def ending_of(event: Event) -> Ending:
         time_ns=event.time_ns,
         description=event.number if clear else None,
         level=event.level if clear else None,
-        encrypted=not tcp and not clear,
+        encrypted=not tcp and not clear and event.kind is not EventKind.CUT_ALERT,
+        cut=event.kind is EventKind.CUT_ALERT,
     )
 
 
@@ -356,7 +406,9 @@ def _client_records(connection: Connection) -> _Client13:
             empty, certificate = _certificates(connection, records[:index], lengths)
             if record.length == with_empty and index == 0:
                 empty = record
-            padding = JAVA_PADDING if record.length == whole[1] else 0
+            padding: int | None = JAVA_PADDING if record.length == whole[1] else 0
+            if connection.server_hello is None:
+                padding = None  # with a longer hash a Finished is as long as one that is padded
             later = records[index + 1 :]
             return _Client13(
                 first=first,
@@ -523,7 +575,11 @@ def _refused(connection: Connection, client: _Client13, server: _Server13) -> bo
     One that closes an idle connection, or answers the client's own closing, looks alike. So the answer must be prompt,
     and there must have been something to refuse: a client's certificate, or data that stayed unanswered.
     """
-    if client.first is None or server.answer or connection.halves[Side.SERVER].lost_bytes:
+    if client.first is None or server.answer:
+        return False
+    said = _NEVER if server.alert is None else server.alert.position
+    holes = [hole for hole in connection.halves[Side.SERVER].lost if hole.position < said]
+    if any(hole.packet >= client.first.packet for hole in holes):
         return False
     asked = client.certificate is not None or client.empty is not None
     if server.alert is not None:
@@ -546,6 +602,14 @@ def _refused(connection: Connection, client: _Client13, server: _Server13) -> bo
     if closed_first:
         return asked and bool(client.data)
     return asked or bool(client.data) or client.finished is None
+
+
+def _awaits_verdict(connection: Connection, client: _Client13, server: _Server13) -> bool:
+    """Whether it is not in the capture what the server makes of a client that answered its CertificateRequest."""
+    if (client.certificate is None and client.empty is None) or server.answer or server.alert is not None:
+        return False
+    ended = any(event.kind in (EventKind.FIN, EventKind.RST) for event in connection.events)
+    return not ended or bool(connection.halves[Side.SERVER].lost)
 
 
 def _certificate_came(connection: Connection, server: _Server13) -> bool:
@@ -657,7 +721,7 @@ def _ending(
         elif event.kind is EventKind.APPLICATION_DATA:
             ends = (event.side, event.packet, event.number) in alerts
         else:
-            ends = event.kind in (EventKind.ENCRYPTED_ALERT, EventKind.FIN, EventKind.RST)
+            ends = event.kind in _ENDS
         if not ends or event.packet <= after:
             continue
         if ending is None:
@@ -676,7 +740,9 @@ def _stage(
         return "data" if data else "after-handshake"
     if _client_spoke(connection, client) and connection.server_hello is not None:
         return "client-flight"
-    if connection.server_hello is not None or connection.chain(Side.SERVER) is not None:
+    server = connection.halves[Side.SERVER].seen
+    cut = server.begins is not None and (server.lost or any(not message.complete for message in server.messages))
+    if connection.server_hello is not None or connection.chain(Side.SERVER) is not None or cut:
         return "server-flight"
     if connection.hellos or connection.halves[Side.CLIENT].is_tls:
         return "client-hello"

@@ -67,7 +67,9 @@ NO_CHAIN: Final = ServerChain()
 def is_hidden(connection: Connection, progress: Progress) -> bool:
     """Whether a server chain that the connection does not show belongs to it, and would tell something."""
     message = connection.chain(Side.SERVER)
-    if connection.server_hello is None or (message is not None and message.chain):
+    if message is not None and message.chain:
+        return not message.complete
+    if connection.server_hello is None:
         return False
     if progress.handshake_done and progress.data:
         return False
@@ -84,11 +86,16 @@ def server_chain(
 ) -> ServerChain:
     """The chain of a connection: its own, else the one `supplied`, else one that was `seen` elsewhere.
 
-    `seen` is for a connection whose chain `is_hidden`.
+    `seen` is for a connection whose chain `is_hidden`. Of one that the capture cuts the other two give the rest, when
+    they begin with the same certificates.
     """
     message = connection.chain(Side.SERVER)
+    own = NO_CHAIN
     if message is not None and message.chain:
-        return ServerChain(certificates=message.chain, source="decrypted" if message.opened else "captured")
+        own = ServerChain(certificates=message.chain, source="decrypted" if message.opened else "captured")
+        if message.complete:
+            return own
+        supplied = supplied if _continues(supplied, message.chain) else ()
     from analyzer.diagnosis.flight import flight_of
 
     flight = flight_of(connection, progress)
@@ -96,10 +103,17 @@ def server_chain(
     if supplied and connection.is_tls:
         text = "the chain is not from this connection: it was supplied (--server-chain)"
         given = _placed(tuple(supplied), "supplied", (None, text), _fit(flight, supplied, issuers_of))
-    if seen is None or (given.source is not None and given.agrees is not False):
+    if given.source is None:
+        given = own
+    if seen is None or (given is not own and given.agrees is not False):
         return given
-    found = _inferred(connection, progress, flight, seen.of(connection), issuers_of)
+    sightings = tuple(s for s in seen.of(connection) if _continues(s.chain, own.certificates))
+    found = _inferred(connection, progress, flight, sightings, issuers_of)
     return found if found.source is not None or given.source is None else given
+
+
+def _continues(chain: Sequence[bytes], beginning: Sequence[bytes]) -> bool:
+    return tuple(chain[: len(beginning)]) == tuple(beginning)
 
 
 class ChainsSeen:

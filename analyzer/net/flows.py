@@ -50,6 +50,7 @@ _FLOW = np.dtype(
         ("in_order", "i8", (2,)),  # how many bytes that is
         ("streamed", "?", (2,)),  # a `Stream` puts the side's bytes in order
         ("closed_at", "i8", (2,)),  # time of a side's first FIN; of the first RST, of both
+        ("closed_by", "i8", (2,)),  # its frame
         ("judged", "?"),  # nothing more is to be known of it
         ("passed", "?"),  # bytes are looked at only where they look like a beginning
         ("opener", "i1"),  # side of the first packet
@@ -204,7 +205,7 @@ class FlowTable:
             rows[name] = column
         for name in ("ttl", "last_ttl", "high_ip_id", "last_ack"):
             rows[name] = -1
-        rows["closed_at"] = _NEVER
+        rows["closed_at"] = rows["closed_by"] = _NEVER
         rows["low_ip_id"] = _NO_IP_ID
         self._count += count
         return first
@@ -315,7 +316,8 @@ class Flows:
             if not len(segments):
                 return
         self._note_closing(segments, side, flow)
-        late = segments.time_ns - LINGER_NS > self.table.rows["closed_at"][flow].max(axis=1)
+        late = segments.packet > self.table.rows["closed_by"][flow].max(axis=1)
+        late &= segments.time_ns - LINGER_NS > self.table.rows["closed_at"][flow].max(axis=1)
         if late.any():
             segments, side, flow = segments.rows(~late), side[~late], flow[~late]
             order = np.lexsort((np.arange(len(flow)), side, flow))
@@ -348,11 +350,15 @@ class Flows:
         closing = np.flatnonzero((segments.flags & (FIN | RST) != 0) & (segments.quoted == 0))
         if not len(closing):
             return
-        closed_at = self.table.rows["closed_at"]
-        times = segments.time_ns[closing]
-        np.minimum.at(closed_at, (flow[closing], side[closing]), times)
-        resets = segments.flags[closing] & RST != 0
-        np.minimum.at(closed_at, (flow[closing][resets], 1 - side[closing][resets]), times[resets])
+        table = self.table.rows
+        reset = closing[segments.flags[closing] & RST != 0]
+        rows = np.concatenate([closing, reset])
+        number, who = flow[rows], np.concatenate([side[closing], 1 - side[reset]])
+        # Of several the first counts. Where an index is repeated, what is assigned last stays.
+        first = np.argsort(-rows, kind="stable")
+        first = first[table["closed_by"][number[first], who[first]] == _NEVER]
+        for name, column in (("closed_by", segments.packet), ("closed_at", segments.time_ns)):
+            table[name][number[first], who[first]] = column[rows[first]]
 
     def opened_by_syn(self, flow: int, side: int) -> bool:
         """Whether the capture has the SYN with which this side's bytes begin."""
@@ -534,10 +540,10 @@ class Flows:
         table["max_segment"][run_flow, run_side] = np.maximum(table["max_segment"][run_flow, run_side], longest)
         table["side_last_packet"][run_flow, run_side] = segments.packet[last]
         table["side_last_time"][run_flow, run_side] = segments.time_ns[last]
-        acknowledging = np.where(
-            segments.flags[last] & ACK != 0, segments.ack[last], table["last_ack"][run_flow, run_side]
-        )
-        table["last_ack"][run_flow, run_side] = acknowledging
+        acknowledging = np.where(segments.flags[order] & ACK != 0, np.arange(len(order)), -1)
+        latest = np.maximum.reduceat(acknowledging, starts)
+        has = latest >= starts
+        table["last_ack"][run_flow[has], run_side[has]] = segments.ack[order[latest[has]]]
         table["last_window"][run_flow, run_side] = segments.window[last]
         np.maximum.at(table["last_packet"], run_flow, segments.packet[last])
         np.maximum.at(table["last_time"], run_flow, segments.time_ns[last])

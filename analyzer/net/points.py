@@ -31,6 +31,8 @@ from analyzer.net.segments import ACK, FIN, SYN, Segments
 
 __all__ = ["CapturePoint", "CapturePoints"]
 
+_BESIDE_NS: Final = 1_000_000_000
+"""Nanoseconds by which files that follow each other never overlap: what is out of order in one is so by less."""
 _OVERLAP_NS: Final = 1_000_000
 """Packets of one recording are out of order by less than this."""
 Column = NDArray[np.int64]
@@ -45,9 +47,18 @@ class CapturePoint:
 
     flows: Flows
     files: list[str] = field(default_factory=list)
+    spans: list[_Span] = field(default_factory=list)
     packets: int = 0
     first_time_ns: int = 0
     last_time_ns: int = 0
+
+
+class _Span(NamedTuple):
+    """The names of files that were read as one, and their first and last time."""
+
+    names: tuple[str, ...]
+    first_ns: int
+    last_ns: int
 
 
 class _Fit(NamedTuple):
@@ -72,15 +83,19 @@ class CapturePoints:
         self._shift = 0
         """What frame numbers over all files are ahead of those of the point."""
 
-    def begin(self, name: str, before: int, segments: Segments, time_ns: Column) -> None:
-        """A file begins with these segments and times of packets; `before` counts the packets of all files before."""
+    def begin(self, names: tuple[str, ...], before: int, segments: Segments, time_ns: Column) -> None:
+        """Files that are read as one begin with these segments and times of packets.
+
+        `before` counts the packets of all files before.
+        """
         self._end(before)
         begins = _within(time_ns)[0]
-        point = self._point_of(name, segments, begins)
+        point = self._point_of(names[0], segments, begins)
         if point is None:
             point = CapturePoint(flows=self._flows(), first_time_ns=begins)
             self.points.append(point)
-        point.files.append(name)
+        point.files += names
+        point.spans.append(_Span(names, begins, begins))
         self._current, self._shift = point, before - point.packets
 
     def add(self, segments: Segments, time_ns: Column) -> None:
@@ -88,7 +103,10 @@ class CapturePoints:
         point = self._current
         if point is None:
             return
-        point.last_time_ns = max(point.last_time_ns, _within(time_ns)[1])
+        latest = _within(time_ns)[1]
+        point.last_time_ns = max(point.last_time_ns, latest)
+        span = point.spans[-1]
+        point.spans[-1] = span._replace(last_ns=max(span.last_ns, latest))
         if self._shift and len(segments):
             segments = replace(segments, packet=segments.packet - self._shift)
         point.flows.add(segments)
@@ -99,6 +117,20 @@ class CapturePoints:
         for point in self.points:
             point.flows.finish()
         return self.points
+
+    def beside(self) -> list[tuple[str, ...]]:
+        """Files of one point that were recorded side by side, as when each has one direction: to be read together."""
+        groups: list[tuple[str, ...]] = []
+        for point in self.points if self._apart else ():
+            whole: _Span | None = None
+            for span in sorted(point.spans, key=lambda span: span.first_ns):
+                if whole is not None and _is_beside(whole, span):
+                    whole = _Span(whole.names + span.names, whole.first_ns, max(whole.last_ns, span.last_ns))
+                    continue
+                groups += [whole.names] if whole is not None else []
+                whole = span
+            groups += [whole.names] if whole is not None else []
+        return [names for names in groups if len(names) > 1]
 
     def _end(self, packets: int) -> None:
         if self._current is not None:
@@ -116,6 +148,12 @@ class CapturePoints:
                 alike = _without_numbers(point.files[-1]) == _without_numbers(name)
                 fits.append((_Fit(not overlaps, near, alike, new - old, point.last_time_ns), point))
         return max(fits, key=lambda fit: fit[0])[1] if fits else None
+
+
+def _is_beside(one: _Span, other: _Span) -> bool:
+    """Whether a file that begins later was recorded beside another, not behind it."""
+    half = one.first_ns + (one.last_ns - one.first_ns) // 2
+    return one.last_ns - other.first_ns > _BESIDE_NS or other.first_ns < half
 
 
 def _without_numbers(name: str) -> str:
@@ -149,8 +187,10 @@ def _in_common(flows: Flows, segments: Segments, *, overlaps: bool) -> tuple[int
     first_again = (flags & SYN != 0) & (seq == table["base"][flow, side]) & ((acknowledged >= 0) | overlaps)
     old = ~unseen & occupies & (((acknowledged >= 0) & behind) | first_again)
     new = unseen | (occupies & ~old & (flags & SYN == 0))
-    if (old & first_again).any():
-        return len(segments), 0, False  # what one point never got is new at the other, but no connection begins twice
+    # What one point never got is new at the other, but no connection begins twice. Behind what was recorded, though, a
+    # SYN,ACK may be one that was sent again.
+    if (old & first_again & (overlaps | (flags & ACK == 0))).any():
+        return len(segments), 0, False
     as_near = segments.ttl[told] == table["last_ttl"][flow, side]
     near = 2 * int((as_near & ~unseen).sum()) >= int((~unseen).sum())
     return int(old.sum()) + _translated(flows, segments), int(new.sum()), near

@@ -18,14 +18,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.dataclass import dataclass
 
-__all__ = ["MAX_REPEATS", "Consumer", "OrderedRuns", "Reader", "Retransmission", "Rows", "Run", "Stream"]
+__all__ = ["MAX_REPEATS", "Consumer", "Cut", "OrderedRuns", "Reader", "Retransmission", "Rows", "Run", "Stream"]
 
 _MODULUS: Final = 1 << 32
 _HALF: Final = 1 << 31
@@ -192,6 +192,15 @@ class Run:
         return bisect_right(self.rows.total, position + self.shift, self.first, self.last) - 1
 
 
+class Cut(NamedTuple):
+    """The segment of which the snap length cut bytes off: of `length` payload bytes the first `captured` are there."""
+
+    packet: int
+    time_ns: int
+    length: int
+    captured: int
+
+
 class Consumer(Protocol):
     """What takes the ordered bytes of one direction."""
 
@@ -201,8 +210,8 @@ class Consumer(Protocol):
     def feed(self, run: Run) -> None:
         """Take a run; it begins where the last run or gap ended, except for bytes that were not wanted."""
 
-    def gap(self, start: int, size: int) -> None:
-        """Bytes that are missing from the capture."""
+    def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
+        """Bytes that are missing from the capture; `cut` is the segment that brought them, when the capture has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,7 +335,7 @@ class Stream:
             self._advance(present)
         missing = length - max(captured, skip)
         if missing > 0:
-            self._lose(missing)
+            self._lose(missing, Cut(rows.packet[index], rows.time_ns[index], length, captured))
 
     def _hold(self, rows: Rows, index: int, ahead: int) -> None:
         position = self.position + ahead
@@ -376,8 +385,8 @@ class Stream:
             self._lose(size)
         self._deliver_held()
 
-    def _lose(self, size: int) -> None:
-        self.consumer.gap(self.position, size)
+    def _lose(self, size: int, cut: Cut | None = None) -> None:
+        self.consumer.gap(self.position, size, cut)
         self._pass(size)
 
     def _pass(self, size: int) -> None:

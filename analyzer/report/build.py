@@ -45,6 +45,16 @@ from analyzer.tls.messages import is_tls13
 
 __all__ = ["broken_connection", "camel", "connection_report", "summary"]
 
+_ALERT: Final = 2
+"""Bytes of an alert in clear: its level and its description."""
+_SAID: Final = {
+    EventKind.ENCRYPTED_ALERT: "Encrypted Alert",
+    EventKind.CUT_ALERT: "Alert (cut off)",
+    EventKind.CHANGE_CIPHER_SPEC: "ChangeCipherSpec",
+    EventKind.ENCRYPTED_HANDSHAKE: "Encrypted Handshake Message",
+}
+_CLOCK_STEP: Final = 1.0
+"""Seconds by which a clock that is right never goes back."""
 _MAX_TIMELINE: Final = 80
 _MAX_ROWS_OF_DATA: Final = 3
 """Application data records of one side that the timeline shows before it counts them."""
@@ -185,7 +195,7 @@ def _alert(alert: wire.SeenAlert) -> Alert:
         level=None if alert.level is None else alert_level_name(alert.level),
         description=None if alert.description is None else alert_name(alert.description),
         number=alert.description,
-        encrypted=alert.opened or alert.description is None,
+        encrypted=alert.opened or (alert.description is None and alert.length > _ALERT),
     )
 
 
@@ -279,8 +289,12 @@ def _timeline(seen: wire.Connection, abort_packet: int | None) -> tuple[Timeline
             lines.append((event.packet, event.time_ns, event.side, [what]))
     shown = lines if len(lines) <= _MAX_TIMELINE else lines[: _MAX_TIMELINE // 2] + lines[-_MAX_TIMELINE // 2 :]
     entries = []
+    reached = 0.0
     for packet, time_ns, side, words in shown:
-        since = (time_ns - seen.first_time_ns) / 1e9 if time_ns else 0.0
+        since = (time_ns - seen.first_time_ns) / 1e9 if time_ns else reached
+        if since < max(reached - _CLOCK_STEP, 0):
+            since = reached  # the recorder's clock was set back: how much later it was is not known
+        reached = since
         entries.append(
             TimelineEntry(
                 packet=packet or seen.first_packet,
@@ -298,12 +312,8 @@ def _words(seen: wire.Connection, event: wire.Event) -> str:
         return _message_words(seen, event)
     if kind is EventKind.ALERT:
         return f"Alert ({alert_level_name(event.level)}, {alert_name(event.number)})"
-    if kind is EventKind.ENCRYPTED_ALERT:
-        return "Encrypted Alert"
-    if kind is EventKind.CHANGE_CIPHER_SPEC:
-        return "ChangeCipherSpec"
-    if kind is EventKind.ENCRYPTED_HANDSHAKE:
-        return "Encrypted Handshake Message"
+    if kind in _SAID:
+        return _SAID[kind]
     if kind is EventKind.APPLICATION_DATA:
         hidden = is_tls13(seen.version) and not event.opened
         kind_of_record = "Encrypted record" if hidden else "Application Data"

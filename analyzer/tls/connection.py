@@ -7,7 +7,7 @@ ClientHello, else by the SYN, else by the message a side sent, else by the port.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from enum import Enum
 from functools import cached_property, lru_cache
@@ -18,7 +18,7 @@ from analyzer.errors import WireError
 from analyzer.net.flows import Endpoint, FlowRow, Signal
 from analyzer.net.reassembly import Retransmission, Stream
 from analyzer.net.segments import ACK, FIN, RST, SYN
-from analyzer.registry import ContentType, HandshakeType
+from analyzer.registry import ContentType, HandshakeType, ProtocolVersion
 from analyzer.tls import messages
 from analyzer.tls.messages import (
     Certificate,
@@ -67,6 +67,7 @@ class EventKind(Enum):
     CHANGE_CIPHER_SPEC = "change_cipher_spec"
     ALERT = "alert"
     ENCRYPTED_ALERT = "encrypted alert"
+    CUT_ALERT = "alert that is cut"
     ENCRYPTED_HANDSHAKE = "encrypted handshake message"
     APPLICATION_DATA = "application data"
     PRELUDE = "prelude"
@@ -126,7 +127,10 @@ class CertificateMessage:
 
 @dataclass(frozen=True, slots=True)
 class SeenAlert:
-    """An alert; level and description are None for an encrypted one. `opened`: it was one, and has been decrypted."""
+    """An alert; level and description are None for an encrypted one, and for one of 2 bytes that is cut.
+
+    `opened`: it was encrypted, and has been decrypted.
+    """
 
     side: Side
     packet: int
@@ -259,6 +263,63 @@ class Half:
     def lost_bytes(self) -> int:
         """Bytes that are missing from the capture."""
         return 0 if self._stream is None else self._stream.lost_bytes
+
+    @property
+    def fin(self) -> int | None:
+        """Frame of the first FIN."""
+        return next((s.packet for s in self._log if s.side == self.number and s.flags & FIN), None)
+
+    def unseen_before(self, packet: int) -> int:
+        """Bytes behind all that the capture has of this side which the peer had when it sent its FIN or RST `packet`.
+
+        A FIN counts as one. Where `packet` is neither, its next FIN or RST counts, else its last segment.
+        """
+        base = self.base
+        ends = (s for s in self._log if s.side != self.number and s.packet >= packet and s.flags & ACK and not s.quoted)
+        end = next(ends, None)
+        had = self._row.last_ack[1 - self.number] if end is None else end.ack
+        if base is None or had < 0:
+            return 0
+        left = self.fin is not None and (end is None or (self.fin or 0) <= end.packet)
+        ahead = (
+            had - base - 1 - (0 if self._stream is None else self._stream.position) - left + _HALF
+        ) % _MODULUS - _HALF
+        return ahead if 0 < ahead < _WINDOW else 0
+
+    @property
+    def fin_position(self) -> int | None:
+        """Position of the first FIN in the side's stream; None without one."""
+        signal = next((s for s in self._log if s.side == self.number and s.flags & FIN), None)
+        base = self.base
+        return None if signal is None or base is None else (signal.seq + signal.length - base - 1) % _MODULUS
+
+    @property
+    def bounds(self) -> list[tuple[int, int]]:
+        """Packets before which all up to a position was sent: FINs and RSTs of the side itself, and of its peer.
+
+        [N] frame and position of the first byte that need not have been sent; a FIN counts as a byte.
+        """
+        base = self.base
+        if base is None:
+            return []
+        found = []
+        for s in self._log[:_MAX_SIGNALS]:
+            if s.side == self.number and s.flags & (FIN | RST):
+                found.append((s.packet, (s.seq + s.length - base - 1) % _MODULUS))
+            elif s.side != self.number and s.flags & (FIN | RST) and s.flags & ACK and not s.quoted:
+                found.append((s.packet, (s.ack - base - 1) % _MODULUS))
+        return [(packet, position) for packet, position in found if position < _WINDOW]
+
+    def unsent(self, packet: int) -> int:
+        """Bytes between the last that the capture has of this side and its own FIN or RST `packet`."""
+        end = next((s for s in self._log if s.packet == packet and s.side == self.number and not s.quoted), None)
+        base = self.base
+        if end is None or base is None:
+            return 0
+        reached = 0 if self._stream is None else self._stream.position
+        carried = end.length if end.flags & RST else 0
+        ahead = (end.seq + end.length - carried - base - 1 - reached + _HALF) % _MODULUS - _HALF
+        return ahead if 0 < ahead < _WINDOW else 0
 
     @property
     def lost(self) -> tuple[Lost, ...]:
@@ -453,6 +514,12 @@ _MODULUS: Final = 1 << 32
 _HALF: Final = 1 << 31
 _WINDOW: Final = 1 << 30
 """The largest window (RFC 7323 section 2.2): what is farther ahead is no sequence number of this connection."""
+_MAY_END: Final = (
+    EventKind.ALERT,
+    EventKind.ENCRYPTED_ALERT,
+    EventKind.CUT_ALERT,
+    EventKind.APPLICATION_DATA,
+)
 _SHOWN_DATA: Final = 3
 """Application data records of one side that stand among the events, before TLS 1.3."""
 _MAX_SIGNALS: Final = 64
@@ -500,6 +567,7 @@ def build(
     parsed = _Hellos()
     for side, half in halves.items():
         parsed.take(half.seen, side)
+    parsed.version = parsed.version or _version_shown(halves[Side.CLIENT].seen)
     certificates = _Certificates()
     for side, half in halves.items():
         certificates.take(half.seen, side, parsed.version)
@@ -522,6 +590,18 @@ def build(
         prelude=prelude,
         _details=_Details(halves, sides, log, parsed, certificates, prelude),
     )
+
+
+def _version_shown(client: SideRecords) -> int | None:
+    """TLS 1.3, where the ServerHello is missing and the client shows it; else None.
+
+    Before TLS 1.3 no client sends application data before a Finished of its own, which is a handshake record.
+    """
+    hello = next((m for m in client.messages if m.type == HandshakeType.CLIENT_HELLO), None)
+    place_lost = any(not hole.inside for hole in client.lost)
+    if hello is None or place_lost or not client.application or client.encrypted_handshake:
+        return None
+    return ProtocolVersion.TLS_1_3 if len({m.type for m in client.messages}) == 1 else None
 
 
 def _prelude(client: SideRecords | None, server: SideRecords | None) -> Prelude | None:
@@ -788,8 +868,11 @@ class _Details:
         """All that happened, in order."""
         thirteen = is_tls13(self.version)
         events = _signal_events(self._log, self._sides)
+        early: dict[Event, int] = {}
         for side, half in self._halves.items():
-            events += _record_events(half.seen, side, thirteen=thirteen)
+            recorded = _record_events(half.seen, side, thirteen=thirteen)
+            early |= _sent_earlier(half, side, recorded, events)
+            events += recorded
         for half, side in sorted(((h, s) for s, h in self._halves.items()), key=lambda pair: pair[0].number):
             events += _stream_events(half, side)
         events += [
@@ -801,8 +884,38 @@ class _Details:
                 for number, step in enumerate(self._prelude.steps)
             ]
         # A segment's FIN takes effect after its payload.
-        events.sort(key=lambda event: (event.packet, event.kind in (EventKind.FIN, EventKind.RST)))
+        events.sort(key=lambda event: (early.get(event, event.packet), _rank(event, early)))
         return tuple(events)
+
+
+def _rank(event: Event, early: Mapping[Event, int]) -> int:
+    """The order of what one packet shows."""
+    if event.kind not in (EventKind.FIN, EventKind.RST):
+        return 0
+    return 1 if event in early else 2
+
+
+def _sent_earlier(half: Half, side: Side, recorded: Sequence[Event], signals: Sequence[Event]) -> dict[Event, int]:
+    """Where a recorder wrote alerts and a FIN of a side too late: events, and the packet before which they were sent.
+
+    A side's own FIN is behind all that it sent, and what its peer acknowledges with a FIN or RST was there before it.
+    """
+    bounds = half.bounds
+    if not bounds or half.last_packet < min(packet for packet, _ in bounds):
+        return {}
+    places = [(alert.packet, alert.position) for alert in half.seen.alerts]
+    places += [(record.packet, record.position) for record in half.application]
+    found: dict[Event, int] = {}
+    for packet, position in places:
+        before = min((at for at, reached in bounds if reached > position and at < packet), default=None)
+        if before is not None:
+            late = [e for e in recorded if e.packet == packet and e.kind in _MAY_END]
+            found |= dict.fromkeys(late, before)
+    fin = next((e for e in signals if e.kind is EventKind.FIN and e.side is side), None)
+    if fin is not None and half.fin_position is not None:
+        acknowledged = [at for at, reached in bounds if reached > half.fin_position and at < fin.packet]
+        found |= dict.fromkeys([fin] if acknowledged else [], min(acknowledged, default=0))
+    return found
 
 
 def _record_events(part: SideRecords, side: Side, *, thirteen: bool) -> list[Event]:
@@ -820,7 +933,8 @@ def _record_events(part: SideRecords, side: Side, *, thirteen: bool) -> list[Eve
     ]
     for alert in part.alerts:
         if alert.description is None:
-            event = Event(EventKind.ENCRYPTED_ALERT, alert.packet, alert.time_ns, side, alert.length)
+            kind = EventKind.CUT_ALERT if alert.length == 2 else EventKind.ENCRYPTED_ALERT
+            event = Event(kind, alert.packet, alert.time_ns, side, alert.length)
         else:
             event = Event(EventKind.ALERT, alert.packet, alert.time_ns, side, alert.description, alert.level or 0)
         events.append(event)

@@ -77,7 +77,7 @@ def begins_session(head: bytes, *, midstream: bool) -> bool:
     if header[0] == ContentType.HANDSHAKE:
         return head[5] in (1, 2) or midstream
     if header[0] == ContentType.ALERT:
-        return header[2] == 2 and head[5] in (1, 2)
+        return midstream or (header[2] == 2 and head[5] in (1, 2))
     return midstream
 
 

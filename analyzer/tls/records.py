@@ -24,7 +24,7 @@ from typing import Final, NamedTuple
 
 from analyzer.dataclass import dataclass
 from analyzer.net.flows import Flows
-from analyzer.net.reassembly import Run
+from analyzer.net.reassembly import Cut, Run
 from analyzer.registry import ContentType, HandshakeType
 from analyzer.tls.detect import (
     HELLO_SIGNATURE,
@@ -67,6 +67,12 @@ _MAX_MESSAGES: Final = 512
 MAX_SHARED: Final = 1 << 15
 """Bytes of a Certificate message that may be remembered for the next connection."""
 _MAX_ALERTS: Final = 64
+_MAX_LOST: Final = 64
+_HEADER: Final = 5
+_ALERT_IN_CLEAR: Final = 7
+"""Bytes of a record that holds an alert, header and all. No other record that comes by itself is as short."""
+_LONGEST_ALERT: Final = 128
+"""Bytes of a segment that may hold an alert alone, encrypted and padded, or two in a row."""
 _APPLICATION_DATA: Final = ContentType.APPLICATION_DATA
 _MAX_PLAIN: Final = 512
 """Bytes kept of a direction that is not TLS."""
@@ -101,7 +107,8 @@ class RawMessage(NamedTuple):
 class AlertRecord(NamedTuple):
     """An alert; level and description are None for one that is encrypted, `length` is its record's.
 
-    `opened` marks one that was encrypted and has been decrypted.
+    They are None as well for one in clear, of 2 bytes, that the snap length cuts. `opened` marks one that was encrypted
+    and has been decrypted.
     """
 
     packet: int
@@ -147,11 +154,19 @@ class PlainText:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Bytes that are not in the capture though they were needed. `packet` is the last one before the hole."""
+    """Bytes that are not in the capture though they were needed. `packet` is the last one before the hole.
+
+    `cut`: the snap length cut them off the frame `packet`; else no frame of the capture brought them. `short`: what is
+    left of that frame does not show what it began with, and it is no longer than one with an alert may be. `inside`:
+    they are all of a record whose header is there.
+    """
 
     position: int
     size: int
     packet: int
+    cut: bool = False
+    inside: bool = False
+    short: bool = False
 
 
 class Sealed(NamedTuple):
@@ -266,23 +281,62 @@ class RecordReader:
         while at is not None:
             at = self._records(run) if self._mode is _Mode.RECORDS else self._search(run, at)
 
-    def gap(self, start: int, size: int) -> None:
+    def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
         """Bytes are missing. Inside a body that is stepped over they do not matter."""
-        if start + size <= self.wanted or self._mode is _Mode.PLAIN:
-            if self._plain is not None and self._mode is _Mode.PLAIN:
-                self._plain.cut()
+        if cut is not None and cut.length == _ALERT_IN_CLEAR and self._alert_cut(start, size, cut):
             return
-        self.seen.lost.append(Lost(start, size, self._latest))
-        if self._mode is _Mode.LOST:
+        if self._mode is _Mode.PLAIN:
+            if self._plain is not None:
+                self._plain.cut()
+            self._midstream = True  # the hello may be in the hole: any record shows that TLS has begun
+        if start + size <= self.wanted:
+            if self._mode is _Mode.LOST:
+                self._lose(start, size, cut)
+            return
+        inside = bool(self._body_left) and start + size <= self.wanted + self._body_left
+        self._lose(start, size, cut, inside=inside)
+        if self._mode is not _Mode.RECORDS:
             return
         if self._body_left:
             kind, version, length, body = self._record
             self._handshake_cut(kind, version)
             self._body_left = 0
             self.wanted = body + length
-            if start + size <= self.wanted:
+            if inside:
                 return
         self._lose_place()
+
+    def _lose(self, start: int, size: int, cut: Cut | None, *, inside: bool = False) -> None:
+        if len(self.seen.lost) < _MAX_LOST:
+            packet = self._latest if cut is None else cut.packet
+            short = cut is not None and cut.captured < _HEADER and cut.length <= _LONGEST_ALERT
+            self.seen.lost.append(Lost(start, size, packet, cut is not None, inside, short))
+
+    def _alert_cut(self, start: int, size: int, cut: Cut) -> bool:
+        """Take a segment that was cut and is as long as an alert in clear for one, if its place and its bytes allow."""
+        begin = start + size - _ALERT_IN_CLEAR
+        known = self.seen.begins is not None or self._head[:1] == b"\x15"
+        if self._mode is _Mode.PLAIN or self._encrypted or not known:
+            return False
+        if self._mode is _Mode.RECORDS:
+            if self._body_left:
+                kind, _, length, body = self._record
+                fits = kind == ContentType.ALERT and length == 2 and body - 5 == begin
+            else:
+                fits = start == self.wanted and self._head[:1] in (b"", b"\x15") and len(self._head) == cut.captured
+            if not fits:
+                return False
+            self._body_left = 0
+            self._head = b""
+            self.wanted = start + size
+        elif cut.captured >= _HEADER:
+            return False
+        if self.seen.begins is None:
+            self.seen.begins = begin
+        self._lose(start, size, cut, inside=True)
+        if len(self.seen.alerts) < _MAX_ALERTS:
+            self.seen.alerts.append(AlertRecord(cut.packet, cut.time_ns, begin, 2, None, None))
+        return True
 
     def finish(self) -> SideRecords:
         """No more bytes: give what was seen. What is incomplete is marked so."""

@@ -17,7 +17,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from analyzer.errors import WireError
-from analyzer.net.reassembly import Run
+from analyzer.net.reassembly import Cut, Run
 from analyzer.registry import ContentType, HandshakeType, ProtocolVersion
 from analyzer.tls import messages
 from analyzer.tls.detect import MAX_RECORD, MINORS
@@ -131,14 +131,14 @@ class SealedReader(RecordReader):
         if self._collecting and self._body_left:
             self._skip_body()
 
-    def gap(self, start: int, size: int) -> None:
+    def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
         """Bytes are missing. What there is of a protected record does not open, but it counts."""
         if self._body_left and start + size > self.wanted and self._is_protected(self._record[0], self._body):
             kind, version, length, body = self._record
             self._seal(Sealed(kind, version, length, b"", self._first, self._latest, self._latest_time, body - 5))
             if self._collecting:
                 self._skip_body()
-        super().gap(start, size)
+        super().gap(start, size, cut)
 
     def finish(self) -> SideRecords:
         """No more bytes: give what was seen."""

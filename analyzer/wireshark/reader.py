@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture import CaptureProblem
+from analyzer.capture.batch import Recording
 from analyzer.capture.source import Source, expand, source_name
 from analyzer.errors import InputError
 from analyzer.net.decode import inner_segments
 from analyzer.net.flows import FlowRow, Flows
-from analyzer.net.reassembly import Run
+from analyzer.net.reassembly import Cut, Run
 from analyzer.net.segments import IPV4_HIGH
 from analyzer.net.wrappings import Wrappings
 from analyzer.tls.records import Lost, SideRecords
@@ -55,6 +56,7 @@ class WiresharkReading:
         self.bytes = 0
         self.first_time_ns: int | None = None
         self.last_time_ns: int | None = None
+        self.recording = Recording()
         self.links: list[int] = []
         self.wrappings = Wrappings()
         self._keylogs = keylogs
@@ -62,6 +64,11 @@ class WiresharkReading:
         """By flow: what Wireshark's dissector says of its handshake."""
         self._directions: dict[Sender, Direction] = {}
         self._streams: dict[int, int] = {}
+
+    @property
+    def end_time_ns(self) -> int:
+        """Time of the last packet, in nanoseconds since 1970; 0 without any."""
+        return self.last_time_ns or 0
 
     def read(
         self, progress: Callable[[int, int], None] | None = None, *, ports: Mapping[int, str] | None = None
@@ -139,10 +146,10 @@ class _Passing:
         self.wanted = run.end
         self._latest = run.packet_at(run.end - 1)
 
-    def gap(self, start: int, size: int) -> None:
+    def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
         """Remember bytes that are missing."""
         self.wanted = start + size
-        self.lost.append(Lost(start, size, self._latest))
+        self.lost.append(Lost(start, size, self._latest, cut=cut is not None))
 
     def finish(self) -> SideRecords:
         """Only what is missing."""

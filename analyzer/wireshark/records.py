@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from analyzer.net.reassembly import Run
+from analyzer.net.reassembly import Cut, Run
 from analyzer.registry import ContentType
 from analyzer.tls.records import AlertRecord, PlainText, RawMessage, RecordSeen, SideRecords
 from analyzer.wireshark.fields import Field, wireshark_fields
@@ -44,7 +44,7 @@ class Direction:
         """Pass bytes that come: Wireshark has put them together."""
         self.wanted = run.end
 
-    def gap(self, start: int, size: int) -> None:
+    def gap(self, start: int, size: int, cut: Cut | None = None) -> None:  # noqa: ARG002 - as the protocol has it
         """Pass a hole."""
         self.wanted = start + size
 

@@ -14,7 +14,7 @@ from analyzer.capture import CaptureReader
 from analyzer.net import reassembly
 from analyzer.net.decode import SegmentDecoder
 from analyzer.net.flows import Flows
-from analyzer.net.reassembly import Run, Stream
+from analyzer.net.reassembly import Cut, Run, Stream
 from analyzer.tls.detect import likely_record
 from tests.packets import (
     ACK,
@@ -134,6 +134,53 @@ def test_any_segments_at_all_give_each_byte_that_was_there_and_holes_for_the_res
     last = max(held) + 1
     assert bytes(got.data) == bytes(DATA[place] if place in held else ord("?") for place in range(last))
     assert sum(size for _, size in got.holes) == last - len(held)
+
+
+class CutKept(Kept):
+    """Remembers of which packet a hole was cut off as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cuts: list[tuple[int, int, Cut | None]] = []
+
+    def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
+        super().gap(start, size)
+        self.cuts.append((start, size, cut))
+
+
+@given(
+    pieces=st.lists(st.tuples(st.integers(0, 600), st.integers(1, 200), st.integers(0, 200)), min_size=1, max_size=12),
+    base=bases,
+)
+@settings(max_examples=100)
+def test_lost_cut_repeated_and_shuffled_segments_give_right_bytes_at_their_places_and_tell_every_hole(
+    pieces: list[tuple[int, int, int]], base: int
+) -> None:
+    """`pieces`: start, length and captured length of segments in the order in which they were recorded."""
+    content = pcap(opened(base))
+    for start, length, captured in pieces:
+        whole = segment(DATA, start, length, base)
+        content += pcap_record(whole[: 54 + captured], original=len(whole))
+    flows, decoder = Flows(likely_record, lambda _flow, _side: CutKept()), SegmentDecoder()
+    for batch in CaptureReader([io.BytesIO(content)]).batches():
+        flows.add(decoder.decode(batch))
+    flows.finish()
+    got = kept(flows, 0, CLIENT)
+    assert isinstance(got, CutKept)
+    missing = {place for start, size in got.holes for place in range(start, start + size)}
+    assert len(got.data) == max(start + length for start, length, _ in pieces)
+    for place, byte in enumerate(got.data):
+        if place in missing:
+            continue
+        start, _, captured = pieces[got.packets[place] - 4]
+        assert byte == DATA[place]
+        assert start <= place < start + captured, "the packet named for a byte holds it"
+    for at, size, cut in got.cuts:
+        if cut is not None:
+            start, length, captured = pieces[cut.packet - 4]
+            assert (cut.length, cut.captured) == (length, min(captured, length))
+            assert start + captured <= at
+            assert at + size == start + length
 
 
 def test_a_hole_is_told_with_its_place_and_size() -> None:
@@ -277,7 +324,7 @@ class Picky(Kept):
         self.wanted = max(900, run.end)
         self.holes.append((run.start, run.end))
 
-    def gap(self, start: int, size: int) -> None:
+    def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
         pytest.fail("a hole in what nobody wants is no hole")
 
 

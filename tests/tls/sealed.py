@@ -11,7 +11,7 @@ from analyzer.capture import CaptureReader
 from analyzer.errors import WireError
 from analyzer.net.decode import SegmentDecoder
 from analyzer.net.flows import Flows
-from analyzer.net.reassembly import Run
+from analyzer.net.reassembly import Cut, Run
 from analyzer.registry import ContentType, HandshakeType
 from analyzer.tls.decryption import Direction, Plain, Sealed
 from analyzer.tls.detect import likely_record
@@ -94,8 +94,8 @@ class Wire:
                     self._pieces.append((position, packet, time_ns))
             self._data += run.read(run.start, run.end - run.start)
 
-    def gap(self, start: int, size: int) -> None:
-        self.reader.gap(start, size)
+    def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
+        self.reader.gap(start, size, cut)
         self._whole = False
 
     def sealed(self, seen: SideRecords, *, thirteen: bool) -> Iterator[Sealed]:

@@ -68,6 +68,7 @@ from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence,
 from analyzer.diagnosis.certificate import Refusal, refusal
 from analyzer.diagnosis.key_logs import key_log_fix
 from analyzer.diagnosis.prelude import s_client
+from analyzer.diagnosis.unseen import may_have_had_certificate
 from analyzer.tls.connection import Side
 from analyzer.tls.messages import is_tls13
 from analyzer.trust.model import Fix
@@ -110,7 +111,7 @@ def look(case: Case) -> Match | None:
 
 def _after_handshake(case: Case, left: Refusal) -> Match | None:
     """A client that finished the handshake and left at once may have refused; who only looked in does the same."""
-    if left.unprompted or not case.progress.certificate_came or (_is_told(case) and case.trust.verdicts):
+    if left.unprompted or not may_have_had_certificate(case) or (_is_told(case) and case.trust.verdicts):
         return None
     text = (
         f"The client {left.text}. Some validators refuse a certificate only then (nginx, Node, .NET, wget, libcurl); a "
@@ -150,6 +151,8 @@ def supply(case: Case) -> str:
         wanted.append("the server's chain (--server-chain)")
     elif case.trust.chain.agrees is False:
         wanted.append("the chain that the server sent then (--server-chain)")
+    elif case.server_chain is not None and not case.server_chain.complete and case.trust.chain.is_read:
+        wanted.append("the server's whole chain (--server-chain)")
     if not case.trust.store_given:
         wanted.append("the client's trust store (--truststore)")
     if not case.trust.host_known:

@@ -61,16 +61,15 @@ def look(case: Case) -> Match | None:
     opening = case.events(EventKind.SYN, Side.CLIENT)
     if not opening or connection.halves[Side.SERVER].packets:
         return None
-    if connection.halves[Side.CLIENT].packets > connection.halves[Side.CLIENT].syn_count:
-        return None  # the client went on, so an answer came: it is the capture that lacks it
+    if case.went_on:
+        return None
     watched = case.capture_end_ns - opening[0].time_ns
     if len(opening) == 1 and watched < _WATCHED_NS:
         return None
-    again = (
-        f", sent {len(opening)} times over {seconds(opening[-1].time_ns - opening[0].time_ns)}"
-        if len(opening) > 1
-        else ""
-    )
+    again = f", sent {len(opening)} times" if len(opening) > 1 else ""
+    over = opening[-1].time_ns - opening[0].time_ns
+    if over > 0:
+        again += f" over {seconds(over)}"
     return Match(
         confidence=CERTAIN if len(opening) > 1 else LIKELY,
         explanation=f"The SYN to {connection.server}{again} was never answered: the address does not answer, or a "
@@ -86,4 +85,5 @@ CAUSE = Cause(
     title="The connection attempt was never answered",
     look=look,
     covers=("capture-incomplete", "unexplained"),
+    stands_alone=True,
 )

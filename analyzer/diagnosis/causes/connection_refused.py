@@ -55,7 +55,7 @@ _ICMP_UNREACHABLE: Final = (4 << 16 | 3 << 8, 6 << 16 | 1 << 8)
 def look(case: Case) -> Match | None:
     """The SYN was answered by a RST, or by an ICMP error that says unreachable."""
     connection = case.connection
-    if case.events(EventKind.SYN_ACK) or connection.is_tls or not case.events(EventKind.SYN):
+    if case.events(EventKind.SYN_ACK) or connection.is_tls or case.went_on or not case.events(EventKind.SYN):
         return None
     reset = case.events(EventKind.RST, Side.SERVER)
     if reset:
@@ -85,4 +85,5 @@ CAUSE = Cause(
     title="The connection was refused",
     look=look,
     covers=("server-reset", "connect-timeout", "unexplained"),
+    stands_alone=True,
 )

@@ -142,4 +142,5 @@ CAUSE = Cause(
     title="A box in between reset the connection",
     look=look,
     covers=("server-reset", "client-closed", "unexplained"),
+    stands_alone=True,
 )

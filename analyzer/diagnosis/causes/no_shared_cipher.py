@@ -127,6 +127,7 @@ def _said_so(case: Case, side: Side, packet: int | None) -> Match | None:
         evidence += [Evidence(case.connection.hellos[0].packet, _leaves_out(hello, name)) for name in narrow]
     usual = hello is not None and hello.complete and not narrow
     doubtful = usual and hello is not None and bool(versions_lacking(hello))
+    doubtful |= hello is None or not hello.complete  # what is cut may be what was not acceptable
     sure = CERTAIN if case.fatal_alert == Alert.INSUFFICIENT_SECURITY else POSSIBLE if doubtful else LIKELY
     text = f"The {side.value} answered the hello with the alert {case.alert_text()}: by the RFC it found "
     text += "no acceptable set of security parameters."

@@ -2,7 +2,7 @@
 
 The server answered the ClientHello with bytes that are no TLS record.
 
-Aborted by: client, or server. Confidence: certain.
+Aborted by: client, or server. Confidence: certain or possible.
 
 ## What happened
 The client spoke TLS to a port that speaks something else: plain HTTP most often, or SSH, SMTP, a database. Or
@@ -11,7 +11,8 @@ TLS was switched off there, or a proxy in between answered with an error page in
 ## How we know
 - The capture holds a ClientHello, and the first bytes of the server do not begin a TLS record. The report
   quotes them.
-- There is no room for doubt, so it is certain. The client usually ends the connection; a server that answers
+- There is no room for doubt, so it is certain. Where the capture lacks what came before that answer it is only
+  possible: it may be the middle of something. The client usually ends the connection; a server that answers
   400 may do so itself.
 
 ## What to do
@@ -53,7 +54,7 @@ from __future__ import annotations
 from typing import Final
 
 from analyzer.diagnosis.case import Case
-from analyzer.diagnosis.cause import CERTAIN, Cause, Evidence, Match
+from analyzer.diagnosis.cause import CERTAIN, POSSIBLE, Cause, Evidence, Match
 from analyzer.registry import printable
 
 _SHOWN: Final = 60
@@ -67,8 +68,10 @@ def look(case: Case) -> Match | None:
         return None
     text = printable(answer.data.split(b"\n")[0].rstrip(b"\r")[:_SHOWN])
     kind = protocol_of(answer.data)
+    holes = [hole for half in connection.halves.values() for hole in half.seen.lost]
+    whole = all(hole.inside or hole.packet >= answer.packet for hole in holes)
     return Match(
-        confidence=CERTAIN,
+        confidence=CERTAIN if whole else POSSIBLE,
         explanation=f"{connection.server} answered the ClientHello with {kind}: it begins “{text}”. The port is not "
         "meant for TLS, or TLS is switched off there; or the client speaks TLS where plain text is expected.",
         evidence=(Evidence(answer.packet, f"the server's first bytes are “{text}”"),),
@@ -101,4 +104,5 @@ CAUSE = Cause(
     title="The server answered with something that is not TLS",
     look=look,
     covers=("server-closed", "server-reset", "client-closed", "handshake-integrity", "unexplained"),
+    stands_alone=True,
 )

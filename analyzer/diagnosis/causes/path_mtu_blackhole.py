@@ -126,4 +126,5 @@ CAUSE = Cause(
     title="Full-size packets vanish on the way (path MTU black hole)",
     look=look,
     covers=("client-closed", "server-closed", "server-silent", "capture-incomplete", "unexplained"),
+    stands_alone=True,
 )

@@ -104,4 +104,11 @@ def fixes(case: Case) -> tuple[Fix, ...]:
     return (Fix(action="configure", text=text, commands=(command,)),)
 
 
-CAUSE = Cause(code="proxy-refused", title="The proxy did not open the tunnel", look=look, fixes=fixes, covers=COVERED)
+CAUSE = Cause(
+    code="proxy-refused",
+    title="The proxy did not open the tunnel",
+    look=look,
+    fixes=fixes,
+    covers=COVERED,
+    stands_alone=True,
+)

@@ -57,7 +57,7 @@ from analyzer.tls.connection import EventKind
 
 def look(case: Case) -> Match | None:
     """The server's RST came first, on an open connection, before the handshake was done."""
-    if case.connection.from_start and not case.events(EventKind.SYN_ACK):
+    if case.connection.from_start and not case.events(EventKind.SYN_ACK) and not case.went_on:
         return None
     return server_left(
         case,

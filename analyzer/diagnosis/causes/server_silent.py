@@ -2,7 +2,7 @@
 
 The ClientHello went out, and not one byte came back.
 
-Aborted by: client, or network. Confidence: certain or likely.
+Aborted by: client, or network. Confidence: certain, likely or possible.
 
 ## What happened
 TCP is up, TLS is not answered. The process behind the port hangs, is overloaded or waits for something itself;
@@ -12,7 +12,10 @@ behalf and cannot reach it.
 ## How we know
 - The connection was opened, the ClientHello was sent, and the server sent no byte of data for a second at
   least, or the ClientHello had to be sent again.
-- Certain: the server's TCP acknowledged the ClientHello. Likely: it did not even do that.
+- Certain: the server's TCP acknowledged the ClientHello. Likely: it did not even do that. Possible: it did, and the
+  capture ends within ten seconds, while the client still waits.
+- Bytes of the server that the client acknowledged, or more from the client than its hello, show an answer that the
+  capture lacks: then it is not this.
 - Client: it gave up, and the report says after how long. Network: the capture ends in the silence.
 - The time tells who gave up: Apigee's handshake timeout is 55 s, many proxies have 60 s, curl's and Java's are
   set by the caller.
@@ -52,11 +55,15 @@ from __future__ import annotations
 from typing import Final
 
 from analyzer.diagnosis.case import Case, seconds
-from analyzer.diagnosis.cause import CERTAIN, LIKELY, Cause, Evidence, Match
+from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
+from analyzer.registry import HandshakeType
 from analyzer.tls.connection import Side
 
 _WATCHED_NS: Final = 1_000_000_000
 """A server that has not answered for this long is silent; a healthy one answers within milliseconds."""
+
+_PATIENT_NS: Final = 10_000_000_000
+"""Where the client still waits when the capture ends, a slow server may have answered a moment later."""
 
 _REPEATED_NS: Final = 200_000_000
 """TCP sends again after 200 ms at the earliest; what is seen twice sooner was copied by a mirror port."""
@@ -72,6 +79,8 @@ def look(case: Case) -> Match | None:
     ending = case.ending
     if ending is not None and ending.side is Side.SERVER:
         return None
+    if server.lost or _went_on(case):
+        return None  # what it said is not in the capture
     hello = connection.hellos[0]
     last = ending.time_ns if ending is not None and ending.time_ns is not None else case.capture_end_ns
     waited = last - hello.time_ns
@@ -90,8 +99,9 @@ def look(case: Case) -> Match | None:
         evidence.append(Evidence(ending.packet, f"the client gave up after {seconds(waited)}"))
         silence = f"in {seconds(waited)}. The client gave up then."
     state = "acknowledged by the server's TCP" if acknowledged else "not even acknowledged"
+    brief = ending is None and acknowledged and waited < _PATIENT_NS
     return Match(
-        confidence=CERTAIN if acknowledged else LIKELY,
+        confidence=POSSIBLE if brief else CERTAIN if acknowledged else LIKELY,
         explanation=f"The ClientHello to {connection.server} was {state}, and no byte came back {silence} The process "
         "behind the port hangs or is overloaded, or a box in between accepts connections that nobody serves.",
         evidence=tuple(evidence),
@@ -100,9 +110,17 @@ def look(case: Case) -> Match | None:
     )
 
 
+def _went_on(case: Case) -> bool:
+    """Whether the client said more than its hello, which it does only when it has an answer."""
+    seen = case.connection.halves[Side.CLIENT].seen
+    more = [message for message in seen.messages if message.type != HandshakeType.CLIENT_HELLO]
+    return bool(more or seen.encrypted_handshake)
+
+
 CAUSE = Cause(
     code="server-silent",
     title="The server never answered the ClientHello",
     look=look,
     covers=("client-closed", "unexplained", "capture-incomplete"),
+    stands_alone=True,
 )

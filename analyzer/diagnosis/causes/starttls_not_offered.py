@@ -81,4 +81,5 @@ CAUSE = Cause(
     look=look,
     fixes=fixes,
     covers=COVERED,
+    stands_alone=True,
 )

@@ -82,4 +82,5 @@ CAUSE = Cause(
     look=look,
     fixes=fixes,
     covers=COVERED,
+    stands_alone=True,
 )
