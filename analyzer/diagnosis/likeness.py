@@ -6,7 +6,7 @@ same lengths, alerts, SYN, FIN and RST, in the same order, as far apart as the l
 (`_LIMITS_NS`), with the same bytes acknowledged, at a time when the same certificates are valid. All of that is put
 together in columns, into one value for each connection; what is not plain gets none, and is judged for itself.
 
-Of a connection that finished its handshake and carried data only the messages count.
+Of a connection that finished its handshake and carried data only hellos and certificates count.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ _LIMITS_NS: Final = np.array([200, 300, 1000, 2000, 3000], dtype=np.int64) * 1_0
 _MOST_EVENTS: Final = 64
 _MOST_EVENTS_SLOW: Final = 24
 """Events of a connection between any two of which a limit may lie."""
+_TELLING: Final = (HandshakeType.CLIENT_HELLO, HandshakeType.SERVER_HELLO, HandshakeType.CERTIFICATE)
+"""Messages that count of a connection that finished its handshake and carried data."""
 _SENT_BY_CLIENT, _SENT_BY_SERVER = 0, 1
 _RANDOM_END: Final = 34
 _MODULUS: Final = 1 << 32
@@ -157,8 +159,12 @@ class _Comparison:
         """All columns."""
         self._leave_out()
         client = self._clients()
-        mould = self._number_messages()
+        mould = np.full(len(self._rows), NO_MOULD, dtype=np.int64)
+        messages = self._rows["kind"] == MESSAGE
+        telling = messages & np.isin(self._rows["type"], _TELLING)
+        self._number_messages(telling, mould)
         self._settle(client, mould)
+        self._number_messages(messages & ~telling & ~self._settled[self._at], mould)
         self._weigh_signals(client)
         self._weigh_messages(mould)
         events = self._events(client, mould)
@@ -211,13 +217,12 @@ class _Comparison:
         client[self._signal_at[syn]] = np.where(answered, 1 - signals["side"][syn], signals["side"][syn])
         return np.where(said.any(axis=1), said.argmax(axis=1), client)
 
-    def _number_messages(self) -> Column:
-        """[R] the mould of each row that is a message."""
+    def _number_messages(self, which: Mask, mould: Column) -> None:
+        """Put into `mould` [R] those of the rows of a mask."""
         rows = self._rows
-        mould = np.full(len(rows), NO_MOULD, dtype=np.int64)
-        messages = np.flatnonzero((rows["kind"] == MESSAGE) & ~self.alone[self._at])
+        messages = np.flatnonzero(which & ~self.alone[self._at])
         if not len(messages):
-            return mould
+            return
         shape = rows["type"][messages].astype(np.int64) << 32 | rows["length"][messages]
         order = np.argsort(shape, kind="stable")
         begins = np.flatnonzero(np.concatenate([[True], np.diff(shape[order]) != 0]))
@@ -225,7 +230,6 @@ class _Comparison:
             bodies = self._owner.columns.bodies(rows["body"][members].tolist())
             mould[members] = self._owner.moulds.numbers(int(rows["type"][members[0]]), bodies)
         self.alone[self._at[messages[mould[messages] == NO_MOULD]]] = True
-        return mould
 
     def _settle(self, client: Column, mould: Column) -> None:
         """Find the connections that surely finished their handshake and carried data."""
@@ -370,7 +374,7 @@ class _Comparison:
         """Messages, records and signals of all connections in order: place, frame, time, and what each is."""
         rows, signals = self._rows, self._signals
         settled = self._settled[self._at]
-        kept = ~self.alone[self._at] & ((rows["kind"] == MESSAGE) | ~settled)
+        kept = ~self.alone[self._at] & ((mould != NO_MOULD) | ~settled)
         heard = ~self.alone[self._signal_at] & ~self._settled[self._signal_at]
         by = self._side != client[self._at]
         detail = np.where(rows["kind"] == MESSAGE, mould, rows["length"]).astype(np.uint64)

@@ -47,7 +47,7 @@ _SEEN: Final = np.dtype([*((name, "i8") for name in (*_NUMBERS, "place", "time_n
 class Copies:
     """Finds the copies in batch after batch; `count` of them so far.
 
-    A copy brings neither a new sequence number nor a new acknowledgement number. That is a few operations on columns;
+    A copy brings neither a new byte nor a new acknowledgement number. That is a few operations on columns;
     only such rows, and those with the same numbers, are compared in full.
     """
 
@@ -105,13 +105,13 @@ def _place(direction: Column, seq: Column, ack: Column) -> Column:
 
 
 def _behind(segments: Segments, direction: Column, order: Column) -> Column:
-    """The rows that bring neither a new sequence number nor a new acknowledgement number."""
+    """The rows that bring neither a byte nor an acknowledgement number that was not there before."""
     own = direction[order]
     begins = np.concatenate([[True], own[1:] != own[:-1]])
     group = np.cumsum(begins)
     first = np.flatnonzero(begins)[group - 1]
     behind: NDArray[np.bool_] = ~begins
-    for column in (segments.seq, segments.ack):
+    for column in (segments.seq + segments.length, segments.ack):
         values = column[order]
         ahead = (values - values[first] + _HALF) % _MODULUS + group * (
             2 * _MODULUS

@@ -126,8 +126,6 @@ class RecordColumns:
         for _, position, first, packet, time_ns, length, place, kind, code, minor in _rows_of(self._parts, key):
             if kind == MESSAGE:
                 body = self._bodies[place]
-                if code == HandshakeType.CERTIFICATE and length <= MAX_SHARED:
-                    body = shared(body)
                 seen.messages.append(RawMessage(code, body, length, first, packet, time_ns, position, 0x300 | minor))
             elif kind == DATA:
                 seen.application.append(RecordSeen(ContentType.APPLICATION_DATA, length, packet, time_ns, position))
@@ -175,6 +173,9 @@ class RecordColumns:
     def _keep(self, step: _Step) -> None:
         rows = step.rows(len(self._bodies))
         self._bodies += step.bodies
+        same = (rows["kind"] == MESSAGE) & (rows["type"] == HandshakeType.CERTIFICATE) & (rows["length"] <= MAX_SHARED)
+        for place in rows["body"][same].tolist():
+            self._bodies[place] = shared(self._bodies[place])
         if len(rows):
             _add(self._parts, _Part.of(rows))
         if len(latest := step.latest_rows()):

@@ -59,6 +59,11 @@ class Moulds:
 
     def numbers(self, kind: int, bodies: Sequence[bytes]) -> Column:
         """The number of each body's mould, or `NO_MOULD`. `kind` is the handshake type; all are of one length."""
+        distinct = {id(body): body for body in bodies}
+        if len(distinct) < len(bodies):  # those that are kept but once need no second look
+            place = {key: number for number, key in enumerate(distinct)}
+            found = self.numbers(kind, list(distinct.values()))
+            return found[[place[id(body)] for body in bodies]]
         length = len(bodies[0])
         result = np.full(len(bodies), NO_MOULD, dtype=np.int64)
         rows = max(_AT_ONCE // max(length, 1), 1)
