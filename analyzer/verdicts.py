@@ -40,7 +40,7 @@ Judge = Callable[[wire.Connection, Progress, ChainsSeen | None, int], tuple[Conn
 """Judges one connection, as read and traced; with the chains that were seen elsewhere, and the time (ns since 1970) up
 to which it was watched."""
 
-_SWEPT: Final = 4096
+_SWEPT: Final = 256
 """Connections that have ended from which on it pays to judge them while more is read."""
 _AT_ONCE: Final = 8192
 """Connections that are judged together."""

@@ -14,6 +14,7 @@ that all find them in the page cache.
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import platform
 import re
@@ -212,6 +213,8 @@ def main() -> None:
     unknown = set(options.captures) - set(make_captures.KINDS)
     if unknown:
         parser.error(f"there is no capture {', '.join(sorted(unknown))}")
+    # As pip leaves an installed package; where no bytecode may be written every start would compile all modules anew.
+    compileall.compile_dir(make_captures.ROOT / "analyzer", quiet=1)
     tools = [tool for tool in TOOLS if _usable(tool, quick=options.quick)]
     table = []
     for name in options.captures or _DEFAULT:

@@ -304,7 +304,7 @@ def flows_of(
     consumer: Callable[[], Consumer] = Kept,
 ) -> Flows:
     """Frames through decode and `Flows`, in batches of `batch` packets, into consumers that keep every byte."""
-    return _flows(frames, batch, link, Flows(likely_record, lambda _flow, _side: consumer()))
+    return fed(frames, batch, link, Flows(likely_record, lambda _flow, _side: consumer()))
 
 
 def flows_of_file(content: bytes) -> Flows:
@@ -338,7 +338,7 @@ def tls_flows(
         return SealedReader(lookups.setdefault(flow, Lookup(keys)), midstream=midstream)
 
     flows = Flows(likely_record, reader)
-    return _flows(frames, batch, link, flows)
+    return fed(frames, batch, link, flows)
 
 
 def records(flows: Flows, sender: tuple[str, int], flow: int = 0) -> SideRecords:
@@ -354,7 +354,8 @@ def _end(flows: Flows, flow: int, side: int) -> tuple[str, int]:
     return end.address, end.port
 
 
-def _flows(frames: Sequence[bytes], size: int | None, link: int, flows: Flows) -> Flows:
+def fed(frames: Sequence[bytes], size: int | None, link: int, flows: Flows) -> Flows:
+    """The flows when they have got the frames, in batches of a size."""
     decoder = SegmentDecoder()
     for whole in CaptureReader([io.BytesIO(pcap(frames, link=link))]).batches():
         step = size or len(whole)
