@@ -18,7 +18,7 @@ from analyzer.dataclass import dataclass
 
 __all__ = ["RecordShape", "consecutive"]
 
-_WALKERS: Final = 1024
+_WALKERS: Final = 384
 _APART: Final = 8192
 """Bytes between two walkers at least; less to walk than a few of these is walked in a plain loop."""
 _SEARCHED: Final = 1664

@@ -316,8 +316,8 @@ class Flows:
             if not len(segments):
                 return
         self._note_closing(segments, side, flow)
-        late = segments.packet > self.table.rows["closed_by"][flow].max(axis=1)
-        late &= segments.time_ns - LINGER_NS > self.table.rows["closed_at"][flow].max(axis=1)
+        late = segments.time_ns - LINGER_NS > self._later(flow, "closed_at")
+        late &= segments.packet > self._later(flow, "closed_by")
         if late.any():
             segments, side, flow = segments.rows(~late), side[~late], flow[~late]
             order = np.lexsort((np.arange(len(flow)), side, flow))
@@ -337,13 +337,19 @@ class Flows:
     def ended(self, now_ns: int) -> Column:
         """The flows of which nothing more is to come at a time of the capture, and that were not `judged` yet."""
         rows = self.table.rows
-        closed_at = rows["closed_at"].max(axis=1)
+        closed_at = np.maximum(rows["closed_at"][:, 0], rows["closed_at"][:, 1])
         return np.flatnonzero((closed_at < now_ns - LINGER_NS) & ~rows["judged"])
 
     def forget(self, flows: Mask) -> None:
         """Let go what is kept of flows that were judged: a mask over flow numbers."""
         self.table.rows["judged"][flows] = True
         self.signals.forget(flows)
+
+    def _later(self, flow: Column, name: str) -> Column:
+        """Of two columns of the table, one for each side, the greater value of each flow."""
+        both = self.table.rows[name]
+        result: Column = np.maximum(both[:, 0][flow], both[:, 1][flow])
+        return result
 
     def _note_closing(self, segments: Segments, side: Column, flow: Column) -> None:
         """Learn when sides closed: by the first FIN, or for both by a RST."""
@@ -587,12 +593,12 @@ class Flows:
                 return
         key = flow[order] * 2 + side[order]
         payload, length, captured = segments.payload[order], segments.length[order], segments.captured[order]
-        seq = (segments.seq[order] + (segments.flags[order] & SYN != 0)) % _MODULUS
+        seq = (segments.seq[order] + (segments.flags[order] & SYN != 0)) & (_MODULUS - 1)
         total = np.concatenate([[0], np.cumsum(length)[:-1]])
         starts = _starts(key)
         ends = np.append(starts[1:], len(order))
         broken = np.zeros(len(order), dtype=np.int64)
-        broken[1:] = (seq[1:] != (seq[:-1] + length[:-1]) % _MODULUS) & (key[1:] == key[:-1])
+        broken[1:] = (seq[1:] != (seq[:-1] + length[:-1]) & (_MODULUS - 1)) & (key[1:] == key[:-1])
         broken |= captured < length
         in_order = np.add.reduceat(broken, starts) == 0
         size = np.add.reduceat(length, starts)

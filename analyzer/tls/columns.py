@@ -294,10 +294,15 @@ class _Step:
             chosen = data & sound
             self._data(who[chosen], at[chosen], segment[chosen], length[chosen])
         self.state["handed"][who[~sound]] = True
+        # A sender of bulk data goes on with records of one length, which are taken all at once.
+        bulk = (data & (end - following > _MANY * (5 + length)))[sound]
         who, following = who[sound], following[sound]
         self.state["begun"][who] = True
         self._at[who] = following
-        going: Column = who[following < self._end[who]]
+        more = following < self._end[who]
+        going: Column = who[more & ~bulk]
+        if bulk.any():
+            going = np.concatenate([going, self._one_by_one(who[bulk])])
         return going
 
     def _one_by_one(self, who: Column) -> Column:
