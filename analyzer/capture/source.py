@@ -38,7 +38,7 @@ Source = str | Path | BinaryIO
 
 _CHUNK: Final = 8 << 20
 """Bytes read at a time: large enough that work on columns pays, small enough to stay in a processor's cache."""
-_MAX_WINDOW: Final = 32 << 20
+_MAX_WINDOW: Final = 40 << 20
 _ROWS: Final = 1 << 15
 """Bytes mapped at a time at most, and packets in them wished for: so that columns pay, and stay in the cache."""
 _REST: Final = 2.0
