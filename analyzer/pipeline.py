@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -31,9 +31,9 @@ from analyzer.inputs import (
     truststore_info,
 )
 from analyzer.judging import Judging, Terms
-from analyzer.reading import Keys, Reading, Source, problems_of, read
+from analyzer.reading import Keys, Reading, Source, Tunnels, problems_of, read
 from analyzer.report.build import connection_report, summary
-from analyzer.report.connections import Connections
+from analyzer.report.connections import Connections, address_of
 from analyzer.report.model import Capture, Connection, InputProblem, Logs, Report
 from analyzer.tls import connection as wire
 from analyzer.tls.columns import RecordColumns
@@ -43,7 +43,9 @@ from analyzer.wireshark import DISSECTORS
 if TYPE_CHECKING:
     from analyzer.gateways import Product
     from analyzer.gateways.repairable import Repairable
+    from analyzer.live import Live
     from analyzer.net.flows import Flows
+    from analyzer.report.model import Gateway
     from analyzer.trust.check import Checker
     from analyzer.trust.model import Fix, TrustVerdict
     from analyzer.trust.store import TrustStore
@@ -78,6 +80,7 @@ def analyze(
     fix_dir: str | Path | None = None,
     redact: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    live: Live | None = None,
 ) -> Report:
     """Read captures and say of each TLS connection what became of it, and why.
 
@@ -88,7 +91,8 @@ def analyze(
     instead of the time of the packet that carried the chain, `log` names logs and traces of products,
     `dissector` who reads the handshakes (`native`, `wireshark`, or `both`, which tells where they differ), `all` gives
     completed connections their timeline and fingerprints too, `progress` is called with (bytes read, bytes in all or
-    0). `fix_dir` is a directory to which the proven repair is written; what stood in the way of that is in
+    0). `live` follows streams while they are written, and is told what connections came to as they end.
+    `fix_dir` is a directory to which the proven repair is written; what stood in the way of that is in
     `repair_kit.problems`. Raises `InputError` when there is nothing to work with: no readable capture, an unknown
     profile or gateway. What can be used in part is used, and the rest is in the report's problems.
     """
@@ -123,7 +127,13 @@ def analyze(
     # What a configuration, a product or a chain from elsewhere says may differ by connection.
     plain = settings.product is None and config is None and server_chain is None and fix_dir is None and not redact
 
-    def begin(flows: Flows, columns: RecordColumns, keys: Keys) -> Verdicts:
+    finishing = _Finishing(settings, presumed=verify_depth is None and config is None, redact=redact)
+
+    def begin(flows: Flows, columns: RecordColumns, keys: Keys, tunnels: Tunnels) -> Verdicts:
+        if live is not None:
+            # What is judged before its time is no part of the repair kit.
+            judge = partial(_judge, replace(settings, repaired={}), in_full)
+            live.begin(flows, keys, judge, lambda told: finishing.one(_within(told, tunnels)))
         return Verdicts(
             flows,
             columns,
@@ -141,10 +151,11 @@ def analyze(
         by_wireshark=dissector == "wireshark",
         progress=progress,
         begin=begin,
+        live=live,
     )
     connections: Sequence[Connection] = compared(reading.sweeper.finish(reading.end_ns))
     if reading.tunnels:
-        connections = tuple(_within(connection, reading) for connection in connections)
+        connections = tuple(_within(connection, reading.tunnels) for connection in connections)
     told = None
     if logs is not None:
         connections, told = _with_logs(connections, logs, reading.end_ns)
@@ -160,29 +171,84 @@ def analyze(
         from analyzer.report.kit import with_kit
 
         report = with_kit(report, settings.product, settings.repaired, fix_dir, anonymous=redact)
-    if settings.product is not None:
-        from analyzer.report.product import gateway_of, told_for
-
-        followed = settings.profiles[0] if settings.profile_named else settings.product.profile
-        about = gateway_of(
-            settings.product, followed, settings.verify_depth, presumed=verify_depth is None and config is None
-        )
-        report = told_for(report, settings.product, about)
-    if redact:
-        from analyzer.report.redact import redact as redacted
-
-        return redacted(report)
-    return report
+    return finishing.all(report)
 
 
-def _within(connection: Connection, reading: Reading) -> Connection:
+class _Finishing:
+    """The last words: those of the product, and pseudonyms. The same for the report and for what is told before it."""
+
+    def __init__(self, settings: _Settings, *, presumed: bool, redact: bool) -> None:
+        self._settings = settings
+        self._presumed = presumed
+        self._redact = redact
+        self._clients: set[str] = set()
+        self._servers: set[str] = set()
+
+    def all(self, report: Report) -> Report:
+        """The whole report."""
+        if self._settings.product is not None:
+            from analyzer.report.product import told_for
+
+            report = told_for(report, self._settings.product, self._gateway)
+        return self._redactor(report) if self._redact else report
+
+    def one(self, connection: Connection) -> Connection:
+        """A connection by itself, on the leg that those before it show."""
+        if self._settings.product is None and not self._redact:
+            return connection
+        report = replace(self._about, connections=(connection,))
+        if self._settings.product is not None:
+            from analyzer.report.product import told_for
+
+            client, server = address_of(connection.client), address_of(connection.server)
+            self._clients.add(client)
+            self._servers.add(server)
+            leads_to_it = server in self._clients and client not in self._servers
+            front = frozenset({connection.id} if leads_to_it else ())
+            report = told_for(report, self._settings.product, self._gateway, front=front)
+        return (self._redactor(report) if self._redact else report).connections[0]
+
+    @cached_property
+    def _about(self) -> Report:
+        """What a report says of all connections alike: it names what is private."""
+        configured, store = self._settings.judging.configured, self._settings.judging.all_stores
+        return Report(
+            capture=Capture(
+                files=(), format="", packets=0, bytes=0, first_time=None, last_time=None, link_types=(),
+                problems=self._settings.problems,
+            ),
+            truststore=truststore_info(store) if store is not None else None,
+            connections=(),
+            findings=(),
+            summary=summary(()),
+            configuration=configured.info() if configured is not None else None,
+        )  # fmt: skip
+
+    @cached_property
+    def _gateway(self) -> Gateway:
+        from analyzer.report.product import gateway_of
+
+        settings, product = self._settings, cast("Product", self._settings.product)
+        followed = settings.profiles[0] if settings.profile_named else product.profile
+        return gateway_of(product, followed, settings.verify_depth, presumed=self._presumed)
+
+    @cached_property
+    def _redactor(self) -> Callable[[Report], Report]:
+        from analyzer.report.redact import Redactor
+
+        return Redactor()
+
+
+def _within(connection: Connection, tunnels: Tunnels) -> Connection:
     """The connection with the tunnels that it ran in."""
+    if not tunnels:
+        return connection
     from ipaddress import ip_address
 
     ends = (end.rpartition(":") for end in (connection.client, connection.server))
     key = frozenset((ip_address(address.strip("[]")).packed, int(port)) for address, _, port in ends)
-    tunnels = reading.tunnels.get(key)
-    return connection if tunnels is None else replace(connection, tunnels=tunnels)
+    found = tunnels.get(key)
+    return connection if found is None else replace(connection, tunnels=found)
 
 
 def _with_logs(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from analyzer.tls.sealed import KeyRing, Lookup
     from analyzer.wireshark.reader import WiresharkReading
 
-__all__ = ["Begin", "Keys", "Reading", "Source", "Sweeper", "problems_of", "read"]
+__all__ = ["Begin", "Follower", "Keys", "Reading", "Source", "Sweeper", "problems_of", "read"]
 
 _SWEEP_EVERY: Final = 100_000
 """Packets after which connections that have ended are looked for."""
@@ -41,9 +41,19 @@ class Sweeper(Protocol):
         """Take the rest: the capture ends. Gives what became of all."""
 
 
-Begin = Callable[["Flows", "RecordColumns", "Keys"], Sweeper]
-"""Makes a `Sweeper` for each reading of the captures: they are read twice where secrets stand behind their packets."""
+class Follower(Protocol):
+    """What follows a capture that is still being written."""
+
+    def reader(self, sources: Sequence[Source], progress: Callable[[int, int], None] | None) -> CaptureReader:
+        """The reader of the captures; an empty batch of it marks a pause."""
+
+    def look(self, now_ns: int) -> None:
+        """Look at the connections at a time of the capture, in nanoseconds since 1970."""
+
+
 Tunnels = Mapping[frozenset[tuple[bytes, int]], tuple[str, ...]]
+Begin = Callable[["Flows", "RecordColumns", "Keys", Tunnels], Sweeper]
+"""Makes a `Sweeper` for each reading of the captures: they are read twice where secrets stand behind their packets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +86,11 @@ def read(
     by_wireshark: bool = False,
     progress: Callable[[int, int], None] | None = None,
     begin: Begin,
+    live: Follower | None = None,
 ) -> Reading:
     """All packets of the captures, put in order.
+
+    `live` follows those that are still being written, but for Wireshark's.
 
     Raises `InputError` when no capture can be read, for a key log that cannot, and where Wireshark is asked for and not
     installed.
@@ -89,7 +102,7 @@ def read(
         reading = WiresharkReading(sources, as_paths(keylog))
         flows = reading.read(progress)
         keys = Keys(None, named=False)
-        sweeper = begin(flows, RecordColumns(), keys)
+        sweeper = begin(flows, RecordColumns(), keys, {})
         problems = problems_of(reading.problems)
         if ring is not None and ring.server_keys:
             text = "Wireshark's dissector is given key logs only: the server's private key was not used"
@@ -104,11 +117,11 @@ def read(
             dissector=reading.dissector,
         )
     keys = Keys(keys_of(keylog, password), named=keylog is not None)
-    pass_ = _packets(sources, keys, progress, begin)
+    pass_ = _packets(sources, keys, progress, begin, live)
     if keys.came_late(pass_.flows):
         keys.complete = pass_.reader.can_be_read_again
         if keys.complete:
-            pass_ = _packets(sources, keys, progress, begin)
+            pass_ = _packets(sources, keys, progress, begin, live)
     reader, decoder, flows = pass_.reader, pass_.decoder, pass_.flows
     problems = (*problems_of(reader.problems), *_undecoded(decoder))
     return Reading(
@@ -180,15 +193,21 @@ class _Pass:
     sweeper: Sweeper
 
 
-def _packets(sources: Sequence[Source], keys: Keys, progress: Callable[[int, int], None] | None, begin: Begin) -> _Pass:
+def _packets(
+    sources: Sequence[Source],
+    keys: Keys,
+    progress: Callable[[int, int], None] | None,
+    begin: Begin,
+    live: Follower | None,
+) -> _Pass:
     """All packets, put in order; the secrets that the captures hold go to `keys`."""
     from analyzer.capture import CaptureReader
     from analyzer.net.decode import SegmentDecoder
 
-    reader = CaptureReader(sources, progress)
+    reader = CaptureReader(sources, progress) if live is None else live.reader(sources, progress)
     decoder = SegmentDecoder()
     flows, columns = _flows(keys)
-    sweeper = begin(flows, columns, keys)
+    sweeper = begin(flows, columns, keys, decoder.tunnels)
     taken = swept = 0
     for batch in reader.batches():
         if len(reader.secrets) > taken:
@@ -196,7 +215,10 @@ def _packets(sources: Sequence[Source], keys: Keys, progress: Callable[[int, int
             taken = len(reader.secrets)
             if keys.ring is not None:
                 flows.read_singly()
-        flows.add(decoder.decode(batch))
+        if len(batch):
+            flows.add(decoder.decode(batch))
+        if live is not None and reader.live:
+            live.look(reader.now_ns)
         if reader.packets - swept >= _SWEEP_EVERY and reader.last_time_ns is not None:
             swept = reader.packets
             sweeper.sweep(reader.last_time_ns)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field, replace
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from analyzer.diagnosis.likeness import ALONE, Alike, Likeness
 from analyzer.diagnosis.progress import Progress, trace
 from analyzer.diagnosis.server_chain import ChainsSeen, is_hidden
 from analyzer.errors import fault_text
-from analyzer.net.flows import FlowRow, Flows
+from analyzer.net.flows import FlowRow, Flows, Signal
 from analyzer.net.reassembly import Stream
 from analyzer.reading import Keys
 from analyzer.report.build import broken_connection
@@ -32,7 +32,10 @@ from analyzer.tls.columns import RecordColumns
 from analyzer.tls.records import RecordReader, SideRecords
 from analyzer.tls.side import Side
 
-__all__ = ["Judge", "Verdicts"]
+if TYPE_CHECKING:
+    from analyzer.tls.sealed import KeyRing
+
+__all__ = ["Judge", "Verdicts", "broken", "connection_of"]
 
 Judge = Callable[[wire.Connection, Progress, ChainsSeen | None, int], tuple[Connection, Outcome]]
 """Judges one connection, as read and traced; with the chains that were seen elsewhere, and the time (ns since 1970) up
@@ -241,12 +244,11 @@ class Verdicts:
             for place, number, row, log in zip(block, numbers.tolist(), rows, logs, strict=True):
                 try:
                     streams = self._flows.stream(number * 2), self._flows.stream(number * 2 + 1)
-                    records = tuple(_records(stream) for stream in streams)
-                    seen = wire.build(number, row, log, streams, (records[0], records[1]), self._keys.ring)
+                    seen = connection_of(number, row, log, streams, self._keys.ring)
                     if seen is not None:
                         self._judge_one(batch, place, row, seen, now_ns)
                 except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
-                    self._keep(batch, place, _broken(number, row, error))
+                    self._keep(batch, place, broken(number, row, error))
 
     def _judge_one(self, batch: _Batch, place: int, row: FlowRow, seen: wire.Connection, now_ns: int) -> None:
         self._keys.take(seen)
@@ -323,7 +325,7 @@ class Verdicts:
         try:
             return self._judge(seen, waiting.progress, self._chains, end_ns)[0]
         except Exception as error:  # noqa: BLE001 - as above
-            return _broken(seen.id, waiting.row, error)
+            return broken(seen.id, waiting.row, error)
 
     def _judge_others(self, waiting: _Waiting, table: Column, places: list[int], end_ns: int) -> None:
         """Judge each of those that are alike by its own moment: what the server sent then, and what was valid."""
@@ -413,6 +415,18 @@ class _Batch:
         return int(found[0]) if len(found) else None
 
 
+def connection_of(
+    number: int,
+    row: FlowRow,
+    log: Sequence[Signal],
+    streams: tuple[Stream | None, Stream | None],
+    ring: KeyRing | None,
+) -> wire.Connection | None:
+    """A connection, as its two directions end here; see `wire.build`."""
+    records = tuple(_records(stream) for stream in streams)
+    return wire.build(number, row, log, streams, (records[0], records[1]), ring)
+
+
 def _records(stream: Stream | None) -> SideRecords | None:
     return stream.consumer.finish() if stream is not None and isinstance(stream.consumer, RecordReader) else None
 
@@ -442,5 +456,6 @@ def _validity(chain: Iterable[bytes]) -> list[int]:
     return [time for c in certificates for time in (c.not_before, c.not_after) if time is not None]
 
 
-def _broken(number: int, row: FlowRow, error: Exception) -> Connection:
+def broken(number: int, row: FlowRow, error: Exception) -> Connection:
+    """What is reported of a connection in which a fault of ours showed."""
     return broken_connection(number, str(row.endpoint(0)), str(row.endpoint(1)), row.first_time, fault_text(error))

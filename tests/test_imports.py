@@ -29,6 +29,7 @@ STAGES = (
     "inspection",
     "reading",
     "verdicts",
+    "live",
     "pipeline",
     "commands",
     "cli",

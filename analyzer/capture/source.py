@@ -21,7 +21,7 @@ from typing import IO, Any, BinaryIO, Final, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, Secrets
+from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, Secrets, no_packets
 from analyzer.capture.pcap import PcapParser
 from analyzer.capture.pcapng import PcapngParser
 from analyzer.errors import InputError
@@ -39,6 +39,12 @@ _REST: Final = 2.0
 """Seconds since a file was last written to after which it is taken for finished."""
 _PATIENCE: Final = 0.02
 """Seconds to wait for more from a pipe before what is there is analysed: a live capture is answered at once."""
+_AT_MOST: Final = 0.25
+"""Seconds after which what has come is analysed though more comes all the time."""
+_PAUSE: Final = 0.5
+"""Seconds without a byte after which a stream is taken for live: its writer waits for packets."""
+_YOUNG_NS: Final = 5_000_000_000
+"""Packets of a stream that are younger than this are being captured now."""
 _HEAD: Final = 64
 
 _COMPRESSIONS: Final = {
@@ -81,9 +87,18 @@ class CaptureReader:
     over `batches()` once; the other attributes are complete when it has ended. A file that cannot be used is a
     problem; when none can, `batches()` raises `InputError`. `progress` is called with (bytes read, bytes in all
     or 0 when unknown) after each chunk.
+
+    With `until` streams (standard input, pipes) are followed: an empty batch marks each half second in which nothing
+    came, and reading ends, as if the stream had, when it gives true. `live` tells whether a stream was found to be
+    captured right now, `now_ns` what time it is in the capture.
     """
 
-    def __init__(self, sources: Sequence[Source], progress: Callable[[int, int], None] | None = None) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        progress: Callable[[int, int], None] | None = None,
+        until: Callable[[], bool] | None = None,
+    ) -> None:
         self.files: list[str] = []
         self.formats: list[str] = []
         self.problems: list[CaptureProblem] = []
@@ -93,6 +108,9 @@ class CaptureReader:
         self.first_time_ns: int | None = None
         self.last_time_ns: int | None = None
         self.links: list[int] = []
+        self.live = False
+        self._until = until
+        self._counted_at = time.monotonic_ns()
         self._sources = sources
         self._progress = progress
         self._total = 0
@@ -105,6 +123,11 @@ class CaptureReader:
             isinstance(source, (str, Path)) and str(source) != "-" and not stat.S_ISFIFO(_mode(Path(source)))
             for source in self._sources
         )
+
+    @property
+    def now_ns(self) -> int:
+        """The time of the last packet, and what has passed since it was read; nanoseconds since 1970."""
+        return (self.last_time_ns or 0) + time.monotonic_ns() - self._counted_at
 
     def batches(self) -> Iterator[PacketBatch]:
         """All packets of all files, in batches; a batch is valid until the next is asked for."""
@@ -121,6 +144,8 @@ class CaptureReader:
         self._total = sum(_size(source) for source in sources)
         usable = 0
         for source in sources:
+            if usable and self._is_to_end():
+                break
             try:
                 yield from self._read(source)
                 usable += 1
@@ -137,6 +162,9 @@ class CaptureReader:
         name = source_name(source)
         before = self.packets
         with _open(source, name) as opened:
+            followed = self._until is not None and _is_pipe(opened)
+            if followed:
+                opened = cast("IO[bytes]", _Interruptible(opened, self._is_to_end))
             stream, head, compression = _decompressed(opened, name)
             try:
                 parser = _recognise(head, name)
@@ -153,8 +181,12 @@ class CaptureReader:
             if not compression and (size := _size_at_rest(opened)) > _CHUNK:
                 done = yield from self._mapped(opened, size, parser, before)
                 stream = opened
-            yield from self._chunks(stream, parser, name, before, done)
+            # What a decompressor holds back does not show in the pipe.
+            yield from self._chunks(stream, parser, name, before, done, followed=followed and not compression)
         self.problems += [self._located(problem, name, before) for problem in parser.problems]
+
+    def _is_to_end(self) -> bool:
+        return self._until is not None and self._until()
 
     def _read_converted(self, source: Source, error: InputError) -> Iterator[PacketBatch]:
         """The batches of a file in a format that only Wireshark reads. Raises `error` when it does not, either."""
@@ -216,14 +248,25 @@ class CaptureReader:
         file.seek(position)
         return position
 
-    def _chunks(self, stream: IO[bytes], parser: _Parser, name: str, before: int, done: int) -> Iterator[PacketBatch]:
-        """The batches of a stream of which `done` bytes have been read; `before` as for `_mapped`."""
+    def _chunks(
+        self, stream: IO[bytes], parser: _Parser, name: str, before: int, done: int, *, followed: bool = False
+    ) -> Iterator[PacketBatch]:
+        """The batches of a stream of which `done` bytes have been read; `before` as for `_mapped`.
+
+        One that is `followed` is waited for, half a second at a time.
+        """
         size = _CHUNK
         buffer = np.zeros(size + PADDING, dtype=np.uint8)
         filled = 0
         file_offset = done
         final = False
         while not final and not parser.stopped:
+            # The first bytes were taken already, and are not waited for.
+            while followed and filled + file_offset and not self._is_to_end() and not _is_ready(stream, _PAUSE):
+                self.live |= self.packets > before
+                yield no_packets(self.packets + 1)
+            if followed and self._is_to_end():
+                return  # nor is it damage that a packet is cut where somebody ended the reading
             try:
                 count = _fill(stream, memoryview(buffer.data)[filled:size])
             except _read_errors() as error:
@@ -241,7 +284,9 @@ class CaptureReader:
             self.bytes += count
             batches, position = parser.parse(buffer, 0, filled, self.packets - before + 1, file_offset, final)
             for batch in batches:
-                yield self._count(batch, before)
+                counted = self._count(batch, before)
+                self.live |= followed and time.time_ns() - (self.last_time_ns or 0) < _YOUNG_NS
+                yield counted
             if self._progress is not None:
                 self._progress(self.bytes, self._total)
             carry = filled - position
@@ -268,6 +313,7 @@ class CaptureReader:
                 heads=batch.heads,
             )
         self.packets += len(batch)
+        self._counted_at = time.monotonic_ns()
         times = batch.time_ns[batch.link >= 0]
         if len(times):
             first, last = int(times.min()), int(times.max())
@@ -361,6 +407,28 @@ class _Unclosed(io.RawIOBase):
         return int(self._stream.fileno())
 
 
+class _Interruptible(io.RawIOBase):
+    """A pipe that ends when its writer does, or when it is `to_end`."""
+
+    def __init__(self, stream: IO[bytes], to_end: Callable[[], bool]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._to_end = to_end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any, /) -> int:
+        """Fill `target` as far as bytes are there; 0 at the end."""
+        while not _is_ready(self._stream, _PAUSE):
+            if self._to_end():
+                return 0
+        return int(self._stream.readinto(target) or 0)  # type: ignore[attr-defined]
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+
 class _Joined(io.RawIOBase):
     """A stream whose first bytes were taken already, put together again."""
 
@@ -446,6 +514,7 @@ def _fill(stream: IO[bytes], target: memoryview) -> int:
     """Read into `target`; 0 only at the end of the stream."""
     readinto = stream.readinto  # type: ignore[attr-defined]
     filled = 0
+    began = time.monotonic()
     while filled < len(target):
         try:
             count = readinto(target[filled:])
@@ -456,18 +525,26 @@ def _fill(stream: IO[bytes], target: memoryview) -> int:
         if not count:
             break
         filled += count
-        if not _more_is_ready(stream):
+        if not _is_ready(stream, _PATIENCE) or time.monotonic() - began > _AT_MOST:
             break
     return filled
 
 
-def _more_is_ready(stream: IO[bytes]) -> bool:
-    """Whether a read would not block; always true for what is no pipe, socket or terminal."""
+def _is_ready(stream: IO[bytes], patience: float) -> bool:
+    """Whether a read will not block, after some seconds at most; always for what is no pipe, socket or terminal."""
     try:
         descriptor = stream.fileno()
-        return bool(select.select([descriptor], [], [], _PATIENCE)[0])
+        return bool(select.select([descriptor], [], [], patience)[0])
     except (OSError, ValueError, AttributeError, io.UnsupportedOperation):
         return True
+
+
+def _is_pipe(stream: IO[bytes]) -> bool:
+    """Whether somebody writes at the other end: a pipe, a socket or a terminal."""
+    try:
+        return not stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError, AttributeError, io.UnsupportedOperation):
+        return False
 
 
 def _recognise(head: bytes, name: str) -> _Parser:

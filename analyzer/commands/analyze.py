@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from argparse import Namespace
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from analyzer.commands.options import FORMATS, Parser, chosen_format, moment, password
@@ -12,6 +13,7 @@ from analyzer.errors import InputError
 from analyzer.wireshark import DISSECTORS
 
 if TYPE_CHECKING:
+    from analyzer.commands.following import Following
     from analyzer.report.model import Report
 
 __all__ = ["parser", "run"]
@@ -39,7 +41,17 @@ def run(words: list[str]) -> int:
         return 0
     if not options.captures:
         raise InputError("usage", "no capture was named", hint="hsanalyze CAPTURE --truststore PATH; see --help")
+    from analyzer.commands.following import Following, is_stream
+
     form = chosen_format(options.format, options.output, _FORMATS)
+    if is_stream(options.captures):
+        with Following(form, options.output) as following:
+            return analysed(options, form, following)
+    return analysed(options, form, None)
+
+
+def analysed(options: Namespace, form: str, following: Following | None) -> int:
+    """Do the main job with its options, and print the report; gives the exit status."""
     stores = (options.truststore, options.client_ca, options.candidate)
     keep_inputs(options.output, options.captures, options.server_chain, options.keylog, *stores)
     _keep_freed_memory()
@@ -66,9 +78,11 @@ def run(words: list[str]) -> int:
             fix_dir=options.fix_dir,
             redact=options.redact,
             progress=progress.update,
+            live=None if following is None else following.live(),
         )
     try:
-        write(_render(report, form, options.output, all_connections=options.all), options.output)
+        told = () if following is None else following.told
+        write(_render(report, form, options.output, all_connections=options.all, told=told), options.output)
     finally:
         status = _status(report)
     return status
@@ -135,7 +149,9 @@ def _keep_freed_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, 256 << 20)
 
 
-def _render(report: Report, form: str, output: str | None, *, all_connections: bool) -> str | Iterator[str]:
+def _render(
+    report: Report, form: str, output: str | None, *, all_connections: bool, told: Container[int]
+) -> str | Iterator[str]:
     if form == "json":
         from analyzer.report.to_json import json_parts
 
@@ -143,7 +159,7 @@ def _render(report: Report, form: str, output: str | None, *, all_connections: b
     if form == "ndjson":
         from analyzer.report.to_json import to_ndjson
 
-        return to_ndjson(report)
+        return to_ndjson(report, told)
     if form == "markdown":
         from analyzer.report.to_markdown import to_markdown
 

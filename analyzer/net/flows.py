@@ -23,12 +23,13 @@ from analyzer.dataclass import dataclass
 from analyzer.net.reassembly import Consumer, OrderedRuns, Reader, Rows, Stream
 from analyzer.net.segments import ACK, FIN, IPV4_HIGH, RST, SYN, Segments, address_text
 
-__all__ = ["LEAST_RUNS", "Endpoint", "FlowRow", "FlowTable", "Flows", "Signal", "SignalLog"]
+__all__ = ["LEAST_RUNS", "NEVER", "Endpoint", "FlowRow", "FlowTable", "Flows", "Signal", "SignalLog"]
 
 _MODULUS: Final = 1 << 32
 _UNKNOWN, _GUESSED, _FROM_SYN = 0, 1, 2
 _NO_IP_ID: Final = 1 << 16
-_NEVER: Final = (1 << 63) - 1
+NEVER: Final = (1 << 63) - 1
+"""Time of what has not come to pass."""
 LINGER_NS: Final = 15_000_000_000
 """Nanoseconds after both sides have closed, or one reset, in which echoes still count: later packets between the same
 ports are no part of the connection's story."""
@@ -50,6 +51,8 @@ _FLOW = np.dtype(
         ("streamed", "?", (2,)),  # a `Stream` puts the side's bytes in order
         ("closed_at", "i8", (2,)),  # time of a side's first FIN; of the first RST, of both
         ("judged", "?"),  # nothing more is to be known of it
+        ("told", "?"),  # it was told that it ended, while more was captured
+        ("looked", "i8"),  # up to which packet it was looked at for that, twice the frame; and one more, of silence
         ("passed", "?"),  # bytes are looked at only where they look like a beginning
         ("opener", "i1"),  # side of the first packet
         ("first_packet", "i8"),
@@ -189,7 +192,7 @@ class FlowTable:
             rows[name] = column
         for name in ("ttl", "last_ttl", "high_ip_id", "last_ack"):
             rows[name] = -1
-        rows["closed_at"] = _NEVER
+        rows["closed_at"] = NEVER
         rows["low_ip_id"] = _NO_IP_ID
         self._count += count
         return first
@@ -656,6 +659,13 @@ class Flows:
         if stream is None and self.table.rows["in_order"][number >> 1, number & 1]:
             return self._resumed(number)
         return stream
+
+    def stream_so_far(self, number: int) -> Stream | None:
+        """A copy of the stream `number` that ends here; what is known of it stays as it is. None without bytes."""
+        stream = self.streams.get(number)
+        if stream is not None:
+            return stream.so_far()
+        return self._resumed(number) if self.table.rows["in_order"][number >> 1, number & 1] else None
 
     def _resumed(self, number: int) -> Stream:
         """The stream of a direction that was read in columns so far."""

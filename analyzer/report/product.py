@@ -50,9 +50,13 @@ def gateway_of(product: Product, profile: str | None, verify_depth: int | None, 
     )
 
 
-def told_for(report: Report, product: Product, gateway: Gateway) -> Report:
-    """The report in the product's words, each failed connection with what the product logs for its cause."""
-    front = front_legs(report.connections)
+def told_for(report: Report, product: Product, gateway: Gateway, *, front: frozenset[int] | None = None) -> Report:
+    """The report in the product's words, each failed connection with what the product logs for its cause.
+
+    `front` are the connections that lead to the gateway; without it the report's connections show them.
+    """
+    if front is None:
+        front = front_legs(report.connections)
     tellers = {leg: _Teller(wording_of(gateway.words, front=leg == "front"), gateway) for leg in ("front", "back")}
     connections = tuple(
         _told(item, product, "front" if item.id in front else "back", tellers) for item in report.connections

@@ -15,12 +15,14 @@ A message's packet is the frame that completed the record with its last byte, as
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import field
 from enum import Enum
 from functools import lru_cache
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self, TypeVar
 
 from analyzer.dataclass import dataclass
 from analyzer.net.flows import Flows
@@ -250,6 +252,10 @@ class RecordReader:
         self._latest_time = 0
         self._plain: _Plain | None = None
         self._early: Sequence[tuple[int, int, int, int]] = ()  # segments of a `_head` that begins the stream
+
+    def __copy__(self) -> Self:
+        """A reader that has seen the same, and goes on by itself."""
+        return _twin(self)
 
     def resume(self, wanted: int, *, sealed: bool, latest: tuple[int, int]) -> None:
         """Go on at a record's header, at `wanted`, in a direction of which `seen` holds what came before.
@@ -792,6 +798,23 @@ class _Plain:
             return None
         _, packet, time_ns = self._pieces[0]
         return PlainText(bytes(self.data), packet, time_ns, tuple(self._pieces), self._whole)
+
+
+_T = TypeVar("_T")
+
+
+def _twin(original: _T) -> _T:
+    """A copy with the same parts, but for those that change in place, of which it has its own."""
+    twin = object.__new__(type(original))
+    for kind in type(original).__mro__:
+        for name in getattr(kind, "__slots__", ()):
+            value = getattr(original, name)
+            if isinstance(value, (list, bytearray, deque)):
+                value = copy(value)
+            elif isinstance(value, (SideRecords, _Plain)):
+                value = _twin(value)
+            object.__setattr__(twin, name, value)
+    return twin
 
 
 def is_hello(body: bytes | bytearray) -> bool:

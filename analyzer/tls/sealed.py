@@ -13,8 +13,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
+from copy import copy
 from struct import Struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from analyzer.errors import WireError
 from analyzer.net.reassembly import Run
@@ -72,6 +73,16 @@ class Lookup:
             reader.let_go()
         self._readers.clear()
 
+    def alone_with(self, reader: SealedReader) -> Lookup:
+        """The same for a copy of a reader, which must not have the others let go."""
+        twin = copy(self)
+        twin.serve([reader] if self._readers else [])
+        return twin
+
+    def serve(self, readers: list[SealedReader]) -> None:
+        """Have these let go when there are no keys, and no others."""
+        self._readers = readers
+
     def take(self, message: RawMessage) -> None:
         """Look at a handshake message in clear."""
         if self.found is not None or not message.complete:
@@ -117,6 +128,17 @@ class SealedReader(RecordReader):
         self._lost_from: int | None = None
         if lookup.found is None:
             lookup.tell(self)
+
+    def __copy__(self) -> Self:
+        """A reader that has seen the same, and goes on by itself."""
+        twin = super().__copy__()
+        twin.stand_alone()
+        return twin
+
+    def stand_alone(self) -> None:
+        """Ask for keys by itself from now on: this is a copy, and the others go on without it."""
+        if self._lookup is not None:
+            self._lookup = self._lookup.alone_with(self)
 
     @property
     def keeps(self) -> bool:

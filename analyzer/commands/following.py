@@ -1,0 +1,79 @@
+"""Captures that are still being written: what is printed as connections end, and how Ctrl-C ends the reading."""
+
+from __future__ import annotations
+
+import signal
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from analyzer.commands.output import write
+
+if TYPE_CHECKING:
+    from analyzer.live import Live
+    from analyzer.report.model import Connection
+
+__all__ = ["Following", "is_stream"]
+
+
+def is_stream(captures: Sequence[str]) -> bool:
+    """Whether one of the captures is standard input or a pipe, so that it may be captured right now."""
+    return any(name == "-" or _is_pipe(name) for name in captures)
+
+
+class Following:
+    """What the commands have printed of live captures, in the `form` of their report; to a file nothing is.
+
+    In a `with` statement the first Ctrl-C or SIGTERM ends the reading, so that what was read is reported; a second one
+    ends all.
+    """
+
+    def __init__(self, form: str, output: str | None) -> None:
+        self.told: set[int] = set()
+        """The numbers of the connections that were printed."""
+        self._form = form
+        self._silent = output is not None or form not in ("text", "ndjson")
+        self._live: Live | None = None
+        self._before: dict[int, Any] = {}
+
+    def live(self) -> Live:
+        """What follows the captures."""
+        from analyzer.live import Live
+
+        self._live = Live(None if self._silent else self._print)
+        return self._live
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._end)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _end(self, *_: object) -> None:
+        if self._live is None or self._live.stopped:
+            raise KeyboardInterrupt
+        self._live.stop()
+
+    def _print(self, connection: Connection) -> None:
+        self.told.add(connection.id)
+        if self._form == "ndjson":
+            from analyzer.report.to_json import connection_line
+
+            line = connection_line(connection)
+        else:
+            from analyzer.report.to_line import to_line
+
+            line = to_line(connection)
+        if not write(line, None) and self._live is not None:
+            self._live.stop()  # who read has seen enough
+
+
+def _is_pipe(name: str) -> bool:
+    try:
+        return stat.S_ISFIFO(Path(name).stat().st_mode)
+    except (OSError, ValueError):
+        return False
