@@ -8,7 +8,8 @@ one that it would be if nothing had been told. `Live` opens nothing and knows no
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +41,16 @@ Column = NDArray[np.int64]
 class Live:
     """Follows captures that are still being written; `tell` gets each connection as it ends, None tells none.
 
-    Until it is told to `stop`, the reading goes on.
+    Until it is told to `stop`, the reading goes on. With `ring` the one source is a directory that is followed (see
+    `analyzer.capture.ring`), and `say` is told what somebody should know before the end.
     """
 
-    def __init__(self, tell: Tell | None) -> None:
+    def __init__(self, tell: Tell | None, *, ring: bool = False, say: Callable[[str], None] = lambda _: None) -> None:
         self.stopped = False
         self._tell = tell
+        self._ring = ring
+        self._say = say
+        self._place_of: Callable[[int], tuple[str, int] | None] = lambda _: None
         self._flows: Flows | None = None
         self._first = 0  # all connections before this one were told
 
@@ -55,9 +60,20 @@ class Live:
 
     def reader(self, sources: Sequence[Source], progress: Callable[[int, int], None] | None) -> CaptureReader:
         """The reader of the captures."""
+        if self._ring:
+            from analyzer.capture.ring import RingReader
+
+            (directory,) = sources
+            ring = RingReader(cast("str | Path", directory), lambda: self.stopped, self._say)
+            self._place_of = ring.place_of
+            return ring
         from analyzer.capture import CaptureReader
 
         return CaptureReader(sources, progress, until=lambda: self.stopped)
+
+    def place_of(self, packet: int) -> tuple[str, int] | None:
+        """The file of a ring that holds a frame, and the frame's number there."""
+        return self._place_of(packet)
 
     def begin(self, flows: Flows, keys: Keys, judge: Judge, finished: Callable[[Connection], Connection]) -> None:
         """Follow what `flows` take. `judge` must leave no trace; `finished` puts a verdict into its last words."""

@@ -26,7 +26,7 @@ from analyzer.capture.pcap import PcapParser
 from analyzer.capture.pcapng import PcapngParser
 from analyzer.errors import InputError
 
-__all__ = ["CaptureReader", "Source", "expand"]
+__all__ = ["COMPRESSIONS", "CaptureReader", "Parser", "Source", "expand", "first_time", "recognise"]
 
 Source = str | Path | BinaryIO
 
@@ -47,7 +47,7 @@ _YOUNG_NS: Final = 5_000_000_000
 """Packets of a stream that are younger than this are being captured now."""
 _HEAD: Final = 64
 
-_COMPRESSIONS: Final = {
+COMPRESSIONS: Final = {
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\xfd7zXZ\x00": "xz",
@@ -70,14 +70,17 @@ _OTHER_FORMATS: Final = {
 }
 
 
-class _Parser(Protocol):
+class Parser(Protocol):
+    """What takes the bytes of a capture's format, and gives packets."""
+
     name: str
     problems: list[CaptureProblem]
     stopped: bool
 
     def parse(
         self, data: NDArray[np.uint8], start: int, end: int, number: int, file_offset: int, final: bool
-    ) -> tuple[list[PacketBatch], int]: ...
+    ) -> tuple[list[PacketBatch], int]:
+        """See `PcapParser.parse`."""
 
 
 class CaptureReader:
@@ -140,7 +143,7 @@ class CaptureReader:
                 self._fail(error, failures)
         self._several = len(sources) > 1
         if self._several:
-            sources = sorted(sources, key=_first_time)
+            sources = sorted(sources, key=first_time)
         self._total = sum(_size(source) for source in sources)
         usable = 0
         for source in sources:
@@ -167,7 +170,7 @@ class CaptureReader:
                 opened = cast("IO[bytes]", _Interruptible(opened, self._is_to_end))
             stream, head, compression = _decompressed(opened, name)
             try:
-                parser = _recognise(head, name)
+                parser = recognise(head, name)
             except InputError as error:
                 if not head:
                     raise
@@ -200,7 +203,7 @@ class CaptureReader:
                 raise error
             parser = PcapngParser()
             parser.secrets = self.secrets
-            yield from self._chunks(file, cast("_Parser", parser), name, before, 0)
+            yield from self._chunks(file, cast("Parser", parser), name, before, 0)
         if self.packets == before:
             raise error
         self.files.append(name)
@@ -216,7 +219,7 @@ class CaptureReader:
             severity=problem.severity,
         )
 
-    def _mapped(self, file: IO[bytes], size: int, parser: _Parser, before: int) -> Generator[PacketBatch, None, int]:
+    def _mapped(self, file: IO[bytes], size: int, parser: Parser, before: int) -> Generator[PacketBatch, None, int]:
         """The batches of a file but for its last bytes, read where the system keeps them; gives the position reached.
 
         To copy each byte first would cost more than all that is done with it. `before` counts the packets of the files
@@ -249,7 +252,7 @@ class CaptureReader:
         return position
 
     def _chunks(
-        self, stream: IO[bytes], parser: _Parser, name: str, before: int, done: int, *, followed: bool = False
+        self, stream: IO[bytes], parser: Parser, name: str, before: int, done: int, *, followed: bool = False
     ) -> Iterator[PacketBatch]:
         """The batches of a stream of which `done` bytes have been read; `before` as for `_mapped`.
 
@@ -457,7 +460,7 @@ def _decompressed(stream: IO[bytes], name: str) -> tuple[IO[bytes], bytes, str]:
     """The stream without its compression, its first bytes, and the compression's name (or empty)."""
     head = _take(stream, _HEAD, name)
     joined: IO[bytes] = cast("IO[bytes]", _Joined(head, stream))
-    compression = next((kind for magic, kind in _COMPRESSIONS.items() if head.startswith(magic)), "")
+    compression = next((kind for magic, kind in COMPRESSIONS.items() if head.startswith(magic)), "")
     if not compression:
         return joined, head, ""
     # Read in single steps, so that what was unpacked before damage is not lost with it.
@@ -547,11 +550,12 @@ def _is_pipe(stream: IO[bytes]) -> bool:
         return False
 
 
-def _recognise(head: bytes, name: str) -> _Parser:
+def recognise(head: bytes, name: str) -> Parser:
+    """The parser for a file that begins so. Raises `InputError` for what is no capture, and says what it is."""
     if PcapParser.recognises(head):
-        return cast("_Parser", PcapParser())
+        return cast("Parser", PcapParser())
     if PcapngParser.recognises(head):
-        return cast("_Parser", PcapngParser())
+        return cast("Parser", PcapngParser())
     if not head:
         raise InputError(name, "the file is empty", hint="Was the capture stopped before a packet was written?")
     for magic, what in _OTHER_FORMATS.items():
@@ -586,7 +590,7 @@ def _is_capture(path: Path) -> bool:
     return (
         PcapParser.recognises(head)
         or PcapngParser.recognises(head)
-        or (any(head.startswith(magic) for magic in _COMPRESSIONS) and _first_time(path) < sys.maxsize)
+        or (any(head.startswith(magic) for magic in COMPRESSIONS) and first_time(path) < sys.maxsize)
     )
 
 
@@ -606,7 +610,7 @@ def _mode(path: Path) -> int:
         return 0
 
 
-def _first_time(source: Source) -> int:
+def first_time(source: Source) -> int:
     """Time of a file's first packet in nanoseconds; files without one come last, streams first."""
     if _is_stream(source):
         return -1
@@ -614,7 +618,7 @@ def _first_time(source: Source) -> int:
     try:
         with _open(source, name) as opened:
             stream, head, _ = _decompressed(opened, name)
-            parser = _recognise(head, name)
+            parser = recognise(head, name)
             buffer = np.zeros((1 << 18) + PADDING, dtype=np.uint8)
             filled = _fill(stream, memoryview(buffer.data)[: 1 << 18])
             batches, _ = parser.parse(buffer, 0, filled, 1, 0, False)
@@ -632,7 +636,7 @@ def _size(source: Source) -> int:
     try:
         with Path(cast("str | Path", source)).open("rb") as stream:
             head = stream.read(6)
-            compressed = any(head.startswith(magic) for magic in _COMPRESSIONS)
+            compressed = any(head.startswith(magic) for magic in COMPRESSIONS)
             return 0 if compressed else os.fstat(stream.fileno()).st_size
     except (OSError, ValueError):
         return 0

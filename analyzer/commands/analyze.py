@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from analyzer.commands.following import Following
     from analyzer.report.model import Report
 
-__all__ = ["parser", "run"]
+__all__ = ["ALL_FORMATS", "add_options", "analysed", "parser", "run"]
 
-_FORMATS: Final = (*FORMATS, "ndjson")
+ALL_FORMATS: Final = (*FORMATS, "ndjson")
 _LARGE: Final = 32 << 20
 """From this many bytes on a progress bar is shown."""
 _M_TRIM_THRESHOLD: Final = -1
@@ -43,7 +43,7 @@ def run(words: list[str]) -> int:
         raise InputError("usage", "no capture was named", hint="hsanalyze CAPTURE --truststore PATH; see --help")
     from analyzer.commands.following import Following, is_stream
 
-    form = chosen_format(options.format, options.output, _FORMATS)
+    form = chosen_format(options.format, options.output, ALL_FORMATS)
     if is_stream(options.captures):
         with Following(form, options.output) as following:
             return analysed(options, form, following)
@@ -89,20 +89,34 @@ def analysed(options: Namespace, form: str, following: Following | None) -> int:
 
 
 def parser() -> Parser:
-    """The options of the main job."""
+    """The arguments and options of the main job."""
     from analyzer import __version__
 
     main = Parser(
         prog="hsanalyze",
         description="Says why a TLS handshake in a packet capture was aborted: who left, at which packet, for which "
-        "cause, on what evidence, and what repairs it.",
-        epilog="Further commands: hsanalyze check CHAIN, hsanalyze store PATH, hsanalyze explain [CODE]. Exit status: "
+        "cause, on what evidence, and what repairs it. A live capture (tcpdump -U -w - ... | hsanalyze -) is answered "
+        "as it goes: a line for each connection that has ended (with --format ndjson its JSON object), and at the "
+        "end, or after Ctrl-C, the report.",
+        epilog="Further commands: hsanalyze watch DIR, hsanalyze check CHAIN, hsanalyze store PATH, hsanalyze explain "
+        "[CODE]. Exit status: "
         "0 no handshake failed, 1 at least one failed, 2 wrong usage or an unreadable input, 3 a fault of our own.",
     )
     add = main.add_argument
-    add(
-        "captures", nargs="*", metavar="CAPTURE", help="a capture file, a directory, a pattern, or - for standard input"
-    )
+    text = "a capture file, a directory, a pattern, or - for standard input"
+    add("captures", nargs="*", metavar="CAPTURE", help=text)
+    add_options(main)
+    text = "who reads the handshakes: native (default); wireshark, by tshark and pyshark; both, and where they differ"
+    add("--dissector", choices=DISSECTORS, default="native", help=text)
+    add("--list-gateways", action="store_true", help="print the names that --gateway takes and exit")
+    add("--json-schema", action="store_true", help="print the JSON Schema of the report and exit")
+    add("--version", action="version", version=f"hsanalyze {__version__}")
+    return main
+
+
+def add_options(main: Parser) -> None:
+    """Add the options that say by what captures are judged, and what is written."""
+    add = main.add_argument
     main.add_truststore()
     text = "store by which the server validates the client (repeatable)"
     add("--client-ca", action="append", metavar="PATH", help=text)
@@ -117,17 +131,11 @@ def parser() -> Parser:
     add("--keylog", action="append", metavar="FILE", help=text)
     text = "a product's log or trace, matched to the connections: a file, a directory or a pattern (repeatable)"
     add("--log", action="append", metavar="FILE", help=text)
-    text = "who reads the handshakes: native (default); wireshark, by tshark and pyshark; both, and where they differ"
-    add("--dissector", choices=DISSECTORS, default="native", help=text)
     text = "write the proven repair there, in the form that the product takes; never over an existing file"
     add("--fix-dir", metavar="DIR", help=text)
-    main.add_report(_FORMATS)
+    main.add_report(ALL_FORMATS)
     add("--all", action="store_true", help="show completed connections in full too")
     main.add_redact()
-    add("--list-gateways", action="store_true", help="print the names that --gateway takes and exit")
-    add("--json-schema", action="store_true", help="print the JSON Schema of the report and exit")
-    add("--version", action="version", version=f"hsanalyze {__version__}")
-    return main
 
 
 def _keep_freed_memory() -> None:

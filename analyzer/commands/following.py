@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from analyzer.commands.output import write
+from analyzer.commands.output import say, write
 
 if TYPE_CHECKING:
     from analyzer.live import Live
@@ -25,14 +25,17 @@ def is_stream(captures: Sequence[str]) -> bool:
 class Following:
     """What the commands have printed of live captures, in the `form` of their report; to a file nothing is.
 
+    With `ring` it is a directory that is followed.
+
     In a `with` statement the first Ctrl-C or SIGTERM ends the reading, so that what was read is reported; a second one
     ends all.
     """
 
-    def __init__(self, form: str, output: str | None) -> None:
+    def __init__(self, form: str, output: str | None, *, ring: bool = False) -> None:
         self.told: set[int] = set()
         """The numbers of the connections that were printed."""
         self._form = form
+        self._ring = ring
         self._silent = output is not None or form not in ("text", "ndjson")
         self._live: Live | None = None
         self._before: dict[int, Any] = {}
@@ -41,7 +44,7 @@ class Following:
         """What follows the captures."""
         from analyzer.live import Live
 
-        self._live = Live(None if self._silent else self._print)
+        self._live = Live(None if self._silent else self._print, ring=self._ring, say=say)
         return self._live
 
     def __enter__(self) -> Self:
@@ -67,9 +70,13 @@ class Following:
         else:
             from analyzer.report.to_line import to_line
 
-            line = to_line(connection)
+            line = to_line(connection, place=self._place(connection.abort_packet))
         if not write(line, None) and self._live is not None:
             self._live.stop()  # who read has seen enough
+
+    def _place(self, packet: int | None) -> str:
+        found = None if packet is None or self._live is None else self._live.place_of(packet)
+        return "" if found is None else f"{Path(found[0]).name} #{found[1]}"
 
 
 def _is_pipe(name: str) -> bool:
