@@ -16,26 +16,73 @@ from numpy.typing import NDArray
 
 from analyzer.diagnosis.progress import trace
 from analyzer.diagnosis.server_chain import ChainsSeen, is_hidden
-from analyzer.net.flows import NEVER, Flows
+from analyzer.net.flows import LINGER_NS, NEVER, Flows
+from analyzer.report.connections import Connections
 from analyzer.report.model import Connection
 from analyzer.tls import connection as wire
+from analyzer.tls.columns import RecordColumns
 from analyzer.tls.records import RecordReader
-from analyzer.verdicts import Judge, broken, connection_of
+from analyzer.verdicts import Judge, Verdicts, broken, connection_of
 
 if TYPE_CHECKING:
     from analyzer.capture import CaptureReader
     from analyzer.capture.source import Source
     from analyzer.reading import Keys
 
-__all__ = ["QUIET_NS", "SILENT_NS", "Live", "Tell"]
+__all__ = ["MOST", "QUIET_NS", "SILENT_NS", "Latest", "Live", "Tell"]
 
 QUIET_NS: Final = 2_000_000_000
 """Nanoseconds without a packet after which a connection has ended of which one side closed, or sent an alert."""
 SILENT_NS: Final = 30_000_000_000
 """Nanoseconds without a packet after which a connection has ended that never came to data: nobody answers any more."""
 
+MOST: Final = 100_000
+"""Connections of a ring that are kept for the report."""
+_FORGOTTEN_NS: Final = 3_600_000_000_000
+"""Nanoseconds without a packet after which a connection of a ring is let go when room is needed."""
 Tell = Callable[[Connection], None]
 Column = NDArray[np.int64]
+
+
+class Latest:
+    """The last connections of a capture without end: those before them are let go, with all that was kept of them.
+
+    Takes the place of `Verdicts` in a reading. `let_go` is told the number of the first connection that is kept.
+    """
+
+    def __init__(
+        self, flows: Flows, columns: RecordColumns, verdicts: Verdicts, let_go: Callable[[int], None], most: int = MOST
+    ) -> None:
+        self._flows = flows
+        self._columns = columns
+        self._verdicts = verdicts
+        self._let_go = let_go
+        self._most = most
+        self._before: Connections | None = None
+
+    def sweep(self, now_ns: int) -> None:
+        """Judge what has ended by a time of the capture; let go of what is too much."""
+        self._verdicts.sweep(now_ns)
+        if len(self._flows.table) < self._most:
+            return
+        found = self._verdicts.close(now_ns, now_ns - _FORGOTTEN_NS)
+        self._before = found if len(found) >= self._most else self._with_those_before(found)
+        if len(self._before):
+            self._let_go(int(self._before.id.min()))
+        rows = self._flows.table.rows
+        # Late echoes find their connection a while longer.
+        gone = rows["judged"] & (rows["last_time"] < now_ns - 8 * LINGER_NS)
+        self._columns.drop(gone)
+        self._flows.drop(gone)
+
+    def finish(self, end_ns: int) -> Connections:
+        """The last connections; see `Verdicts.finish`."""
+        return self._with_those_before(self._verdicts.finish(end_ns))
+
+    def _with_those_before(self, found: Connections) -> Connections:
+        if self._before is None:
+            return found
+        return Connections.of(sorted([*self._before, *found], key=lambda item: item.id)[-self._most :])
 
 
 class Live:
@@ -48,11 +95,11 @@ class Live:
     def __init__(self, tell: Tell | None, *, ring: bool = False, say: Callable[[str], None] = lambda _: None) -> None:
         self.stopped = False
         self._tell = tell
-        self._ring = ring
+        self.ring = ring
         self._say = say
         self._place_of: Callable[[int], tuple[str, int] | None] = lambda _: None
         self._flows: Flows | None = None
-        self._first = 0  # all connections before this one were told
+        self._first = 0  # all connections with a lesser number were told
 
     def stop(self) -> None:
         """End the reading, as if the capture had ended; what was read is reported."""
@@ -60,7 +107,7 @@ class Live:
 
     def reader(self, sources: Sequence[Source], progress: Callable[[int, int], None] | None) -> CaptureReader:
         """The reader of the captures."""
-        if self._ring:
+        if self.ring:
             from analyzer.capture.ring import RingReader
 
             (directory,) = sources
@@ -86,9 +133,10 @@ class Live:
         if flows is None or tell is None:
             return
         rows = flows.table.rows
-        done = rows["told"][self._first :] | rows["judged"][self._first :]
-        left = np.flatnonzero(~done) + self._first
-        self._first = int(left[0]) if len(left) else len(rows)
+        first = int(np.searchsorted(rows["number"], self._first))
+        left = np.flatnonzero(~(rows["told"][first:] | rows["judged"][first:])) + first
+        if len(rows):
+            self._first = int(rows["number"][left[0]] if len(left) else rows["number"][-1] + 1)
         for number in sorted({*_closed(flows, left).tolist(), *self._quiet(flows, left, now_ns)}):
             rows["told"][number] = True
             report = self._judged(flows, number, now_ns)
@@ -123,7 +171,7 @@ class Live:
         one = np.array([number])
         (row,), (log,) = flows.table.rows_of(one), flows.signals.lists(one)
         streams = flows.stream_so_far(number * 2), flows.stream_so_far(number * 2 + 1)
-        return connection_of(number, row, log, streams, self._keys.ring)
+        return connection_of(row, log, streams, self._keys.ring)
 
     def _judged(self, flows: Flows, number: int, now_ns: int) -> Connection | None:
         try:
@@ -135,7 +183,7 @@ class Live:
             return self._judge(seen, progress, self._chains if is_hidden(seen, progress) else None, now_ns)[0]
         except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
             (row,) = flows.table.read(number, number + 1)
-            return broken(number, row, error)
+            return broken(row, error)
 
 
 def _closed(flows: Flows, numbers: Column) -> Column:

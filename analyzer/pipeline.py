@@ -31,7 +31,7 @@ from analyzer.inputs import (
     truststore_info,
 )
 from analyzer.judging import Judging, Terms
-from analyzer.reading import Keys, Reading, Source, Tunnels, problems_of, read
+from analyzer.reading import Keys, Reading, Source, Sweeper, Tunnels, problems_of, read
 from analyzer.report.build import connection_report, summary
 from analyzer.report.connections import Connections, address_of
 from analyzer.report.model import Capture, Connection, InputProblem, Logs, Report
@@ -129,12 +129,12 @@ def analyze(
 
     finishing = _Finishing(settings, presumed=verify_depth is None and config is None, redact=redact)
 
-    def begin(flows: Flows, columns: RecordColumns, keys: Keys, tunnels: Tunnels) -> Verdicts:
+    def begin(flows: Flows, columns: RecordColumns, keys: Keys, tunnels: Tunnels) -> Sweeper:
         if live is not None:
             # What is judged before its time is no part of the repair kit.
             judge = partial(_judge, replace(settings, repaired={}), in_full)
             live.begin(flows, keys, judge, lambda told: finishing.one(_within(told, tunnels)))
-        return Verdicts(
+        verdicts = Verdicts(
             flows,
             columns,
             keys,
@@ -143,6 +143,11 @@ def analyze(
             edges=settings.edges(),
             watch=None if comparison is None else comparison.take,
         )
+        if live is None or not live.ring:
+            return verdicts
+        from analyzer.live import Latest
+
+        return Latest(flows, columns, verdicts, settings.let_go)
 
     reading = read(
         sources,
@@ -287,6 +292,11 @@ class _Settings:
     repaired: dict[int, Repairable] = field(default_factory=dict)
     """What there is to repair in each connection that was refused for the server's chain."""
     subjects: dict[bytes, list[bytes]] = field(default_factory=dict)
+
+    def let_go(self, first: int) -> None:
+        """Let go of what there is to repair in connections before one."""
+        for number in [number for number in self.repaired if number < first]:
+            del self.repaired[number]
 
     def edges(self) -> tuple[int, ...]:
         """The seconds since 1970 at which a certificate at hand begins or ceases to be valid.

@@ -243,9 +243,10 @@ def _flows(keys: Keys) -> tuple[Flows, RecordColumns]:
             return RecordReader(midstream=midstream)
         from analyzer.tls.sealed import Lookup, SealedReader
 
-        lookup = lookups.pop(flow, None)
+        number = int(flows.table.rows["number"][flow])
+        lookup = lookups.pop(number, None)
         if lookup is None:
-            lookup = lookups[flow] = Lookup(keys.ring)
+            lookup = lookups[number] = Lookup(keys.ring)
         return SealedReader(lookup, midstream=midstream)
 
     flows = Flows(likely_record, reader, columns if keys.ring is None else None)

@@ -72,9 +72,10 @@ class _Known:
 
 @dataclass(slots=True, kw_only=True)
 class _Waiting:
-    """A connection whose chain is hidden; `others` are alike and went to the same server: number and start."""
+    """A connection whose chain is hidden; `others` are alike and went to the same server: flow and start."""
 
     kind: int
+    flow: int
     row: FlowRow
     seen: wire.Connection
     progress: Progress
@@ -111,27 +112,46 @@ class Verdicts:
         self._edges = edges
         self._watch = watch
         self._chains = ChainsSeen()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self._kinds: list[Connection | None] = []
         self._shown: dict[int, _Shown] = {}
         self._known: dict[tuple[int, int], _Known] = {}
         self._waiting: dict[tuple[object, ...], _Waiting] = {}
         self._parts: list[Column] = []
 
+    @property
+    def judged(self) -> int:
+        """How many connections were judged so far."""
+        return sum(map(len, self._parts))
+
     def sweep(self, now_ns: int) -> None:
         """Judge the connections that have ended by a time of the capture, when they are many."""
         ended = self._flows.ended(now_ns)
-        if len(ended) < _SWEPT:
-            return
-        for start in range(0, len(ended), _AT_ONCE):
-            self._take(ended[start : start + _AT_ONCE], now_ns, last=False)
+        if len(ended) >= _SWEPT:
+            self._take_all(ended, now_ns, last=False)
+
+    def close(self, now_ns: int, silent_since_ns: int) -> Connections:
+        """Judge the connections that have ended, or were silent for long; give all so far, and begin anew."""
+        self._take_all(self._flows.ended(now_ns), now_ns, last=False)
+        self._take_all(self._flows.silent(silent_since_ns), now_ns, last=True)
+        self._judge_waiting(now_ns)
+        connections = self._connections()
+        self._begin_anew()
+        if self._likeness is not None:
+            self._likeness = Likeness(self._columns)
+        return connections
 
     def finish(self, end_ns: int) -> Connections:
         """Judge what is left, and give all connections. `end_ns` is the time of the capture's last packet."""
-        left = np.flatnonzero(~self._flows.table.rows["judged"])
-        for start in range(0, len(left), _AT_ONCE):
-            self._take(left[start : start + _AT_ONCE], end_ns, last=True)
+        self._take_all(np.flatnonzero(~self._flows.table.rows["judged"]), end_ns, last=True)
         self._judge_waiting(end_ns)
         return self._connections()
+
+    def _take_all(self, numbers: Column, now_ns: int, *, last: bool) -> None:
+        for start in range(0, len(numbers), _AT_ONCE):
+            self._take(numbers[start : start + _AT_ONCE], now_ns, last=last)
 
     def _take(self, numbers: Column, now_ns: int, *, last: bool) -> None:
         """Judge connections (ascending numbers), and let go of them. `last`: the capture has ended."""
@@ -171,7 +191,7 @@ class Verdicts:
         if known is None:
             return True
         told = None if known.kind is None or known.servers is not None else self._kinds[known.kind]
-        return told is not None and number < told.id
+        return told is not None and self._number_of(number) < told.id
 
     def _shared(self, batch: _Batch, places: list[int], now_ns: int) -> list[int]:
         """Give connections the verdict of those that they are like; the places of those that need one of their own."""
@@ -213,7 +233,7 @@ class Verdicts:
             return False
         client = int(batch.alike.client[place])
         waiting = self._waiting.get((batch.values[place], self._server_at(batch, place)))
-        if waiting is None or number < waiting.seen.id:
+        if waiting is None or number < waiting.flow:
             return False
         waiting.others.append((number, int(self._flows.table.rows["first_time"][number])))
         batch.table[place, [_KIND, _CLIENT]] = waiting.kind, client
@@ -231,6 +251,9 @@ class Verdicts:
         client = 0 if batch.alike is None else int(batch.alike.client[place])
         return self._server_of(int(batch.numbers[place]), client)
 
+    def _number_of(self, flow: int) -> int:
+        return int(self._flows.table.rows["number"][flow])
+
     def _server_of(self, number: int, client: int) -> _Server:
         row = self._flows.table.rows[number]
         return int(row["high"][1 - client]), int(row["low"][1 - client]), int(row["port"][1 - client])
@@ -244,11 +267,11 @@ class Verdicts:
             for place, number, row, log in zip(block, numbers.tolist(), rows, logs, strict=True):
                 try:
                     streams = self._flows.stream(number * 2), self._flows.stream(number * 2 + 1)
-                    seen = connection_of(number, row, log, streams, self._keys.ring)
+                    seen = connection_of(row, log, streams, self._keys.ring)
                     if seen is not None:
                         self._judge_one(batch, place, row, seen, now_ns)
                 except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
-                    self._keep(batch, place, broken(number, row, error))
+                    self._keep(batch, place, broken(row, error))
 
     def _judge_one(self, batch: _Batch, place: int, row: FlowRow, seen: wire.Connection, now_ns: int) -> None:
         self._keys.take(seen)
@@ -268,10 +291,11 @@ class Verdicts:
                 found = batch.event_of(place, None if ending is None else ending.packet)
                 event = -1 if found is None else found
                 self._known[value] = _Known(kind=None, event=event, hidden=True)
-                key = value, self._server_of(seen.id, seen.halves[Side.CLIENT].number)
+                key = value, self._server_of(int(batch.numbers[place]), seen.halves[Side.CLIENT].number)
                 if key in self._waiting:
                     key = (seen.id,)
-            self._waiting[key] = _Waiting(kind=kind, row=row, seen=seen, progress=progress)
+            flow = int(batch.numbers[place])
+            self._waiting[key] = _Waiting(kind=kind, flow=flow, row=row, seen=seen, progress=progress)
             batch.table[place, _KIND] = kind
             return
         report, outcome = self._judge(seen, progress, None, now_ns)
@@ -312,7 +336,7 @@ class Verdicts:
             report = self._judge_late(waiting, waiting.seen, end_ns)
             self._kinds[waiting.kind] = report
             packet = report.abort_packet
-            table[own[waiting.seen.id], _ABORT_PACKET] = -1 if packet is None else packet
+            table[own[waiting.flow], _ABORT_PACKET] = -1 if packet is None else packet
             places = [own[number] for number, _ in waiting.others]
             ending = waiting.progress.ending
             if packet is None or ending is None or packet != ending.packet:
@@ -325,13 +349,14 @@ class Verdicts:
         try:
             return self._judge(seen, waiting.progress, self._chains, end_ns)[0]
         except Exception as error:  # noqa: BLE001 - as above
-            return broken(seen.id, waiting.row, error)
+            return broken(waiting.row._replace(number=seen.id), error)
 
     def _judge_others(self, waiting: _Waiting, table: Column, places: list[int], end_ns: int) -> None:
         """Judge each of those that are alike by its own moment: what the server sent then, and what was valid."""
         kinds = {_verdict(self._kinds[waiting.kind]): waiting.kind}
         for (number, first_ns), place in zip(waiting.others, places, strict=True):
-            report = self._judge_late(waiting, replace(waiting.seen, id=number, first_time_ns=first_ns), end_ns)
+            seen = replace(waiting.seen, id=self._number_of(number), first_time_ns=first_ns)
+            report = self._judge_late(waiting, seen, end_ns)
             kind = kinds.setdefault(_verdict(report), len(self._kinds))
             if kind == len(self._kinds):
                 self._kinds.append(report)
@@ -362,7 +387,12 @@ class Verdicts:
                 for place in {int(order[begin]), int(order[end - 1])}:
                     server_end = self._flows.table.endpoint(int(number[place]), int(server[place]))
                     self._chains.again(
-                        replace(shown.seen, id=int(number[place]), server=server_end, first_time_ns=int(times[place])),
+                        replace(
+                            shown.seen,
+                            id=self._number_of(int(number[place])),
+                            server=server_end,
+                            first_time_ns=int(times[place]),
+                        ),
                         replace(shown.chain, packet=int(members[place, _CHAIN_PACKET])),
                     )
 
@@ -382,7 +412,14 @@ class Verdicts:
             ends.append(end)
         return Connections(
             [kind for kind in self._kinds if kind is not None],
-            Columns(table[:, _KIND], number, rows["first_time"][number], table[:, _ABORT_PACKET], ends[0], ends[1]),
+            Columns(
+                table[:, _KIND],
+                rows["number"][number],
+                rows["first_time"][number],
+                table[:, _ABORT_PACKET],
+                ends[0],
+                ends[1],
+            ),
         )
 
 
@@ -416,7 +453,6 @@ class _Batch:
 
 
 def connection_of(
-    number: int,
     row: FlowRow,
     log: Sequence[Signal],
     streams: tuple[Stream | None, Stream | None],
@@ -424,7 +460,7 @@ def connection_of(
 ) -> wire.Connection | None:
     """A connection, as its two directions end here; see `wire.build`."""
     records = tuple(_records(stream) for stream in streams)
-    return wire.build(number, row, log, streams, (records[0], records[1]), ring)
+    return wire.build(row.number, row, log, streams, (records[0], records[1]), ring)
 
 
 def _records(stream: Stream | None) -> SideRecords | None:
@@ -456,6 +492,6 @@ def _validity(chain: Iterable[bytes]) -> list[int]:
     return [time for c in certificates for time in (c.not_before, c.not_after) if time is not None]
 
 
-def broken(number: int, row: FlowRow, error: Exception) -> Connection:
+def broken(row: FlowRow, error: Exception) -> Connection:
     """What is reported of a connection in which a fault of ours showed."""
-    return broken_connection(number, str(row.endpoint(0)), str(row.endpoint(1)), row.first_time, fault_text(error))
+    return broken_connection(row.number, str(row.endpoint(0)), str(row.endpoint(1)), row.first_time, fault_text(error))

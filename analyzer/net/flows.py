@@ -41,6 +41,7 @@ Column = NDArray[np.int64]
 
 _FLOW = np.dtype(
     [
+        ("number", "i8"),  # Wireshark's tcp.stream: the row's index, and as many more as were dropped before
         ("high", "u8", (2,)),
         ("low", "u8", (2,)),
         ("port", "i4", (2,)),
@@ -110,6 +111,7 @@ class Signal(NamedTuple):
 class FlowRow(NamedTuple):
     """One row of `FlowTable`; a list has two items, by side. Times in nanoseconds, packets as frame numbers."""
 
+    number: int
     high: list[int]
     low: list[int]
     port: list[int]
@@ -147,11 +149,12 @@ class Endpoint:
 
 
 class FlowTable:
-    """One row a connection; the row's index is Wireshark's `tcp.stream`. Pairs are by side, 0 and 1."""
+    """One row a connection; pairs are by side, 0 and 1. As long as none was dropped the row's index is its number."""
 
     def __init__(self) -> None:
         self._rows = np.zeros(1024, dtype=_FLOW)
         self._count = 0
+        self._dropped = 0
 
     def __len__(self) -> int:
         return self._count
@@ -176,7 +179,7 @@ class FlowTable:
         return row.endpoint(side)
 
     def extend(self, ends: Sequence[NDArray[np.generic]], opener: Column, packet: Column, time_ns: Column) -> int:
-        """Add connections, and give the number of the first.
+        """Add connections, and give the index of the first.
 
         `ends` are six columns: the canonical endpoints' high, low and port of side 0, then of side 1; `opener` is the
         side of the first segment, `packet` and `time_ns` are its frame and time.
@@ -185,6 +188,7 @@ class FlowTable:
         while first + count > len(self._rows):
             self._rows = np.concatenate([self._rows, np.zeros(len(self._rows), dtype=_FLOW)])
         rows = self._rows[first : first + count]
+        rows["number"] = np.arange(first, first + count) + self._dropped
         for side in (0, 1):
             for name, column in zip(("high", "low", "port"), ends[side * 3 : side * 3 + 3], strict=True):
                 rows[name][:, side] = column
@@ -196,6 +200,14 @@ class FlowTable:
         rows["low_ip_id"] = _NO_IP_ID
         self._count += count
         return first
+
+    def drop(self, gone: Mask) -> None:
+        """Let go of some rows; those behind them move up."""
+        self._rows = picked(self.rows, ~gone)
+        self._dropped += self._count - len(self._rows)
+        self._count = len(self._rows)
+        if not self._count:
+            self._rows = np.zeros(1024, dtype=_FLOW)
 
 
 class SignalLog:
@@ -246,6 +258,12 @@ class SignalLog:
         rows, _ = self.by_flow()
         self._parts = [picked(rows, ~flows[rows["flow"]])]
         self._by_flow = None
+
+    def drop(self, flows: Mask) -> None:
+        """The same, and those behind them move up."""
+        self.forget(flows)
+        (rows,) = self._parts
+        rows["flow"] = (np.cumsum(~flows) - 1)[rows["flow"]]
 
 
 class Flows:
@@ -300,6 +318,11 @@ class Flows:
         self._log_signals(segments, side, flow)
         self._feed(segments, side, flow, order)
 
+    def silent(self, since_ns: int) -> Column:
+        """The flows of which nothing came since a time of the capture, and that were not `judged` yet."""
+        rows = self.table.rows
+        return np.flatnonzero((rows["last_time"] < since_ns) & (rows["first_time"] < since_ns) & ~rows["judged"])
+
     def ended(self, now_ns: int) -> Column:
         """The flows of which nothing more is to come at a time of the capture, and that were not `judged` yet."""
         rows = self.table.rows
@@ -310,6 +333,22 @@ class Flows:
         """Let go what is kept of flows that were judged: a mask over flow numbers."""
         self.table.rows["judged"][flows] = True
         self.signals.forget(flows)
+
+    def drop(self, gone: Mask) -> None:
+        """Let go of flows altogether (a mask): those behind them move up, in the table and in all else that is kept.
+
+        What comes between their endpoints from now on is a connection of its own.
+        """
+        moved = (np.cumsum(~gone) - 1).tolist()
+        gone_already = gone.tolist()
+        self.signals.drop(gone)
+        self._flow_of = {key: moved[flow] for key, flow in self._flow_of.items() if not gone_already[flow]}
+        self.streams = {
+            moved[number >> 1] * 2 + (number & 1): stream
+            for number, stream in self.streams.items()
+            if not gone_already[number >> 1]
+        }
+        self.table.drop(gone)
 
     def _note_closing(self, segments: Segments, side: Column, flow: Column) -> None:
         """Learn when sides closed: by the first FIN, or for both by a RST."""
