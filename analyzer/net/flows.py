@@ -508,6 +508,8 @@ class Flows:
         telling = np.concatenate([np.minimum.reduceat(column, starts) for column in (real, acknowledging)])
         rows = np.unique(order[telling[telling < len(order)]])
         rows = rows[(table["base_known"][flow[rows]] == _UNKNOWN).any(axis=1)]
+        if not len(rows):
+            return  # nothing but ICMP errors
         # In packet order: a side's own first segment tells, or the peer's first ACK, whichever came first.
         answering = rows[segments.flags[rows] & ACK != 0]
         key = np.concatenate([flow[rows] * 2 + side[rows], flow[answering] * 2 + 1 - side[answering]])
