@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from analyzer.dataclass import dataclass
-from analyzer.inputs import Paths, as_paths, keys_of
+from analyzer.errors import InputError
+from analyzer.inputs import Paths, as_paths, keys_of, sizes_of
 from analyzer.report.model import EMBEDDED_SECRETS, Dissector, InputProblem
 from analyzer.tls.columns import RecordColumns
 from analyzer.tls.connection import Connection
@@ -116,12 +118,14 @@ def read(
             sweeper=sweeper,
             dissector=reading.dissector,
         )
+    sizes = sizes_of(keylog) if live is not None else []
     keys = Keys(keys_of(keylog, password), named=keylog is not None)
-    pass_ = _packets(sources, keys, progress, begin, live)
+    again = _Again(keys, keylog, password, sizes)
+    pass_ = _packets(sources, keys, progress, begin, live, again)
     if keys.came_late(pass_.flows):
         keys.complete = pass_.reader.can_be_read_again
         if keys.complete:
-            pass_ = _packets(sources, keys, progress, begin, live)
+            pass_ = _packets(sources, keys, progress, begin, live, again)
     reader, decoder, flows = pass_.reader, pass_.decoder, pass_.flows
     problems = (*problems_of(reader.problems), *_undecoded(decoder))
     return Reading(
@@ -142,7 +146,8 @@ class Keys:
         self.complete = True
         """False when secrets came too late, and nothing can be done about it."""
         self._named = named
-        self._embedded = False
+        self.embedded = False
+        """Whether some are a capture's own."""
         self._closed = False
         self._tally: Tally | None = None
 
@@ -155,12 +160,12 @@ class Keys:
         if found and not self._closed:
             self.ring = self.ring or KeyRing(KeyLog())
             self.ring.log.add(b"\n".join(found), EMBEDDED_SECRETS)
-            self._embedded = True
+            self.embedded = True
 
     def came_late(self, flows: Flows) -> bool:
         """Whether secrets stand in a capture behind the packets that they are for, which were let go."""
         self._closed = True  # when it is read again they are known
-        if self.ring is None or not self._embedded:
+        if self.ring is None or not self.embedded:
             return False
         from analyzer.tls.sealed import let_go
 
@@ -185,6 +190,29 @@ class Keys:
         return problems(self.ring, self._tally, named=self._named, complete=self.complete)
 
 
+class _Again:
+    """Reads key logs again when they have grown: who is captured right now writes them right now."""
+
+    def __init__(self, keys: Keys, keylog: Paths, password: str | None, sizes: list[int]) -> None:
+        self._keys = keys
+        self._keylog = keylog
+        self._password = password
+        self._sizes = sizes
+
+    def __call__(self) -> None:
+        ring = self._keys.ring
+        if ring is None or not self._sizes or self._keys.embedded:
+            return
+        ring.log.grows = True
+        sizes = sizes_of(self._keylog)
+        if sizes != self._sizes:
+            self._sizes = sizes
+            with suppress(InputError):  # it was there before, and what it held then is known
+                newer = keys_of(self._keylog, self._password)
+                if newer is not None:
+                    ring.log.renew(newer.log)
+
+
 @dataclass(frozen=True, slots=True)
 class _Pass:
     reader: CaptureReader
@@ -199,6 +227,7 @@ def _packets(
     progress: Callable[[int, int], None] | None,
     begin: Begin,
     live: Follower | None,
+    again: Callable[[], None],
 ) -> _Pass:
     """All packets, put in order; the secrets that the captures hold go to `keys`."""
     from analyzer.capture import CaptureReader
@@ -215,6 +244,8 @@ def _packets(
             taken = len(reader.secrets)
             if keys.ring is not None:
                 flows.read_singly()
+        if reader.live:
+            again()
         if len(batch):
             flows.add(decoder.decode(batch))
         if live is not None and reader.live:

@@ -350,3 +350,23 @@ def test_a_watch_without_a_directory_is_wrong_usage(tmp_path: Path) -> None:
     status, output, errors = Fed(captures=("watch", str(tmp_path / "absent"))).end()
     assert (status, output) == (2, "")
     assert "there is no such directory" in errors
+
+
+def test_a_key_log_that_is_written_while_the_handshake_is_captured_opens_it(tmp_path: Path) -> None:
+    log = tmp_path / "keys"
+    log.write_text("# SSL/TLS secrets log file\n")
+    path = CAPTURES / "tls13-missing-root-gnutls.pcap"
+    live = Fed("--truststore", STORE, "--keylog", log, "--at", "2026-11-22T12:00:00Z")
+    header, *packets = packets_of(path)
+    packets = [struct.pack("<I", int(time.time())) + packet[4:] for packet in packets]  # captured right now
+    hello = 4
+    live.feed(b"".join([header, *packets[:hello]]))
+    time.sleep(0.5)
+    log.write_bytes(path.with_suffix(".keys").read_bytes())
+    live.feed(b"".join(packets[hello:]))
+    line = live.line()
+    assert "missing-root (certain)" in line
+    assert "client, bad_certificate #" in line
+    status, report, errors = live.end()
+    assert (status, errors) == (1, "")
+    assert "(decrypted)" in report

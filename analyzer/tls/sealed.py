@@ -51,7 +51,7 @@ def let_go(reader: object, ring: KeyRing) -> bool:
 class Lookup:
     """Whether there are keys for a connection. Its two directions share one, and tell it what they read."""
 
-    __slots__ = ("_named_only", "_readers", "_ring", "_unnamed", "found")
+    __slots__ = ("_named_only", "_random", "_readers", "_ring", "_unnamed", "found")
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
@@ -59,6 +59,7 @@ class Lookup:
         # Without a secret for the client random only RSA key exchange can be opened.
         self._named_only = not (ring.server_keys or ring.log.by_pre_master_secret)
         self._readers: list[SealedReader] = []
+        self._random = b""
         self.found: bool | None = None
         """None as long as it is not known."""
 
@@ -97,7 +98,15 @@ class Lookup:
         except WireError:
             self.deny()
             return
-        if self.found is None and self._unnamed and self._named_only:
+        if not self._ring.log.grows:
+            self.decide()
+
+    def decide(self) -> None:
+        """There are keys now, or there will be none."""
+        if self.found is None and self._unnamed and self._random in self._ring.log:
+            self.found = True
+            self._readers.clear()
+        elif self.found is None and self._unnamed and self._named_only:
             self.deny()
 
     def _client_hello(self, message: RawMessage) -> None:
@@ -106,7 +115,7 @@ class Lookup:
         if random in self._ring.log:
             self.found = True
         else:
-            self._unnamed = True
+            self._unnamed, self._random = True, random
 
 
 class SealedReader(RecordReader):
@@ -317,6 +326,10 @@ class SealedReader(RecordReader):
             self._room -= record.length
             self._kept.append(record)
             return
+        if self._room and lookup.found is None:
+            lookup.decide()  # the handshake is over, and a key log that grows has what it will have
+            if lookup.found is False:
+                return
         self._room = 0
         self._tail.append(record)
         self._settle(_LAST)
