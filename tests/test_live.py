@@ -249,7 +249,7 @@ class Fed:
     def __init__(self, *options: str | Path, captures: tuple[str, ...] = ("-",)) -> None:
         words = [sys.executable, "-m", "analyzer", *captures, *map(str, options)]
         self.process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=False
+            words, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
 
     def feed(self, packets: bytes) -> None:
