@@ -59,6 +59,8 @@ class Latest:
         self._let_go = let_go
         self._most = most
         self._before: Connections | None = None
+        self.left_out = 0
+        """How many connections were judged, and are not among the last."""
 
     def sweep(self, now_ns: int) -> None:
         """Judge what has ended by a time of the capture; let go of what is too much."""
@@ -66,7 +68,7 @@ class Latest:
         if len(self._flows.table) < self._most:
             return
         found = self._verdicts.close(now_ns, now_ns - _FORGOTTEN_NS)
-        self._before = found if len(found) >= self._most else self._with_those_before(found)
+        self._before = self._with_those_before(found)
         if len(self._before):
             self._let_go(int(self._before.id.min()))
         rows = self._flows.table.rows
@@ -82,7 +84,12 @@ class Latest:
     def _with_those_before(self, found: Connections) -> Connections:
         if self._before is None:
             return found
-        return Connections.of(sorted([*self._before, *found], key=lambda item: item.id)[-self._most :])
+        if len(found) >= self._most:
+            self.left_out += len(self._before)
+            return found
+        both = sorted([*self._before, *found], key=lambda item: item.id)
+        self.left_out += len(both[: -self._most])
+        return Connections.of(both[-self._most :])
 
 
 class Live:

@@ -43,7 +43,7 @@ from analyzer.wireshark import DISSECTORS
 if TYPE_CHECKING:
     from analyzer.gateways import Product
     from analyzer.gateways.repairable import Repairable
-    from analyzer.live import Live
+    from analyzer.live import Latest, Live
     from analyzer.net.flows import Flows
     from analyzer.report.model import Gateway
     from analyzer.trust.check import Checker
@@ -169,9 +169,9 @@ def analyze(
         logs=told,
         dissector=reading.dissector if comparison is None else comparison.told(),
     )
-    if comparison is not None and comparison.problems:
-        problems = (*report.capture.problems, *problems_of(comparison.problems))
-        report = replace(report, capture=replace(report.capture, problems=problems))
+    more = problems_of(comparison.problems) if comparison is not None else _left_out(reading, live)
+    if more:
+        report = replace(report, capture=replace(report.capture, problems=(*report.capture.problems, *more)))
     if settings.product is not None or fix_dir is not None:
         from analyzer.report.kit import with_kit
 
@@ -254,6 +254,19 @@ def _within(connection: Connection, tunnels: Tunnels) -> Connection:
     key = frozenset((ip_address(address.strip("[]")).packed, int(port)) for address, _, port in ends)
     found = tunnels.get(key)
     return connection if found is None else replace(connection, tunnels=found)
+
+
+def _left_out(reading: Reading, live: Live | None) -> tuple[InputProblem, ...]:
+    """That a watch was too long for its report to have all connections."""
+    if live is None or not live.ring:
+        return ()
+    left_out = cast("Latest", reading.sweeper).left_out
+    if not left_out:
+        return ()
+    text = (
+        f"{left_out:,} earlier connections were told when they ended, and are not in this report: it has the last ones"
+    )
+    return (InputProblem(code="earlier-connections", text=text, severity="note"),)
 
 
 def _with_logs(

@@ -189,6 +189,8 @@ def test_only_the_last_connections_of_a_watch_are_kept_with_their_numbers(monkey
     monkeypatch.setattr("analyzer.reading._SWEEP_EVERY", 1)
     report = analyze(path, truststore=STORE, live=Followed(ring=True, slower=1000))
     assert list(map(brief, report.connections)) == list(map(brief, whole.connections[-8:]))
+    (note,) = report.capture.problems
+    assert note.text.startswith("22 earlier connections were told when they ended, and are not in this report")
     assert max(seen) <= 16 < len(whole.connections)
 
 
