@@ -542,10 +542,10 @@ class Flows:
         table["max_segment"][run_flow, run_side] = np.maximum(table["max_segment"][run_flow, run_side], longest)
         table["side_last_packet"][run_flow, run_side] = segments.packet[last]
         table["side_last_time"][run_flow, run_side] = segments.time_ns[last]
-        acknowledging = np.where(
-            segments.flags[last] & ACK != 0, segments.ack[last], table["last_ack"][run_flow, run_side]
-        )
-        table["last_ack"][run_flow, run_side] = acknowledging
+        acknowledging = segments.flags[order] & ACK != 0
+        latest_ack = np.maximum.reduceat(np.where(acknowledging, np.arange(len(order)), -1), starts)
+        has_ack = latest_ack >= starts
+        table["last_ack"][run_flow[has_ack], run_side[has_ack]] = segments.ack[order[latest_ack[has_ack]]]
         table["last_window"][run_flow, run_side] = segments.window[last]
         np.maximum.at(table["last_packet"], run_flow, segments.packet[last])
         np.maximum.at(table["last_time"], run_flow, segments.time_ns[last])
