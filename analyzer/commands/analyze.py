@@ -58,6 +58,8 @@ def analysed(options: Namespace, form: str, following: Following | None) -> int:
     from analyzer.pipeline import analyze
 
     with _Progress() as progress:
+        if following is not None:
+            following.before_line = progress.stop
         report = analyze(
             options.captures,
             truststore=options.truststore,
@@ -208,6 +210,11 @@ class _Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Show no bar any more: there is something else to see."""
+        self._wanted = False
         if self._bar is not None:
             self._bar.stop()
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from analyzer.commands.output import say, write
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from analyzer.report.model import Connection
 
 __all__ = ["Following", "is_stream"]
+
+
+_MOST_TOLD: Final = 1_000_000
+"""Numbers that are kept: the last ones, of which the report of a watch has far fewer."""
 
 
 def is_stream(captures: Sequence[str]) -> bool:
@@ -33,7 +38,9 @@ class Following:
 
     def __init__(self, form: str, output: str | None, *, ring: bool = False) -> None:
         self.told: set[int] = set()
-        """The numbers of the connections that were printed."""
+        """The numbers of the connections whose JSON objects were printed."""
+        self.before_line: Callable[[], None] = lambda: None
+        """Called before each line that is printed."""
         self._form = form
         self._ring = ring
         self._silent = output is not None or form not in ("text", "ndjson")
@@ -48,8 +55,9 @@ class Following:
         return self._live
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._end)
+        with suppress(ValueError):  # only the main thread may take signals
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._end)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -62,8 +70,9 @@ class Following:
         self._live.stop()
 
     def _print(self, connection: Connection) -> None:
-        self.told.add(connection.id)
+        self.before_line()
         if self._form == "ndjson":
+            self._note(connection.id)
             from analyzer.report.to_json import connection_line
 
             line = connection_line(connection)
@@ -73,6 +82,11 @@ class Following:
             line = to_line(connection, place=self._place(connection.abort_packet))
         if not write(line, None) and self._live is not None:
             self._live.stop()  # who read has seen enough
+
+    def _note(self, number: int) -> None:
+        self.told.add(number)
+        if len(self.told) > _MOST_TOLD:
+            self.told = set(sorted(self.told)[_MOST_TOLD // 2 :])
 
     def _place(self, packet: int | None) -> str:
         found = None if packet is None or self._live is None else self._live.place_of(packet)
