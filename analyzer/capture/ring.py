@@ -36,6 +36,8 @@ _KNOWN_BY: Final = 4096
 """First bytes by which a file is known: there are packets among them, and their times."""
 _LEAST: Final = 24
 """Bytes of a file that has begun."""
+_FIRST_PACKET: Final = 1 << 19
+"""Bytes among which a capture has a packet, if it has any that can be read."""
 _MOST: Final = 1000
 """Names of files, stretches of frames and problems that are kept: the last ones."""
 _SEQUENCE: Final = re.compile(r"(.*)_(\d{5,})_\d{14}(?:\.\w+)*")
@@ -140,13 +142,15 @@ class RingReader(CaptureReader):
         try:
             with os.scandir(self._directory) as entries:
                 for entry in entries:
-                    about = entry.stat()
-                    if stat.S_ISREG(about.st_mode) and not entry.name.startswith("."):
-                        found[entry.name] = _Status(about.st_ino, about.st_size, about.st_mtime_ns)
+                    with suppress(FileNotFoundError):  # deleted since
+                        about = entry.stat()
+                        if stat.S_ISREG(about.st_mode) and not entry.name.startswith("."):
+                            found[entry.name] = _Status(about.st_ino, about.st_size, about.st_mtime_ns)
+        except FileNotFoundError:
+            self._say_once(f"{self._directory} is gone: waiting for it to come back")
         except OSError as error:
             self._say_once(f"{self._directory} cannot be looked at: {error.strerror or error}")
-            if not isinstance(error, FileNotFoundError) or self._directory.is_dir():
-                return  # a file that went away between two calls, or what may pass: look again
+            return
         for name in [name for name in self._files if name not in found]:
             self._end(self._files.pop(name), "deleted")
         for name in [name for name in self._passed_over if name not in found]:
@@ -204,6 +208,9 @@ class RingReader(CaptureReader):
             return
         begins = first_time(path)
         if begins == sys.maxsize:
+            if status.size > _FIRST_PACKET:
+                self._passed_over[name] = status
+                self._say_once(f"passed over: {path} holds no packet that can be read")
             return
         if isinstance(parser, PcapngParser):
             parser.secrets = self.secrets

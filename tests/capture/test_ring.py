@@ -197,3 +197,30 @@ def test_what_is_followed_has_to_be_a_directory(name: str, tmp_path: Path) -> No
 def test_a_directory_in_which_nothing_was_written_is_an_error_in_the_end(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no capture was written there"):
         Followed(tmp_path, [lambda: None])
+
+
+def test_a_directory_that_is_deleted_and_made_again_is_followed_on(tmp_path: Path) -> None:
+    directory = tmp_path / "ring"
+    directory.mkdir()
+    path = directory / "ring0"
+    path.write_bytes(capture("a"))
+
+    def deleted() -> None:
+        path.unlink()
+        directory.rmdir()
+
+    def made() -> None:
+        directory.mkdir()
+        path.write_bytes(capture("b", after=1))
+
+    seen = Followed(directory, [deleted, lambda: None, made])
+    assert (seen.packets, seen.codes) == (named("a", "b"), [])
+    assert seen.said == [f"{directory} is gone: waiting for it to come back"]
+
+
+def test_a_capture_without_a_packet_that_can_be_read_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "ring0").write_bytes(capture() + b"\xff" * (1 << 20))
+    (tmp_path / "ring1").write_bytes(capture("a"))
+    seen = Followed(tmp_path, [lambda: None])
+    assert (seen.packets, seen.codes) == (named("a"), [])
+    assert "holds no packet that can be read" in seen.said[0]
