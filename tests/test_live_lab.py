@@ -17,6 +17,8 @@ import pytest
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 NEEDS = ("ip", "tcpdump", "openssl", "curl")
+TCPDUMP = ("tcpdump", "-Z", "root", "-U", "-i", "lo")
+DUMPCAP = ("dumpcap", "-q", "-i", "lo", "-f", "port 4433")
 HSANALYZE = [sys.executable, "-m", "analyzer"]
 
 
@@ -64,8 +66,8 @@ class Loopback:
         self._processes.append(process)
         return process
 
-    def capture(self, *options: str) -> subprocess.Popen[bytes]:
-        process = self.start("tcpdump", "-Z", "root", "-U", "-i", "lo", *options, "port 4433")
+    def capture(self, *words: str) -> subprocess.Popen[bytes]:
+        process = self.start(*words)
         time.sleep(1)
         return process
 
@@ -100,7 +102,7 @@ def line_of(process: subprocess.Popen[str]) -> str:
 
 @pytest.mark.parametrize("ended", ["tcpdump", "hsanalyze"])
 def test_what_tcpdump_writes_to_a_pipe_is_answered_before_it_ends(loopback: Loopback, ended: str) -> None:
-    tcpdump = loopback.capture("-w", "-")
+    tcpdump = loopback.capture(*TCPDUMP, "-w", "-", "port 4433")
     live = analysing("-", stdin=tcpdump.stdout)
     for _ in range(2):
         loopback.refuse()
@@ -113,12 +115,22 @@ def test_what_tcpdump_writes_to_a_pipe_is_answered_before_it_ends(loopback: Loop
     assert "2 of 2 connections failed" in " ".join(output.split())
 
 
-@pytest.mark.parametrize("options", [("-C", "1", "-W", "3", "-w", "ring"), ("-G", "1", "-w", "ring-%S.pcap")])
-def test_the_ring_of_tcpdump_is_followed(loopback: Loopback, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        (*TCPDUMP, "-C", "1", "-W", "3", "-w", "ring/ring", "port 4433"),
+        (*TCPDUMP, "-G", "1", "-w", "ring/ring-%S.pcap", "port 4433"),
+        (*DUMPCAP, "-b", "filesize:700", "-b", "files:3", "-w", "ring/ring.pcapng"),
+    ],
+    ids=["tcpdump -C -W", "tcpdump -G", "dumpcap -b"],
+)
+def test_a_ring_buffer_is_followed(loopback: Loopback, words: tuple[str, ...]) -> None:
+    if shutil.which(words[0]) is None:
+        pytest.skip(f"needs {words[0]}")
     directory = loopback.directory / "ring"
     directory.mkdir()
     live = analysing("watch", str(directory))
-    loopback.capture(*options[:-1], str(directory / options[-1]))
+    loopback.capture(*words)
     files = set()
     for _ in range(5):
         loopback.refuse()
