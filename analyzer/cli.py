@@ -21,8 +21,8 @@ from analyzer.errors import InputError, fault_text
 
 __all__ = ["main"]
 
-_COMMANDS: Final = ("check", "explain", "store")
-_LATER_COMMANDS: Final = ("diff", "archive", "watch", "bundle")
+_COMMANDS: Final = ("check", "explain", "store", "watch")
+_LATER_COMMANDS: Final = ("diff", "archive", "bundle")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

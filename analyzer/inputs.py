@@ -41,6 +41,7 @@ __all__ = [
     "public_roots",
     "read_logs",
     "require_zone",
+    "sizes_of",
     "store_problems",
     "truststore_info",
 ]
@@ -145,6 +146,12 @@ def keys_of(paths: Paths, password: str | None = None) -> KeyRing | None:
                 data = data[:].decode("utf-16", "replace").encode("ascii", "replace")
             log.add(data, str(path))
     return KeyRing(log, tuple(keys))
+
+
+def sizes_of(paths: Paths) -> list[int]:
+    """The sizes of some files in bytes; -1 for one that is not there."""
+    files = map(Path, as_paths(paths))
+    return [file.stat().st_size if file.is_file() else -1 for file in files]
 
 
 def log_files(paths: Paths) -> list[Path]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -33,7 +34,7 @@ from analyzer.inputs import (
 from analyzer.judging import Judging, Terms
 from analyzer.reading import Keys, Reading, Source, problems_of, read
 from analyzer.report.build import connection_report, summary
-from analyzer.report.connections import Connections
+from analyzer.report.connections import Connections, address_of
 from analyzer.report.model import Capture, Connection, InputProblem, Logs, Point, Report
 from analyzer.tls import connection as wire
 from analyzer.tls.columns import RecordColumns
@@ -44,8 +45,11 @@ from analyzer.wireshark import DISSECTORS
 if TYPE_CHECKING:
     from analyzer.gateways import Product
     from analyzer.gateways.repairable import Repairable
+    from analyzer.live import Latest, Live
     from analyzer.net.flows import Flows
+    from analyzer.net.wrappings import Wrappings
     from analyzer.report.legs import Legs
+    from analyzer.report.model import Gateway
     from analyzer.trust.check import Checker
     from analyzer.trust.model import Fix, TrustVerdict
     from analyzer.trust.store import TrustStore
@@ -81,6 +85,7 @@ def analyze(
     redact: bool = False,
     progress: Callable[[int, int], None] | None = None,
     processes: int = 1,
+    live: Live | None = None,
 ) -> Report:
     """Read captures and say of each TLS connection what became of it, and why.
 
@@ -92,9 +97,10 @@ def analyze(
     `dissector` who reads the handshakes (`native`, `wireshark`, or `both`, which tells where they differ), `all` gives
     completed connections their timeline and fingerprints too, `progress` is called with (bytes read, bytes in all or
     0). `processes` above 1 allows for a second process where the work is worth it: not in a program that runs threads,
-    which do not survive a `fork`. `fix_dir` is a directory to which the proven repair is written; what stood in the way
-    of that is in `repair_kit.problems`. Raises `InputError` when there is nothing to work with: no readable capture, an
-    unknown profile or gateway. What can be used in part is used, and the rest is in the report's problems.
+    which do not survive a `fork`. `live` follows streams while they are written, and is told what connections came to
+    as they end. `fix_dir` is a directory to which the proven repair is written; what stood in the way of that is in
+    `repair_kit.problems`. Raises `InputError` when there is nothing to work with: no readable capture, an unknown
+    profile or gateway. What can be used in part is used, and the rest is in the report's problems.
     """
     settings = _settings(
         truststore=truststore,
@@ -122,13 +128,18 @@ def analyze(
 
         comparison = Comparison(sources, as_paths(keylog))
     in_full = all or logs is not None
+    finishing = _Finishing(settings, presumed=verify_depth is None and config is None, redact=redact)
     trial = _Trial(
         settings,
+        finishing,
+        live,
         in_full=in_full,
         # What a configuration or a chain from elsewhere says may differ by connection.
         share=config is None and server_chain is None and not in_full and comparison is None,
         watch=None if comparison is None else comparison.take,
-        processes=processes if settings.product is None and fix_dir is None and comparison is None else 1,
+        processes=processes
+        if settings.product is None and fix_dir is None and comparison is None and live is None
+        else 1,
     )
     reading = read(
         sources,
@@ -138,6 +149,7 @@ def analyze(
         by_wireshark=dissector == "wireshark",
         apart=comparison is None,
         progress=progress,
+        live=live,
     )
     found = trial.connections(reading)
     if reading.wrappings:
@@ -153,26 +165,79 @@ def analyze(
         logs=told,
         dissector=reading.dissector if comparison is None else comparison.told(),
     )
-    if comparison is not None and comparison.problems:
-        problems = (*report.capture.problems, *problems_of(comparison.problems))
-        report = replace(report, capture=replace(report.capture, problems=problems))
+    more = problems_of(comparison.problems) if comparison is not None else trial.left_out()
+    if more:
+        report = replace(report, capture=replace(report.capture, problems=(*report.capture.problems, *more)))
     if settings.product is not None or fix_dir is not None:
         from analyzer.report.kit import with_kit
 
         report = with_kit(report, settings.product, settings.repaired, fix_dir, anonymous=redact)
-    if settings.product is not None:
-        from analyzer.report.product import gateway_of, told_for
+    return finishing.all(report)
 
-        followed = settings.profiles[0] if settings.profile_named else settings.product.profile
-        about = gateway_of(
-            settings.product, followed, settings.verify_depth, presumed=verify_depth is None and config is None
-        )
-        report = told_for(report, settings.product, about)
-    if redact:
-        from analyzer.report.redact import redact as redacted
 
-        return redacted(report)
-    return report
+class _Finishing:
+    """The last words: those of the product, and pseudonyms. The same for the report and for what is told before it."""
+
+    def __init__(self, settings: _Settings, *, presumed: bool, redact: bool) -> None:
+        self._settings = settings
+        self._presumed = presumed
+        self._redact = redact
+        self._clients: set[str] = set()
+        self._servers: set[str] = set()
+
+    def all(self, report: Report) -> Report:
+        """The whole report."""
+        if self._settings.product is not None:
+            from analyzer.report.product import told_for
+
+            report = told_for(report, self._settings.product, self._gateway)
+        return self._redactor(report) if self._redact else report
+
+    def one(self, connection: Connection) -> Connection:
+        """A connection by itself, on the leg that those before it show."""
+        if self._settings.product is None and not self._redact:
+            return connection
+        report = replace(self._about, connections=(connection,))
+        if self._settings.product is not None:
+            from analyzer.report.product import told_for
+
+            client, server = address_of(connection.client), address_of(connection.server)
+            self._clients.add(client)
+            self._servers.add(server)
+            leads_to_it = server in self._clients and client not in self._servers
+            front = frozenset({connection.id} if leads_to_it else ())
+            report = told_for(report, self._settings.product, self._gateway, front=front)
+        return (self._redactor(report) if self._redact else report).connections[0]
+
+    @cached_property
+    def _about(self) -> Report:
+        """What a report says of all connections alike: it names what is private."""
+        configured, store = self._settings.judging.configured, self._settings.judging.all_stores
+        return Report(
+            capture=Capture(
+                files=(), format="", packets=0, bytes=0, first_time=None, last_time=None, link_types=(),
+                problems=self._settings.problems,
+            ),
+            truststore=truststore_info(store) if store is not None else None,
+            connections=(),
+            findings=(),
+            summary=summary(()),
+            configuration=configured.info() if configured is not None else None,
+        )  # fmt: skip
+
+    @cached_property
+    def _gateway(self) -> Gateway:
+        from analyzer.report.product import gateway_of
+
+        settings, product = self._settings, cast("Product", self._settings.product)
+        followed = settings.profiles[0] if settings.profile_named else product.profile
+        return gateway_of(product, followed, settings.verify_depth, presumed=self._presumed)
+
+    @cached_property
+    def _redactor(self) -> Callable[[Report], Report]:
+        from analyzer.report.redact import Redactor
+
+        return Redactor()
 
 
 def _with_logs(
@@ -211,6 +276,11 @@ class _Settings:
     repaired: dict[int, Repairable] = field(default_factory=dict)
     """What there is to repair in each connection that was refused for the server's chain."""
     subjects: dict[bytes, list[bytes]] = field(default_factory=dict)
+
+    def let_go(self, first: int) -> None:
+        """Let go of what there is to repair in connections before one."""
+        for number in [number for number in self.repaired if number < first]:
+            del self.repaired[number]
 
     def edges(self) -> tuple[int, ...]:
         """The seconds since 1970 at which a certificate at hand begins or ceases to be valid.
@@ -315,6 +385,8 @@ class _Trial:
     def __init__(
         self,
         settings: _Settings,
+        finishing: _Finishing,
+        live: Live | None,
         *,
         in_full: bool,
         share: bool,
@@ -322,49 +394,61 @@ class _Trial:
         processes: int,
     ) -> None:
         self._settings = settings
+        self._finishing = finishing
+        self._live = live
+        self._ring = live is not None and live.ring
         self._in_full = in_full
         self._share = share
         self._watch = watch
         self._processes = processes
-        self._recording = Recording()
 
-    def start(self, keys: Keys) -> None:
+    def start(self, keys: Keys, wrappings: Wrappings, recording: Callable[[], Recording]) -> None:
         """See `reading.Watcher`."""
         from analyzer.report.legs import Legs
 
         self._keys = keys
+        self._wrappings = wrappings
+        self._recording = recording
         self._chains = ChainsSeen()
-        self._points: list[Verdicts] = []
+        self._points: list[Verdicts | Latest] = []
         self.legs = Legs()
 
     def begin(self, flows: Flows, columns: RecordColumns) -> None:
         """See `reading.Watcher`."""
-        self._points.append(
-            Verdicts(
-                flows,
-                columns,
-                self._keys,
-                self._judge,
-                chains=self._chains,
-                share=self._share,
-                edges=self._settings.edges(),
-                watch=self._see,
-                note=self.legs.note,
-                processes=self._processes,
-            )
+        if self._live is not None and not self._points:
+            # What is judged before its time is no part of the repair kit.
+            untold = replace(self._settings, repaired={})
+            judge = partial(_judge, untold, recording=self._recording, in_full=self._in_full)
+            self._live.begin(flows, self._keys, judge, self._told)
+        verdicts = Verdicts(
+            flows,
+            columns,
+            self._keys,
+            partial(_judge, self._settings, recording=self._recording, in_full=self._in_full),
+            chains=self._chains,
+            share=self._share,
+            edges=self._settings.edges(),
+            watch=self._see,
+            note=self._note,
+            processes=self._processes,
         )
+        if not self._ring:
+            self._points.append(verdicts)
+            return
+        from analyzer.live import Latest
 
-    def sweep(self, now_ns: int, recording: Recording) -> bool:
+        self._points.append(Latest(flows, columns, verdicts, self._settings.let_go))
+
+    def sweep(self, now_ns: int) -> bool:
         """See `reading.Watcher`."""
-        self._recording = recording
         return self._points[0].sweep(now_ns)
 
     def connections(self, reading: Reading) -> Connections:
         """All connections, those that belong together beside each other."""
         from analyzer.report.negotiation import compared
 
-        self._recording = reading.reader.recording
-        self.legs.complete(reading.points)
+        if not self._ring:
+            self.legs.complete(reading.points)
         end_ns = reading.end_ns
         first = 0
         for point, verdicts in zip(reading.points, self._points, strict=True):
@@ -374,15 +458,33 @@ class _Trial:
             first += len(point.flows.table)
         several = [verdicts.connections() for verdicts in self._points]
         found = several[0] if len(several) == 1 else Connections.of(item for items in several for item in items)
-        return self.legs.told(compared(found))
+        return compared(found) if self._ring else self.legs.told(compared(found))
 
-    def _judge(
-        self, seen: wire.Connection, progress: Progress, chains: ChainsSeen | None, end_ns: int
-    ) -> tuple[Connection, Outcome]:
-        return _judge(self._settings, seen, progress, chains, end_ns, recording=self._recording, in_full=self._in_full)
+    def left_out(self) -> tuple[InputProblem, ...]:
+        """That a watch was too long for its report to have all connections."""
+        left_out = sum(cast("Latest", point).left_out for point in self._points) if self._ring else 0
+        if not left_out:
+            return ()
+        text = (
+            f"{left_out:,} earlier connections were told when they ended, and are not in this report: it has the last"
+        )
+        return (InputProblem(code="earlier-connections", text=f"{text} ones", severity="note"),)
+
+    def _told(self, connection: Connection) -> Connection:
+        """A connection that is told before the end, in its last words."""
+        if self._wrappings:
+            from analyzer.report.wrapping import wrapped
+
+            connection = wrapped(connection, self._wrappings)
+        return self._finishing.one(connection)
+
+    def _note(self, numbers: Sequence[int], randoms: Sequence[int]) -> None:
+        if not self._ring:  # what is let go has no other leg
+            self.legs.note(numbers, randoms)
 
     def _see(self, seen: wire.Connection) -> None:
-        self.legs.take(seen)
+        if not self._ring:
+            self.legs.take(seen)
         if self._watch is not None:
             self._watch(seen)
 
@@ -394,12 +496,12 @@ def _judge(
     chains: ChainsSeen | None,
     end_ns: int,
     *,
-    recording: Recording,
+    recording: Callable[[], Recording],
     in_full: bool,
 ) -> tuple[Connection, Outcome]:
     """What became of one connection.
 
-    `end_ns` is the time up to which it was watched, `recording` what the recorder left out until then.
+    `end_ns` is the time up to which it was watched, `recording` tells what the recorder left out so far.
     """
     chain = server_chain(seen, progress, supplied=settings.supplied, seen=chains, issuers_of=settings.issuers_of)
     terms = settings.judging.terms(seen)
@@ -410,7 +512,7 @@ def _judge(
         trust=trust,
         client_trust=_client_trust(seen, settings),
         capture_end_ns=end_ns,
-        recording=recording,
+        recording=recording(),
     )
     outcome = diagnose(case)
     if outcome.to_repair is not None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from analyzer.dataclass import dataclass
-from analyzer.inputs import Paths, as_paths, keys_of
+from analyzer.errors import InputError
+from analyzer.inputs import Paths, as_paths, keys_of, sizes_of
 from analyzer.net.flows import Flows
 from analyzer.net.points import CapturePoint, CapturePoints
 from analyzer.report.model import EMBEDDED_SECRETS, Dissector, InputProblem
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from analyzer.tls.sealed import KeyRing, Lookup
     from analyzer.wireshark.reader import WiresharkReading
 
-__all__ = ["Keys", "Reading", "Source", "Unwatched", "Watcher", "problems_of", "read"]
+__all__ = ["Follower", "Keys", "Reading", "Source", "Unwatched", "Watcher", "problems_of", "read"]
 
 _SWEEP_EVERY: Final = 200_000
 """Packets after which connections that have ended are looked for."""
@@ -35,29 +37,49 @@ Source = str | Path | BinaryIO
 class Watcher(Protocol):
     """What is done with connections while captures are read."""
 
-    def start(self, keys: Keys) -> None:
-        """The captures are read from their beginning: once, or once more."""
+    def start(self, keys: Keys, wrappings: Wrappings, recording: Callable[[], Recording]) -> None:
+        """The captures are read from their beginning: once, or once more.
+
+        `wrappings` are those of the connections as far as packets were read, `recording` what the recorder left out.
+        """
 
     def begin(self, flows: Flows, columns: RecordColumns) -> None:
         """There is another point where captures were taken, with connections of its own."""
 
-    def sweep(self, now_ns: int, recording: Recording) -> bool:
+    def sweep(self, now_ns: int) -> bool:
         """Take the connections that have ended by a time of the capture (ns since 1970); whether there were any.
 
-        Only while there is one point. `recording` is what the recorder left out so far.
+        Only while there is one point.
         """
+
+
+class Follower(Protocol):
+    """What follows a capture that is still being written."""
+
+    ring: bool
+
+    def reader(
+        self,
+        sources: Sequence[Source],
+        progress: Callable[[int, int], None] | None,
+        beside: Sequence[Sequence[str]],
+    ) -> CaptureReader:
+        """The reader of the captures, see `CaptureReader`; an empty batch of it marks a pause."""
+
+    def look(self, now_ns: int) -> None:
+        """Look at the connections at a time of the capture, in nanoseconds since 1970."""
 
 
 class Unwatched:
     """Nothing is done before all is read."""
 
-    def start(self, keys: Keys) -> None:
+    def start(self, keys: Keys, wrappings: Wrappings, recording: Callable[[], Recording]) -> None:
         """See `Watcher`."""
 
     def begin(self, flows: Flows, columns: RecordColumns) -> None:
         """See `Watcher`."""
 
-    def sweep(self, now_ns: int, recording: Recording) -> bool:  # noqa: ARG002 - as above
+    def sweep(self, now_ns: int) -> bool:  # noqa: ARG002 - as above
         """See `Watcher`."""
         return False
 
@@ -97,8 +119,11 @@ def read(
     by_wireshark: bool = False,
     apart: bool = True,
     progress: Callable[[int, int], None] | None = None,
+    live: Follower | None = None,
 ) -> Reading:
     """All packets of the captures, put in order. `apart`: files of different points are told apart (native reading).
+
+    `live` follows those that are still being written, but for Wireshark's.
 
     Raises `InputError` when no capture can be read, for a key log that cannot, and where Wireshark is asked for and not
     installed.
@@ -111,7 +136,7 @@ def read(
         reading = WiresharkReading(sources, as_paths(keylog))
         flows = reading.read(progress)
         keys = Keys(None, named=False)
-        watcher.start(keys)
+        watcher.start(keys, reading.wrappings, lambda: reading.recording)
         watcher.begin(flows, RecordColumns())
         problems = problems_of(reading.problems)
         if ring is not None and ring.server_keys:
@@ -127,18 +152,21 @@ def read(
             wrappings=reading.wrappings,
             dissector=reading.dissector,
         )
+    sizes = sizes_of(keylog) if live is not None else []
     keys = Keys(keys_of(keylog, password), named=keylog is not None)
-    once = _packets(sources, keys, watcher, progress, apart=apart)
+    again = _Again(keys, keylog, password, sizes)
+    apart = apart and (live is None or not live.ring)
+    once = _packets(sources, keys, watcher, progress, live, again, apart=apart)
     # What one point saw is held against what the others did: then nothing is let go before the end.
     sweep, beside = len(once.points) == 1, once.beside
     if (once.swept and not sweep) or (beside and once.reader.can_be_read_again):
-        once = _packets(sources, keys, watcher, progress, apart=apart, sweep=sweep, beside=beside)
+        once = _packets(sources, keys, watcher, progress, live, again, apart=apart, sweep=sweep, beside=beside)
     if keys.came_late(once.points):
         keys.complete = once.reader.can_be_read_again
         if keys.complete:
-            once = _packets(sources, keys, watcher, progress, apart=apart, sweep=sweep, beside=beside)
+            once = _packets(sources, keys, watcher, progress, live, again, apart=apart, sweep=sweep, beside=beside)
     problems = (*problems_of(once.reader.problems), *_undecoded(once.decoder))
-    if not apart:
+    if not apart and live is None:
         problems += _taken_for_one(once.reader.files)
     wrappings = once.decoder.wrappings
     return Reading(points=once.points, keys=keys, reader=once.reader, problems=problems, wrappings=wrappings)
@@ -157,7 +185,8 @@ class Keys:
         self.complete = True
         """False when secrets came too late, and nothing can be done about it."""
         self._named = named
-        self._embedded = False
+        self.embedded = False
+        """Whether some are a capture's own."""
         self._late = False
         self._closed = False
         self._tally: Tally | None = None
@@ -171,13 +200,13 @@ class Keys:
         if found and not self._closed:
             self.ring = self.ring or KeyRing(KeyLog())
             self.ring.log.add(b"\n".join(found), EMBEDDED_SECRETS)
-            self._embedded = True
+            self.embedded = True
             self._late |= late
 
     def came_late(self, points: Sequence[CapturePoint]) -> bool:
         """Whether secrets stand in a capture behind the packets that they are for, which were let go."""
         self._closed = True  # when it is read again they are known
-        if self.ring is None or not self._embedded:
+        if self.ring is None or not self.embedded:
             return False
         if self._late:
             return True
@@ -204,6 +233,29 @@ class Keys:
         return problems(self.ring, self._tally, named=self._named, complete=self.complete)
 
 
+class _Again:
+    """Reads key logs again when they have grown: who is captured right now writes them right now."""
+
+    def __init__(self, keys: Keys, keylog: Paths, password: str | None, sizes: list[int]) -> None:
+        self._keys = keys
+        self._keylog = keylog
+        self._password = password
+        self._sizes = sizes
+
+    def __call__(self) -> None:
+        ring = self._keys.ring
+        if ring is None or not self._sizes or self._keys.embedded:
+            return
+        ring.log.grows = True
+        sizes = sizes_of(self._keylog)
+        if sizes != self._sizes:
+            self._sizes = sizes
+            with suppress(InputError):  # it was there before, and what it held then is known
+                newer = keys_of(self._keylog, self._password)
+                if newer is not None:
+                    ring.log.renew(newer.log)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Once:
     """One reading of the captures. `swept`: connections were let go; `beside`: see `CapturePoints.beside`."""
@@ -220,6 +272,8 @@ def _packets(
     keys: Keys,
     watcher: Watcher,
     progress: Callable[[int, int], None] | None,
+    live: Follower | None,
+    again: Callable[[], None],
     *,
     apart: bool,
     sweep: bool = True,
@@ -237,9 +291,9 @@ def _packets(
         watcher.begin(flows, columns)
         return flows
 
-    watcher.start(keys)
-    reader = CaptureReader(sources, progress, beside)
+    reader = CaptureReader(sources, progress, beside) if live is None else live.reader(sources, progress, beside)
     decoder = SegmentDecoder()
+    watcher.start(keys, decoder.wrappings, lambda: reader.recording)
     points = CapturePoints(made, apart=apart)
     taken = looked = 0
     swept = False
@@ -251,14 +305,19 @@ def _packets(
             if keys.ring is not None:
                 for point in points.points:
                     point.flows.read_singly()
-        segments = decoder.decode(batch)
-        if reader.source != source:
-            source = reader.source
-            points.begin(*source, segments, batch.time_ns)
-        points.add(segments, batch.time_ns)
+        if reader.live:
+            again()
+        if len(batch):
+            segments = decoder.decode(batch)
+            if reader.source != source:
+                source = reader.source
+                points.begin(*source, segments, batch.time_ns)
+            points.add(segments, batch.time_ns)
+        if live is not None and reader.live:
+            live.look(reader.now_ns)
         if sweep and len(points.points) == 1 and reader.packets - looked >= _SWEEP_EVERY:
             looked = reader.packets
-            swept = watcher.sweep(reader.last_time_ns or 0, reader.recording) or swept
+            swept = watcher.sweep(reader.last_time_ns or 0) or swept
     if len(reader.secrets) > taken:
         keys.add(reader.secrets[taken:], late=swept)
     found = tuple(points.finish(reader.packets))
@@ -279,9 +338,10 @@ def _flows(keys: Keys) -> tuple[Flows, RecordColumns]:
             return RecordReader(midstream=midstream)
         from analyzer.tls.sealed import Lookup, SealedReader
 
-        lookup = lookups.pop(flow, None)
+        number = int(flows.table.rows["number"][flow])
+        lookup = lookups.pop(number, None)
         if lookup is None:
-            lookup = lookups[flow] = Lookup(keys.ring)
+            lookup = lookups[number] = Lookup(keys.ring)
         return SealedReader(lookup, midstream=midstream)
 
     flows = Flows(likely_record, reader, columns if keys.ring is None else None)

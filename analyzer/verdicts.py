@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field, replace
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from analyzer.diagnosis.likeness import ALONE, Alike, Likeness
 from analyzer.diagnosis.progress import Progress, trace
 from analyzer.diagnosis.server_chain import ChainsSeen, is_hidden
 from analyzer.errors import fault_text
-from analyzer.net.flows import FlowRow, Flows
+from analyzer.net.flows import FlowRow, Flows, Signal
 from analyzer.net.pairs import related
 from analyzer.net.reassembly import Stream
 from analyzer.reading import Keys
@@ -34,7 +34,10 @@ from analyzer.tls.columns import RecordColumns
 from analyzer.tls.records import RecordReader, SideRecords
 from analyzer.tls.side import Side
 
-__all__ = ["Judge", "Verdicts"]
+if TYPE_CHECKING:
+    from analyzer.tls.sealed import KeyRing
+
+__all__ = ["Judge", "Verdicts", "broken", "connection_of"]
 
 Judge = Callable[[wire.Connection, Progress, ChainsSeen | None, int], tuple[Connection, Outcome]]
 """Judges one connection, as read and traced; with the chains that were seen elsewhere, and the time (ns since 1970) up
@@ -75,9 +78,10 @@ class _Known:
 
 @dataclass(slots=True, kw_only=True)
 class _Waiting:
-    """A connection whose chain is hidden; `others` are alike and went to the same server: number and start."""
+    """A connection whose chain is hidden; `others` are alike and went to the same server: flow and start."""
 
     kind: int
+    flow: int
     row: FlowRow
     seen: wire.Connection
     progress: Progress
@@ -134,11 +138,19 @@ class Verdicts:
         self._chains = chains
         self._first = 0  # number of the point's first connection
         self._end_ns = 0
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self._kinds: list[Connection | None] = []
         self._shown: dict[int, _Shown] = {}
         self._known: dict[tuple[int, int], _Known] = {}
         self._waiting: dict[tuple[object, ...], _Waiting] = {}
         self._parts: list[Column] = []
+
+    @property
+    def judged(self) -> int:
+        """How many connections were judged so far."""
+        return sum(map(len, self._parts))
 
     def sweep(self, now_ns: int) -> bool:
         """Judge the connections that have ended by a time of the capture, when they are many; whether there were any.
@@ -149,9 +161,19 @@ class Verdicts:
         if len(ended) < _SWEPT:
             return False
         ended = ended[~related(self._flows.table)[ended]]
-        for start in range(0, len(ended), _AT_ONCE):
-            self._take(ended[start : start + _AT_ONCE], now_ns, last=False)
+        self._take_all(ended, now_ns, last=False)
         return bool(len(ended))
+
+    def close(self, now_ns: int, silent_since_ns: int) -> Connections:
+        """Judge the connections that have ended, or were silent for long; give all so far, and begin anew."""
+        self._take_all(self._flows.ended(now_ns), now_ns, last=False)
+        self._take_all(self._flows.silent(silent_since_ns), now_ns, last=True)
+        self._judge_waiting(now_ns)
+        connections = self._connections()
+        self._begin_anew()
+        if self._likeness is not None:
+            self._likeness = Likeness(self._columns)
+        return connections
 
     def finish(self, end_ns: int, first: int, *, alone: bool) -> None:
         """Judge what is left, but those whose chain is hidden. `end_ns` is the time of the point's last packet.
@@ -167,17 +189,19 @@ class Verdicts:
             # What may belong together with others is judged for itself.
             apart = related(self._flows.table)[left]
             likeness, self._likeness = self._likeness, None
-            for start in range(0, int(apart.sum()), _AT_ONCE):
-                self._take(left[apart][start : start + _AT_ONCE], end_ns, last=True)
+            self._take_all(left[apart], end_ns, last=True)
             self._likeness = likeness
             left = left[~apart]
-        for start in range(0, len(left), _AT_ONCE):
-            self._take(left[start : start + _AT_ONCE], end_ns, last=True)
+        self._take_all(left, end_ns, last=True)
 
     def connections(self) -> Connections:
         """All connections, now that all chains were seen."""
         self._judge_waiting(self._end_ns)
         return self._connections()
+
+    def _take_all(self, numbers: Column, now_ns: int, *, last: bool) -> None:
+        for start in range(0, len(numbers), _AT_ONCE):
+            self._take(numbers[start : start + _AT_ONCE], now_ns, last=last)
 
     def _take(self, numbers: Column, now_ns: int, *, last: bool) -> None:
         """Judge connections (ascending numbers), and let go of them. `last`: the capture has ended."""
@@ -185,7 +209,7 @@ class Verdicts:
         if self._likeness is not None and self._keys.ring is None:
             alike = self._likeness.of(self._flows, numbers, end_ns=now_ns if last else None, edges=self._edges)
         table = np.full((len(numbers), 5), -1, dtype=np.int64)
-        table[:, _NUMBER] = numbers + self._first
+        table[:, _FLOW] = numbers
         values = alike.values if alike is not None else [ALONE] * len(numbers)
         batch = _Batch(numbers, alike, values, table, np.zeros(len(numbers), dtype=np.bool_))
         first, others = self._first_of_each(batch)
@@ -194,7 +218,7 @@ class Verdicts:
         if alike is not None:
             table[:, _CHAIN_PACKET] = alike.chain_packet
             told = np.flatnonzero((alike.random != 0) & ~batch.judged)
-            self._note((numbers[told] + self._first).tolist(), alike.random[told].tolist())
+            self._note(self._numbers(numbers[told]).tolist(), alike.random[told].tolist())
         self._parts.append(table[table[:, _KIND] >= 0])
         gone = np.zeros(len(self._flows.table), dtype=np.bool_)
         gone[numbers] = True
@@ -206,7 +230,7 @@ class Verdicts:
         first, others = [], []
         met: set[tuple[int, int]] = set()
         for place, (number, value) in enumerate(zip(batch.numbers.tolist(), batch.values, strict=True)):
-            if value == ALONE or (value not in met and self._is_first(value, number + self._first)):
+            if value == ALONE or (value not in met and self._is_first(value, number)):
                 first.append(place)
             else:
                 others.append(place)
@@ -219,7 +243,7 @@ class Verdicts:
         if known is None:
             return True
         told = None if known.kind is None or known.servers is not None else self._kinds[known.kind]
-        return told is not None and number < told.id
+        return told is not None and self._number_of(number) < told.id
 
     def _shared(self, batch: _Batch, places: list[int], now_ns: int) -> list[int]:
         """Give connections the verdict of those that they are like; the places of those that need one of their own."""
@@ -256,14 +280,14 @@ class Verdicts:
 
     def _wait_along(self, batch: _Batch, place: int, known: _Known) -> bool:
         """Have a connection wait with one that is alike and went to the same server; False when there is none."""
-        number = int(batch.numbers[place]) + self._first
+        number = int(batch.numbers[place])
         if batch.alike is None:
             return False
         client = int(batch.alike.client[place])
         waiting = self._waiting.get((batch.values[place], self._server_at(batch, place)))
-        if waiting is None or number < waiting.seen.id:
+        if waiting is None or number < waiting.flow:
             return False
-        waiting.others.append((number, int(self._flows.table.rows["first_time"][number - self._first])))
+        waiting.others.append((number, int(self._flows.table.rows["first_time"][number])))
         batch.table[place, [_KIND, _CLIENT]] = waiting.kind, client
         if known.event >= 0:
             batch.table[place, _ABORT_PACKET] = batch.alike.events(place)[known.event]
@@ -278,6 +302,14 @@ class Verdicts:
     def _server_at(self, batch: _Batch, place: int) -> _Server:
         client = 0 if batch.alike is None else int(batch.alike.client[place])
         return self._server_of(int(batch.numbers[place]), client)
+
+    def _numbers(self, flows: Column) -> Column:
+        """The numbers of connections: those of the point's flows, behind those of the points before."""
+        numbers: Column = self._flows.table.rows["number"][flows] + self._first
+        return numbers
+
+    def _number_of(self, flow: int) -> int:
+        return int(self._flows.table.rows["number"][flow]) + self._first
 
     def _server_of(self, number: int, client: int) -> _Server:
         row = self._flows.table.rows[number]
@@ -329,7 +361,7 @@ class Verdicts:
             for place, row in zip(places, table, strict=True)
             if row[_KIND] in hidden or batch.values[place] in news
         ]
-        again = {int(batch.numbers[place]) + self._first for place in left}
+        again = set(self._numbers(batch.numbers[left]).tolist())
         told = [number for number in randoms if number not in again]
         return _Apart(judged, left, self._chains, (told, [randoms[number] for number in told]))
 
@@ -339,17 +371,15 @@ class Verdicts:
             block = places[start : start + _BLOCK]
             numbers = batch.numbers[block]
             rows, logs = self._flows.table.rows_of(numbers), self._flows.signals.lists(numbers)
+            rows = [row._replace(number=row.number + self._first) for row in rows] if self._first else rows
             for place, number, row, log in zip(block, numbers.tolist(), rows, logs, strict=True):
                 try:
                     streams = self._flows.stream(number * 2), self._flows.stream(number * 2 + 1)
-                    records = tuple(_records(stream) for stream in streams)
-                    seen = wire.build(
-                        self._first + number, row, log, streams, (records[0], records[1]), self._keys.ring
-                    )
+                    seen = connection_of(row, log, streams, self._keys.ring)
                     if seen is not None:
                         self._judge_one(batch, place, row, seen, now_ns)
                 except Exception as error:  # noqa: BLE001 - one connection's fault must not cost the others
-                    self._keep(batch, place, _broken(self._first + number, row, error))
+                    self._keep(batch, place, broken(row, error))
 
     def _judge_one(self, batch: _Batch, place: int, row: FlowRow, seen: wire.Connection, now_ns: int) -> None:
         batch.judged[place] = True
@@ -372,7 +402,8 @@ class Verdicts:
                 key = value, self._server_at(batch, place)
                 if key in self._waiting:
                     key = (seen.id,)
-            self._waiting[key] = _Waiting(kind=kind, row=row, seen=seen, progress=progress)
+            flow = int(batch.numbers[place])
+            self._waiting[key] = _Waiting(kind=kind, flow=flow, row=row, seen=seen, progress=progress)
             batch.table[place, _KIND] = kind
             return
         report, outcome = self._judge(seen, progress, None, now_ns)
@@ -408,13 +439,13 @@ class Verdicts:
             return
         table = self._table()
         self._see_again(table)
-        own = {number: place for place, number in enumerate(table[:, _NUMBER].tolist())}
+        own = {flow: place for place, flow in enumerate(table[:, _FLOW].tolist())}
         for waiting in self._waiting.values():
             report = self._judge_late(waiting, waiting.seen, end_ns)
             self._kinds[waiting.kind] = report
             packet = report.abort_packet
-            table[own[waiting.seen.id], _ABORT_PACKET] = -1 if packet is None else packet
-            places = [own[number] for number, _ in waiting.others]
+            table[own[waiting.flow], _ABORT_PACKET] = -1 if packet is None else packet
+            places = [own[flow] for flow, _ in waiting.others]
             ending = waiting.progress.ending
             if packet is None or ending is None or packet != ending.packet:
                 table[places, _ABORT_PACKET] = -1
@@ -426,13 +457,14 @@ class Verdicts:
         try:
             return self._judge(seen, waiting.progress, self._chains, end_ns)[0]
         except Exception as error:  # noqa: BLE001 - as above
-            return _broken(seen.id, waiting.row, error)
+            return broken(waiting.row._replace(number=seen.id), error)
 
     def _judge_others(self, waiting: _Waiting, table: Column, places: list[int], end_ns: int) -> None:
         """Judge each of those that are alike by its own moment: what the server sent then, and what was valid."""
         kinds = {_verdict(self._kinds[waiting.kind]): waiting.kind}
-        for (number, first_ns), place in zip(waiting.others, places, strict=True):
-            report = self._judge_late(waiting, replace(waiting.seen, id=number, first_time_ns=first_ns), end_ns)
+        for (flow, first_ns), place in zip(waiting.others, places, strict=True):
+            seen = replace(waiting.seen, id=self._number_of(flow), first_time_ns=first_ns)
+            report = self._judge_late(waiting, seen, end_ns)
             kind = kinds.setdefault(_verdict(report), len(self._kinds))
             if kind == len(self._kinds):
                 self._kinds.append(report)
@@ -453,7 +485,7 @@ class Verdicts:
         rows = self._flows.table.rows
         for kind, shown in self._shown.items():
             members = table[table[:, _KIND] == kind]
-            number, server = members[:, _NUMBER] - self._first, 1 - members[:, _CLIENT]
+            number, server = members[:, _FLOW], 1 - members[:, _CLIENT]
             ends = np.stack([rows[name][number, server].astype(np.uint64) for name in ENDS.names or ()])
             _, group = np.unique(ends, axis=1, return_inverse=True)
             times = rows["first_time"][number]
@@ -463,7 +495,12 @@ class Verdicts:
                 for place in {int(order[begin]), int(order[end - 1])}:
                     server_end = self._flows.table.endpoint(int(number[place]), int(server[place]))
                     self._chains.again(
-                        replace(shown.seen, id=int(number[place]), server=server_end, first_time_ns=int(times[place])),
+                        replace(
+                            shown.seen,
+                            id=self._number_of(int(number[place])),
+                            server=server_end,
+                            first_time_ns=int(times[place]),
+                        ),
                         replace(shown.chain, packet=int(members[place, _CHAIN_PACKET])),
                     )
 
@@ -472,8 +509,8 @@ class Verdicts:
 
     def _connections(self) -> Connections:
         table = self._table()
-        table = table[np.argsort(table[:, _NUMBER], kind="stable")]
-        number, client = table[:, _NUMBER] - self._first, table[:, _CLIENT]
+        table = table[np.argsort(table[:, _FLOW], kind="stable")]
+        number, client = table[:, _FLOW], table[:, _CLIENT]
         rows = self._flows.table.rows
         ends = []
         for side in (client, 1 - client):
@@ -485,7 +522,7 @@ class Verdicts:
             [kind for kind in self._kinds if kind is not None],
             Columns(
                 table[:, _KIND],
-                table[:, _NUMBER],
+                self._numbers(number),
                 rows["first_time"][number],
                 table[:, _ABORT_PACKET],
                 ends[0],
@@ -495,8 +532,8 @@ class Verdicts:
 
 
 _SECOND: Final = 1_000_000_000
-_NUMBER, _KIND, _CLIENT, _ABORT_PACKET, _CHAIN_PACKET = range(5)
-"""Columns of the table of judged connections: number, kind, side of the client, and two frames (-1 for none)."""
+_FLOW, _KIND, _CLIENT, _ABORT_PACKET, _CHAIN_PACKET = range(5)
+"""Columns of the table of judged connections: flow, kind, side of the client, and two frames (-1 for none)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -523,6 +560,17 @@ class _Batch:
             return None
         (found,) = np.nonzero(self.alike.events(place) == packet)
         return int(found[0]) if len(found) else None
+
+
+def connection_of(
+    row: FlowRow,
+    log: Sequence[Signal],
+    streams: tuple[Stream | None, Stream | None],
+    ring: KeyRing | None,
+) -> wire.Connection | None:
+    """A connection, as its two directions end here; see `wire.build`."""
+    records = tuple(_records(stream) for stream in streams)
+    return wire.build(row.number, row, log, streams, (records[0], records[1]), ring)
 
 
 def _records(stream: Stream | None) -> SideRecords | None:
@@ -554,5 +602,6 @@ def _validity(chain: Iterable[bytes]) -> list[int]:
     return [time for c in certificates for time in (c.not_before, c.not_after) if time is not None]
 
 
-def _broken(number: int, row: FlowRow, error: Exception) -> Connection:
-    return broken_connection(number, str(row.endpoint(0)), str(row.endpoint(1)), row.first_time, fault_text(error))
+def broken(row: FlowRow, error: Exception) -> Connection:
+    """What is reported of a connection in which a fault of ours showed."""
+    return broken_connection(row.number, str(row.endpoint(0)), str(row.endpoint(1)), row.first_time, fault_text(error))

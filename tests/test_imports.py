@@ -29,6 +29,7 @@ STAGES = (
     "inspection",
     "reading",
     "verdicts",
+    "live",
     "pipeline",
     "commands",
     "cli",
@@ -114,6 +115,7 @@ def test_a_cause_looks_at_its_case_and_touches_no_bytes(path: Path) -> None:
 OPENERS = {
     "analyzer.capture.source": "captures",
     "analyzer.capture.foreign": "captures that were converted",
+    "analyzer.capture.ring": "captures in a ring buffer",
     "analyzer.wireshark.reader": "captures and key logs for tshark",
     "analyzer.trust.store": "trust stores",
     "analyzer.inputs": "a saved chain, key logs, logs of products",

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from analyzer.dataclass import dataclass
 
-__all__ = ["PADDING", "CaptureProblem", "PacketBatch", "Recording", "Secrets", "gather", "joined", "picked"]
+__all__ = [
+    "PADDING",
+    "CaptureProblem",
+    "PacketBatch",
+    "Recording",
+    "Secrets",
+    "gather",
+    "joined",
+    "no_packets",
+    "picked",
+]
 
 PADDING = 128
 """Readable bytes that follow the last packet of a batch, so that a header can be gathered without a bounds test."""
@@ -73,6 +83,21 @@ class PacketBatch:
 
     def __len__(self) -> int:
         return len(self.offset)
+
+
+def no_packets(number: int) -> PacketBatch:
+    """A batch without a packet, which marks a pause; `number` is that of the next frame."""
+    none = np.zeros(0, dtype=np.int64)
+    data = np.zeros(PADDING, dtype=np.uint8)
+    return PacketBatch(
+        first_number=number,
+        data=data,
+        offset=none,
+        captured=none,
+        original=none,
+        time_ns=none,
+        link=np.zeros(0, dtype=np.int32),
+    )
 
 
 def gather(data: NDArray[np.uint8], positions: NDArray[np.int64], layout: np.dtype[Any]) -> NDArray[Any]:

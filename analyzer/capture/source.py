@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, Recording, Secrets
+from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, Recording, Secrets, no_packets
 from analyzer.capture.completeness import Completeness
 from analyzer.capture.merging import CaptureFile, in_time_order
 from analyzer.capture.pcap import PcapParser
@@ -32,7 +32,7 @@ from analyzer.errors import InputError
 if TYPE_CHECKING:
     from analyzer.capture.foreign import Conversion
 
-__all__ = ["CaptureReader", "Source", "expand"]
+__all__ = ["COMPRESSIONS", "CaptureReader", "Parser", "Place", "Source", "expand", "first_time", "recognise"]
 
 Source = str | Path | BinaryIO
 
@@ -45,9 +45,15 @@ _REST: Final = 2.0
 """Seconds since a file was last written to after which it is taken for finished."""
 _PATIENCE: Final = 0.02
 """Seconds to wait for more from a pipe before what is there is analysed: a live capture is answered at once."""
+_AT_MOST: Final = 0.25
+"""Seconds after which what has come is analysed though more comes all the time."""
+_PAUSE: Final = 0.5
+"""Seconds without a byte after which a stream is taken for live: its writer waits for packets."""
+_YOUNG_NS: Final = 5_000_000_000
+"""Packets of a stream that are younger than this are being captured now."""
 _HEAD: Final = 64
 
-_COMPRESSIONS: Final = {
+COMPRESSIONS: Final = {
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\xfd7zXZ\x00": "xz",
@@ -82,17 +88,20 @@ _OTHER_FORMATS: Final = {
 _ARCHIVES: Final = {b"PK\x03\x04": "a zip archive", b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive", b"Rar!": "a RAR archive"}
 
 
-class _Parser(Protocol):
+class Parser(Protocol):
+    """What takes the bytes of a capture's format, and gives packets."""
+
     name: str
     problems: list[CaptureProblem]
     stopped: bool
 
     def parse(
         self, data: NDArray[np.uint8], start: int, end: int, number: int, file_offset: int, final: bool
-    ) -> tuple[list[PacketBatch], int]: ...
+    ) -> tuple[list[PacketBatch], int]:
+        """See `PcapParser.parse`."""
 
 
-class _Place:
+class Place:
     """Where a file stands among all: packets of the files before it, and its own so far."""
 
     def __init__(self, before: int) -> None:
@@ -108,6 +117,10 @@ class CaptureReader:
     over `batches()` once; the other attributes are complete when it has ended. A file that cannot be used is a
     problem; when none can, `batches()` raises `InputError`. `progress` is called with (bytes read, bytes in all
     or 0 when unknown) after each chunk.
+
+    With `until` streams (standard input, pipes) are followed: an empty batch marks each half second in which nothing
+    came, and reading ends, as if the stream had, when it gives true. `live` tells whether a stream was found to be
+    captured right now, `now_ns` what time it is in the capture.
     """
 
     def __init__(
@@ -115,6 +128,7 @@ class CaptureReader:
         sources: Sequence[Source],
         progress: Callable[[int, int], None] | None = None,
         beside: Sequence[Sequence[str]] = (),
+        until: Callable[[], bool] | None = None,
     ) -> None:
         """`beside` are the names of files that were recorded side by side."""
         self._beside = beside
@@ -130,6 +144,9 @@ class CaptureReader:
         self.links: list[int] = []
         self.source: tuple[tuple[str, ...], int] = (), 0
         """The names of the files that the last batch is from, and how many packets came before these."""
+        self.live = False
+        self._until = until
+        self._counted_at = time.monotonic_ns()
         self._sources = sources
         self._progress = progress
         self._total = 0
@@ -153,6 +170,11 @@ class CaptureReader:
         """Until when was recorded, in nanoseconds since 1970, by a clock that may have been set back; 0 if unknown."""
         return self._completeness.end_time_ns
 
+    @property
+    def now_ns(self) -> int:
+        """The time of the last packet, and what has passed since it was read; nanoseconds since 1970."""
+        return (self.last_time_ns or 0) + time.monotonic_ns() - self._counted_at
+
     def batches(self) -> Iterator[PacketBatch]:
         """All packets of all files, in batches; a batch is valid until the next is asked for."""
         failures: list[InputError] = []
@@ -164,15 +186,17 @@ class CaptureReader:
                 self._fail(error, failures)
         self._several = len(sources) > 1
         if self._several:
-            timed = [(_first_time(source), _in_number_order(source), source) for source in sources]
+            timed = [(first_time(source), _in_number_order(source), source) for source in sources]
             timed.sort(key=lambda item: item[:2])
         else:
             timed = [(0, [], source) for source in sources]
         self._total = sum(_size(source) for source in sources)
         for names, files in self._in_groups(timed, failures):
+            if self.files and self._is_to_end():
+                break
             self.source = names, self.packets
             for batch in in_time_order(files) if len(files) > 1 else files[0].batches:
-                yield self._count(batch)
+                yield self._count(batch) if len(batch) else batch
         self.problems += self._completeness.problems(self.packets)
         if not self.files:
             raise failures[0] if failures else InputError("-", "no capture was named")
@@ -187,7 +211,10 @@ class CaptureReader:
             beside = next((number for number, names in enumerate(self._beside, len(timed)) if name in names), place)
             groups.setdefault(beside, []).append((name, CaptureFile(time_ns, self._usable(source, failures))))
         for members in groups.values():
-            yield tuple(name for name, _ in members), [file for _, file in members]
+            files = [file for _, file in members]
+            if len(files) > 1:  # nobody waits for the pauses of one stream while there are others
+                files = [CaptureFile(file.first_time_ns, filter(len, file.batches)) for file in files]
+            yield tuple(name for name, _ in members), files
 
     def _usable(self, source: Source, failures: list[InputError]) -> Iterator[PacketBatch]:
         try:
@@ -201,11 +228,14 @@ class CaptureReader:
 
     def _read(self, source: Source) -> Iterator[PacketBatch]:
         name = source_name(source)
-        place = _Place(self.packets)
+        place = Place(self.packets)
         with _open(source, name) as opened:
+            followed = self._until is not None and _is_pipe(opened)
+            if followed:
+                opened = cast("IO[bytes]", _Interruptible(opened, self._is_to_end))
             stream, head, compression = _decompressed(opened, name)
             try:
-                parser = _recognise(head, name)
+                parser = recognise(head, name)
             except InputError as error:
                 if not head:
                     raise
@@ -221,12 +251,16 @@ class CaptureReader:
             if not compression and (size := _size_at_rest(opened)) > _CHUNK:
                 done = yield from self._mapped(opened, size, parser, place)
                 stream = opened
-            yield from self._chunks(stream, parser, name, place, done)
+            # What a decompressor holds back does not show in the pipe.
+            yield from self._chunks(stream, parser, name, place, done, followed=followed and not compression)
         self._end_file(parser, name, place)
 
-    def _end_file(self, parser: _Parser, name: str, place: _Place) -> None:
+    def _end_file(self, parser: Parser, name: str, place: Place) -> None:
         found = [*parser.problems, *self._completeness.end_file(getattr(parser, "dropped", 0))]
         self.problems += [self._located(problem, name, place) for problem in found]
+
+    def _is_to_end(self) -> bool:
+        return self._until is not None and self._until()
 
     def _read_converted(
         self, source: Source, stream: IO[bytes], compression: str, error: InputError
@@ -258,12 +292,12 @@ class CaptureReader:
         self, source: Source, conversion: Conversion, compression: str
     ) -> Generator[PacketBatch, None, bool]:
         """The batches of a converted file, and whether there were any."""
-        name, place = source_name(source), _Place(self.packets)
+        name, place = source_name(source), Place(self.packets)
         if conversion.file is None:
             return False
         parser = PcapngParser()
         parser.secrets = self.secrets
-        yield from self._chunks(conversion.file, cast("_Parser", parser), name, place, 0)
+        yield from self._chunks(conversion.file, cast("Parser", parser), name, place, 0)
         if not place.packets:
             return False
         self.files.append(name)
@@ -272,10 +306,10 @@ class CaptureReader:
         if conversion.told:
             text = f"editcap did not convert all of it: {conversion.told}"
             parser.problems.append(CaptureProblem(code="converted-in-part", text=text, packet=place.packets))
-        self._end_file(cast("_Parser", parser), name, place)
+        self._end_file(cast("Parser", parser), name, place)
         return True
 
-    def _located(self, problem: CaptureProblem, name: str, place: _Place) -> CaptureProblem:
+    def _located(self, problem: CaptureProblem, name: str, place: Place) -> CaptureProblem:
         """A problem of one file among several: its text counts in the file and names it, `packet` counts over all."""
         alone = self.packets == place.before + place.packets
         return CaptureProblem(
@@ -285,7 +319,7 @@ class CaptureReader:
             severity=problem.severity,
         )
 
-    def _mapped(self, file: IO[bytes], size: int, parser: _Parser, place: _Place) -> Generator[PacketBatch, None, int]:
+    def _mapped(self, file: IO[bytes], size: int, parser: Parser, place: Place) -> Generator[PacketBatch, None, int]:
         """The batches of a file but for its last bytes, read where the system keeps them; gives the position reached.
 
         To copy each byte first would cost more than all that is done with it.
@@ -317,14 +351,25 @@ class CaptureReader:
         file.seek(position)
         return position
 
-    def _chunks(self, stream: IO[bytes], parser: _Parser, name: str, place: _Place, done: int) -> Iterator[PacketBatch]:
-        """The batches of a stream of which `done` bytes have been read."""
+    def _chunks(
+        self, stream: IO[bytes], parser: Parser, name: str, place: Place, done: int, *, followed: bool = False
+    ) -> Iterator[PacketBatch]:
+        """The batches of a stream of which `done` bytes have been read.
+
+        One that is `followed` is waited for, half a second at a time.
+        """
         size = _CHUNK
         buffer = np.zeros(size + PADDING, dtype=np.uint8)
         filled = 0
         file_offset = done
         final = False
         while not final and not parser.stopped:
+            # The first bytes were taken already, and are not waited for.
+            while followed and filled + file_offset and not self._is_to_end() and not _is_ready(stream, _PAUSE):
+                self.live |= place.packets > 0
+                yield no_packets(self.packets + 1)
+            if followed and self._is_to_end():
+                return  # nor is it damage that a packet is cut where somebody ended the reading
             try:
                 count = _fill(stream, memoryview(buffer.data)[filled:size])
             except _read_errors() as error:
@@ -343,6 +388,8 @@ class CaptureReader:
             batches, position = parser.parse(buffer, 0, filled, place.packets + 1, file_offset, final)
             for batch in batches:
                 place.packets += len(batch)
+                newest = max(self.last_time_ns or 0, int(batch.time_ns.max()))
+                self.live |= followed and time.time_ns() - newest < _YOUNG_NS
                 yield batch
             if self._progress is not None:
                 self._progress(self.bytes, self._total)
@@ -370,6 +417,7 @@ class CaptureReader:
                 heads=batch.heads,
             )
         self.packets += len(batch)
+        self._counted_at = time.monotonic_ns()
         times = batch.time_ns[batch.link >= 0]
         self._completeness.take(batch)
         if len(times):
@@ -464,6 +512,28 @@ class _Unclosed(io.RawIOBase):
         return int(self._stream.fileno())
 
 
+class _Interruptible(io.RawIOBase):
+    """A pipe that ends when its writer does, or when it is `to_end`."""
+
+    def __init__(self, stream: IO[bytes], to_end: Callable[[], bool]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._to_end = to_end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any, /) -> int:
+        """Fill `target` as far as bytes are there; 0 at the end."""
+        while not _is_ready(self._stream, _PAUSE):
+            if self._to_end():
+                return 0
+        return int(self._stream.readinto(target) or 0)  # type: ignore[attr-defined]
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+
 class _Joined(io.RawIOBase):
     """A stream whose first bytes were taken already, put together again."""
 
@@ -492,7 +562,7 @@ def _decompressed(stream: IO[bytes], name: str) -> tuple[IO[bytes], bytes, str]:
     """The stream without its compression, its first bytes, and the compression's name (or empty)."""
     head = _take(stream, _HEAD, name)
     joined: IO[bytes] = cast("IO[bytes]", _Joined(head, stream))
-    compression = next((kind for magic, kind in _COMPRESSIONS.items() if head.startswith(magic)), "")
+    compression = next((kind for magic, kind in COMPRESSIONS.items() if head.startswith(magic)), "")
     if not compression:
         return joined, head, ""
     # Read in single steps, so that what was unpacked before damage is not lost with it.
@@ -549,6 +619,7 @@ def _fill(stream: IO[bytes], target: memoryview) -> int:
     """Read into `target`; 0 only at the end of the stream."""
     readinto = stream.readinto  # type: ignore[attr-defined]
     filled = 0
+    began = time.monotonic()
     while filled < len(target):
         try:
             count = readinto(target[filled:])
@@ -559,25 +630,34 @@ def _fill(stream: IO[bytes], target: memoryview) -> int:
         if not count:
             break
         filled += count
-        if not _more_is_ready(stream):
+        if not _is_ready(stream, _PATIENCE) or time.monotonic() - began > _AT_MOST:
             break
     return filled
 
 
-def _more_is_ready(stream: IO[bytes]) -> bool:
-    """Whether a read would not block; always true for what is no pipe, socket or terminal."""
+def _is_ready(stream: IO[bytes], patience: float) -> bool:
+    """Whether a read will not block, after some seconds at most; always for what is no pipe, socket or terminal."""
     try:
         descriptor = stream.fileno()
-        return bool(select.select([descriptor], [], [], _PATIENCE)[0])
+        return bool(select.select([descriptor], [], [], patience)[0])
     except (OSError, ValueError, AttributeError, io.UnsupportedOperation):
         return True
 
 
-def _recognise(head: bytes, name: str) -> _Parser:
+def _is_pipe(stream: IO[bytes]) -> bool:
+    """Whether somebody writes at the other end: a pipe, a socket or a terminal."""
+    try:
+        return not stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError, AttributeError, io.UnsupportedOperation):
+        return False
+
+
+def recognise(head: bytes, name: str) -> Parser:
+    """The parser for a file that begins so. Raises `InputError` for what is no capture, and says what it is."""
     if PcapParser.recognises(head):
-        return cast("_Parser", PcapParser())
+        return cast("Parser", PcapParser())
     if PcapngParser.recognises(head):
-        return cast("_Parser", PcapngParser())
+        return cast("Parser", PcapngParser())
     if not head:
         raise InputError(name, "the file is empty", hint="Was the capture stopped before a packet was written?")
     for magic, what in (*_OTHER_FORMATS.items(), *_ARCHIVES.items()):
@@ -621,7 +701,7 @@ _ERF_EXTRA: Final = 64
 """Bytes of extension headers and padding."""
 
 
-def _is_variant(parser: _Parser, file: IO[bytes]) -> bool:
+def _is_variant(parser: Parser, file: IO[bytes]) -> bool:
     """Whether a pcap file has no sound records from the beginning: some wrote longer headers without saying so."""
     if not isinstance(parser, PcapParser) or not isinstance(file, io.FileIO):
         return False
@@ -648,7 +728,7 @@ def _is_capture(path: Path) -> bool:
         PcapParser.recognises(head)
         or PcapngParser.recognises(head)
         or any(head.startswith(magic) for magic in _OTHER_FORMATS)
-        or (any(head.startswith(magic) for magic in _COMPRESSIONS) and _first_time(path) < sys.maxsize)
+        or (any(head.startswith(magic) for magic in COMPRESSIONS) and first_time(path) < sys.maxsize)
     )
 
 
@@ -668,7 +748,7 @@ def _mode(path: Path) -> int:
         return 0
 
 
-def _first_time(source: Source) -> int:
+def first_time(source: Source) -> int:
     """Time of a file's first packet in nanoseconds; files without one come last, streams first."""
     if _is_stream(source):
         return -1
@@ -676,7 +756,7 @@ def _first_time(source: Source) -> int:
     try:
         with _open(source, name) as opened:
             stream, head, _ = _decompressed(opened, name)
-            parser = _recognise(head, name)
+            parser = recognise(head, name)
             buffer = np.zeros((1 << 18) + PADDING, dtype=np.uint8)
             filled = _fill(stream, memoryview(buffer.data)[: 1 << 18])
             batches, _ = parser.parse(buffer, 0, filled, 1, 0, False)
@@ -701,7 +781,7 @@ def _size(source: Source) -> int:
     try:
         with Path(cast("str | Path", source)).open("rb") as stream:
             head = stream.read(6)
-            compressed = any(head.startswith(magic) for magic in _COMPRESSIONS)
+            compressed = any(head.startswith(magic) for magic in COMPRESSIONS)
             return 0 if compressed else os.fstat(stream.fileno()).st_size
     except (OSError, ValueError):
         return 0

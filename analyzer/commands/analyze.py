@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from argparse import Namespace
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from analyzer.commands.options import FORMATS, Parser, chosen_format, moment, password
@@ -13,11 +14,12 @@ from analyzer.errors import InputError
 from analyzer.wireshark import DISSECTORS
 
 if TYPE_CHECKING:
+    from analyzer.commands.following import Following
     from analyzer.report.model import Report
 
-__all__ = ["parser", "run"]
+__all__ = ["ALL_FORMATS", "add_options", "analysed", "parser", "run"]
 
-_FORMATS: Final = (*FORMATS, "ndjson")
+ALL_FORMATS: Final = (*FORMATS, "ndjson")
 _LARGE: Final = 32 << 20
 """From this many bytes on a progress bar is shown."""
 _REDRAWN: Final = 0.1
@@ -42,7 +44,17 @@ def run(words: list[str]) -> int:
         return 0
     if not options.captures:
         raise InputError("usage", "no capture was named", hint="hsanalyze CAPTURE --truststore PATH; see --help")
-    form = chosen_format(options.format, options.output, _FORMATS)
+    from analyzer.commands.following import Following, is_stream
+
+    form = chosen_format(options.format, options.output, ALL_FORMATS)
+    if is_stream(options.captures):
+        with Following(form, options.output) as following:
+            return analysed(options, form, following)
+    return analysed(options, form, None)
+
+
+def analysed(options: Namespace, form: str, following: Following | None) -> int:
+    """Do the main job with its options, and print the report; gives the exit status."""
     stores = (options.truststore, options.client_ca, options.candidate)
     keep_inputs(options.output, options.captures, options.server_chain, options.keylog, *stores)
     _keep_freed_memory()
@@ -50,6 +62,8 @@ def run(words: list[str]) -> int:
     from analyzer.second_process import processors
 
     with _Progress() as progress:
+        if following is not None:
+            following.before_line = progress.stop
         report = analyze(
             options.captures,
             truststore=options.truststore,
@@ -71,29 +85,45 @@ def run(words: list[str]) -> int:
             redact=options.redact,
             progress=progress.update,
             processes=processors(),
+            live=None if following is None else following.live(),
         )
     try:
-        write(_render(report, form, options.output, all_connections=options.all), options.output)
+        told = () if following is None else following.told
+        write(_render(report, form, options.output, all_connections=options.all, told=told), options.output)
     finally:
         status = _status(report)
     return status
 
 
 def parser() -> Parser:
-    """The options of the main job."""
+    """The arguments and options of the main job."""
     from analyzer import __version__
 
     main = Parser(
         prog="hsanalyze",
         description="Says why a TLS handshake in a packet capture was aborted: who left, at which packet, for which "
-        "cause, on what evidence, and what repairs it.",
-        epilog="Further commands: hsanalyze check CHAIN, hsanalyze store PATH, hsanalyze explain [CODE]. Exit status: "
+        "cause, on what evidence, and what repairs it. A live capture (tcpdump -U -w - ... | hsanalyze -) is answered "
+        "as it goes: a line for each connection that has ended (with --format ndjson its JSON object), and at the "
+        "end, or after Ctrl-C, the report.",
+        epilog="Further commands: hsanalyze watch DIR, hsanalyze check CHAIN, hsanalyze store PATH, hsanalyze explain "
+        "[CODE]. Exit status: "
         "0 no handshake failed, 1 at least one failed, 2 wrong usage or an unreadable input, 3 a fault of our own.",
     )
     add = main.add_argument
-    add(
-        "captures", nargs="*", metavar="CAPTURE", help="a capture file, a directory, a pattern, or - for standard input"
-    )
+    text = "a capture file, a directory, a pattern, or - for standard input"
+    add("captures", nargs="*", metavar="CAPTURE", help=text)
+    add_options(main)
+    text = "who reads the handshakes: native (default); wireshark, by tshark and pyshark; both, and where they differ"
+    add("--dissector", choices=DISSECTORS, default="native", help=text)
+    add("--list-gateways", action="store_true", help="print the names that --gateway takes and exit")
+    add("--json-schema", action="store_true", help="print the JSON Schema of the report and exit")
+    add("--version", action="version", version=f"hsanalyze {__version__}")
+    return main
+
+
+def add_options(main: Parser) -> None:
+    """Add the options that say by what captures are judged, and what is written."""
+    add = main.add_argument
     main.add_truststore()
     text = "store by which the server validates the client (repeatable)"
     add("--client-ca", action="append", metavar="PATH", help=text)
@@ -108,17 +138,11 @@ def parser() -> Parser:
     add("--keylog", action="append", metavar="FILE", help=text)
     text = "a product's log or trace, matched to the connections: a file, a directory or a pattern (repeatable)"
     add("--log", action="append", metavar="FILE", help=text)
-    text = "who reads the handshakes: native (default); wireshark, by tshark and pyshark; both, and where they differ"
-    add("--dissector", choices=DISSECTORS, default="native", help=text)
     text = "write the proven repair there, in the form that the product takes; never over an existing file"
     add("--fix-dir", metavar="DIR", help=text)
-    main.add_report(_FORMATS)
+    main.add_report(ALL_FORMATS)
     add("--all", action="store_true", help="show completed connections in full too")
     main.add_redact()
-    add("--list-gateways", action="store_true", help="print the names that --gateway takes and exit")
-    add("--json-schema", action="store_true", help="print the JSON Schema of the report and exit")
-    add("--version", action="version", version=f"hsanalyze {__version__}")
-    return main
 
 
 def _keep_freed_memory() -> None:
@@ -140,7 +164,9 @@ def _keep_freed_memory() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, 256 << 20)
 
 
-def _render(report: Report, form: str, output: str | None, *, all_connections: bool) -> str | Iterator[str]:
+def _render(
+    report: Report, form: str, output: str | None, *, all_connections: bool, told: Container[int]
+) -> str | Iterator[str]:
     if form == "json":
         from analyzer.report.to_json import json_parts
 
@@ -148,7 +174,7 @@ def _render(report: Report, form: str, output: str | None, *, all_connections: b
     if form == "ndjson":
         from analyzer.report.to_json import to_ndjson
 
-        return to_ndjson(report)
+        return to_ndjson(report, told)
     if form == "markdown":
         from analyzer.report.to_markdown import to_markdown
 
@@ -190,6 +216,11 @@ class _Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Show no bar any more: there is something else to see."""
+        self._wanted = False
         if self._bar is not None:
             self._bar.stop()
 

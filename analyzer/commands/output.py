@@ -30,11 +30,11 @@ class Terminal(TypedDict, total=False):
     colour: bool
 
 
-def write(text: str | Iterable[str], output: str | None) -> None:
+def write(text: str | Iterable[str], output: str | None) -> bool:
     """Write the report, whole or in parts, to the file `output`, or to standard output for None and `-`.
 
     A text is ended by a newline. Raises `InputError`, but not when a reader of standard output (`head`, a pager) has
-    seen enough.
+    seen enough: then it gives False.
     """
     parts = text
     if isinstance(text, str):
@@ -42,14 +42,15 @@ def write(text: str | Iterable[str], output: str | None) -> None:
     try:
         if output is None or output == "-":
             _print(parts)
-            return
+            return True
         with Path(output).open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(parts)
     except BrokenPipeError:
-        return
+        return False
     except OSError as error:
         place = output or "standard output"
         raise InputError(place, f"the report cannot be written: {error.strerror or error}") from None
+    return True
 
 
 def keep_inputs(output: str | None, *inputs: str | Iterable[str] | None) -> None:

@@ -88,6 +88,12 @@ class Copies:
         self._last = np.concatenate([before, _seen(segments, direction, place, recent)])[-_MAX_KEPT:]
         return copies
 
+    def drop(self, gone: NDArray[np.bool_]) -> None:
+        """Let go of flows (a mask over their numbers): those behind them move up."""
+        there = self._copied[: len(gone)]
+        self._copied = np.concatenate([there[~gone[: len(there)]], np.zeros(1024, dtype=np.bool_)])
+        self._last = self._last[:0]
+
     def _sure(self, seen: Rows, again: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The rows of `again` but for those that may have been sent twice."""
         if not again.any():

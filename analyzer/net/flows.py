@@ -24,12 +24,23 @@ from analyzer.net.copies import Copies
 from analyzer.net.reassembly import Consumer, OrderedRuns, Reader, Rows, Stream
 from analyzer.net.segments import ACK, FIN, IPV4_HIGH, RST, SYN, Segments, address_text
 
-__all__ = ["LEAST_RUNS", "Endpoint", "FlowRow", "FlowTable", "Flows", "Signal", "SignalLog", "joined_numbers"]
+__all__ = [
+    "LEAST_RUNS",
+    "NEVER",
+    "Endpoint",
+    "FlowRow",
+    "FlowTable",
+    "Flows",
+    "Signal",
+    "SignalLog",
+    "joined_numbers",
+]
 
 _MODULUS: Final = 1 << 32
 _UNKNOWN, _GUESSED, _FROM_SYN = 0, 1, 2
 _NO_IP_ID: Final = 1 << 16
-_NEVER: Final = (1 << 63) - 1
+NEVER: Final = (1 << 63) - 1
+"""Time of what has not come to pass."""
 LINGER_NS: Final = 15_000_000_000
 """Nanoseconds after both sides have closed, or one reset, in which echoes still count: later packets between the same
 ports are no part of the connection's story."""
@@ -41,6 +52,7 @@ Column = NDArray[np.int64]
 
 _FLOW = np.dtype(
     [
+        ("number", "i8"),  # Wireshark's tcp.stream: the row's index, and as many more as were dropped before
         ("high", "u8", (2,)),
         ("low", "u8", (2,)),
         ("port", "i4", (2,)),
@@ -52,6 +64,8 @@ _FLOW = np.dtype(
         ("closed_at", "i8", (2,)),  # time of a side's first FIN; of the first RST, of both
         ("closed_by", "i8", (2,)),  # its frame
         ("judged", "?"),  # nothing more is to be known of it
+        ("told", "?"),  # it was told that it ended, while more was captured
+        ("looked", "i8"),  # up to which packet it was looked at for that, twice the frame; and one more, of silence
         ("passed", "?"),  # bytes are looked at only where they look like a beginning
         ("opener", "i1"),  # side of the first packet
         ("opening", "u1"),  # flags of the first packet
@@ -110,6 +124,7 @@ class Signal(NamedTuple):
 class FlowRow(NamedTuple):
     """One row of `FlowTable`; a list has two items, by side. Times in nanoseconds, packets as frame numbers."""
 
+    number: int
     high: list[int]
     low: list[int]
     port: list[int]
@@ -147,11 +162,12 @@ class Endpoint:
 
 
 class FlowTable:
-    """One row a connection; the row's index is Wireshark's `tcp.stream`. Pairs are by side, 0 and 1."""
+    """One row a connection; pairs are by side, 0 and 1. As long as none was dropped the row's index is its number."""
 
     def __init__(self) -> None:
         self._rows = np.zeros(1024, dtype=_FLOW)
         self._count = 0
+        self._dropped = 0
 
     def __len__(self) -> int:
         return self._count
@@ -188,7 +204,7 @@ class FlowTable:
     def extend(
         self, ends: Sequence[NDArray[np.generic]], opener: Column, opening: Column, packet: Column, time_ns: Column
     ) -> int:
-        """Add connections, and give the number of the first.
+        """Add connections, and give the index of the first.
 
         `ends` are six columns: the canonical endpoints' high, low and port of side 0, then of side 1; `opener` is the
         side of the first segment, `opening`, `packet` and `time_ns` are its flags, frame and time.
@@ -197,6 +213,7 @@ class FlowTable:
         while first + count > len(self._rows):
             self._rows = np.concatenate([self._rows, np.zeros(len(self._rows), dtype=_FLOW)])
         rows = self._rows[first : first + count]
+        rows["number"] = np.arange(first, first + count) + self._dropped
         for side in (0, 1):
             for name, column in zip(("high", "low", "port"), ends[side * 3 : side * 3 + 3], strict=True):
                 rows[name][:, side] = column
@@ -205,10 +222,18 @@ class FlowTable:
             rows[name] = column
         for name in ("ttl", "last_ttl", "high_ip_id", "last_ack"):
             rows[name] = -1
-        rows["closed_at"] = rows["closed_by"] = _NEVER
+        rows["closed_at"] = rows["closed_by"] = NEVER
         rows["low_ip_id"] = _NO_IP_ID
         self._count += count
         return first
+
+    def drop(self, gone: Mask) -> None:
+        """Let go of some rows; those behind them move up."""
+        self._rows = picked(self.rows, ~gone)
+        self._dropped += self._count - len(self._rows)
+        self._count = len(self._rows)
+        if not self._count:
+            self._rows = np.zeros(1024, dtype=_FLOW)
 
 
 def joined_numbers(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -264,6 +289,12 @@ class SignalLog:
         rows, _ = self.by_flow()
         self._parts = [picked(rows, ~flows[rows["flow"]])]
         self._by_flow = None
+
+    def drop(self, flows: Mask) -> None:
+        """The same, and those behind them move up."""
+        self.forget(flows)
+        (rows,) = self._parts
+        rows["flow"] = (np.cumsum(~flows) - 1)[rows["flow"]]
 
 
 class Flows:
@@ -334,6 +365,11 @@ class Flows:
         found = np.array([self._flow_of.get(key, -1) for key in _keys(ends, first)], dtype=np.int64)
         return found[place], side
 
+    def silent(self, since_ns: int) -> Column:
+        """The flows of which nothing came since a time of the capture, and that were not `judged` yet."""
+        rows = self.table.rows
+        return np.flatnonzero((rows["last_time"] < since_ns) & (rows["first_time"] < since_ns) & ~rows["judged"])
+
     def ended(self, now_ns: int) -> Column:
         """The flows of which nothing more is to come at a time of the capture, and that were not `judged` yet."""
         rows = self.table.rows
@@ -351,6 +387,23 @@ class Flows:
         result: Column = np.maximum(both[:, 0][flow], both[:, 1][flow])
         return result
 
+    def drop(self, gone: Mask) -> None:
+        """Let go of flows altogether (a mask): those behind them move up, in the table and in all else that is kept.
+
+        What comes between their endpoints from now on is a connection of its own.
+        """
+        moved = (np.cumsum(~gone) - 1).tolist()
+        gone_already = gone.tolist()
+        self.signals.drop(gone)
+        self.copies.drop(gone)
+        self._flow_of = {key: moved[flow] for key, flow in self._flow_of.items() if not gone_already[flow]}
+        self.streams = {
+            moved[number >> 1] * 2 + (number & 1): stream
+            for number, stream in self.streams.items()
+            if not gone_already[number >> 1]
+        }
+        self.table.drop(gone)
+
     def _note_closing(self, segments: Segments, side: Column, flow: Column) -> None:
         """Learn when sides closed: by the first FIN, or for both by a RST."""
         closing = np.flatnonzero((segments.flags & (FIN | RST) != 0) & (segments.quoted == 0))
@@ -362,7 +415,7 @@ class Flows:
         number, who = flow[rows], np.concatenate([side[closing], 1 - side[reset]])
         # Of several the first counts. Where an index is repeated, what is assigned last stays.
         first = np.argsort(-rows, kind="stable")
-        first = first[table["closed_by"][number[first], who[first]] == _NEVER]
+        first = first[table["closed_by"][number[first], who[first]] == NEVER]
         for name, column in (("closed_by", segments.packet), ("closed_at", segments.time_ns)):
             table[name][number[first], who[first]] = column[rows[first]]
 
@@ -514,6 +567,8 @@ class Flows:
         telling = np.concatenate([np.minimum.reduceat(column, starts) for column in (real, acknowledging)])
         rows = np.unique(order[telling[telling < len(order)]])
         rows = rows[(table["base_known"][flow[rows]] == _UNKNOWN).any(axis=1)]
+        if not len(rows):
+            return  # nothing but ICMP errors
         # In packet order: a side's own first segment tells, or the peer's first ACK, whichever came first.
         answering = rows[segments.flags[rows] & ACK != 0]
         key = np.concatenate([flow[rows] * 2 + side[rows], flow[answering] * 2 + 1 - side[answering]])
@@ -704,6 +759,13 @@ class Flows:
         if stream is None and self.table.rows["in_order"][number >> 1, number & 1]:
             return self._resumed(number)
         return stream
+
+    def stream_so_far(self, number: int) -> Stream | None:
+        """A copy of the stream `number` that ends here; what is known of it stays as it is. None without bytes."""
+        stream = self.streams.get(number)
+        if stream is not None:
+            return stream.so_far()
+        return self._resumed(number) if self.table.rows["in_order"][number >> 1, number & 1] else None
 
     def _resumed(self, number: int) -> Stream:
         """The stream of a direction that was read in columns so far."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -290,6 +291,14 @@ class Stream:
             else:
                 self._add_one(rows, index)
                 index += 1
+
+    def so_far(self) -> Stream:
+        """A copy that ends here; this one goes on. Its consumer is a copy too."""
+        ended = copy(self)
+        ended.consumer = copy(self.consumer)
+        ended.held, ended.gaps, ended.retransmissions = self.held[:], self.gaps[:], self.retransmissions[:]
+        ended.finish()
+        return ended
 
     def finish(self) -> None:
         """No more segments: what is held back goes out, the holes before it are lost."""

@@ -51,10 +51,14 @@ def gateway_of(product: Product, profile: str | None, verify_depth: int | None, 
     )
 
 
-def told_for(report: Report, product: Product, gateway: Gateway) -> Report:
-    """The report in the product's words, each failed connection with what the product logs for its cause."""
+def told_for(report: Report, product: Product, gateway: Gateway, *, front: frozenset[int] | None = None) -> Report:
+    """The report in the product's words, each failed connection with what the product logs for its cause.
+
+    `front` are the connections that lead to the gateway; without it the report's connections show them.
+    """
     everything = Connections.of(report.connections)
-    front = front_legs(everything)
+    if front is None:
+        front = front_legs(everything)
     if front:  # what stands for others on one leg of the gateway may be on the other
         everything = Connections.of(tuple(everything))
     tellers = {leg: _Teller(wording_of(gateway.words, front=leg == "front"), gateway) for leg in ("front", "back")}

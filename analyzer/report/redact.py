@@ -37,17 +37,27 @@ from analyzer.report.model import (
 from analyzer.report.public_authorities import PUBLIC_CAS, PUBLIC_ORGANISATIONS
 from analyzer.wireshark.model import SERVER_NAME, Dissector
 
-__all__ = ["redact"]
+__all__ = ["Redactor", "redact"]
 
 AnyReport = TypeVar("AnyReport", Report, CheckReport)
 
 
 def redact(report: AnyReport) -> AnyReport:
     """Put pseudonyms into the report for what is private."""
-    names = _Pseudonyms()
-    names.collect(report)
-    result: AnyReport = _Walk(names).redacted(report)
-    return result
+    return Redactor()(report)
+
+
+class Redactor:
+    """Redacts reports one after the other: what is told beforehand and at the end has the same pseudonyms."""
+
+    def __init__(self) -> None:
+        self._names = _Pseudonyms()
+
+    def __call__(self, report: AnyReport) -> AnyReport:
+        """See `redact`."""
+        self._names.collect(report)
+        result: AnyReport = _Walk(self._names).redacted(report)
+        return result
 
 
 _GENERIC = """

@@ -8,7 +8,7 @@ certificate can steer the terminal it is shown on. `schema.json` beside this fil
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from importlib import resources
 from itertools import groupby
@@ -28,7 +28,7 @@ from analyzer.report.model import (
     Truststore,
 )
 
-__all__ = ["json_parts", "json_schema", "to_json", "to_ndjson"]
+__all__ = ["connection_line", "json_parts", "json_schema", "to_json", "to_ndjson"]
 
 _PLANS: dict[type, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {}
 """The names of a data class's fields in JSON, and a function that reads their values: looked up once."""
@@ -65,11 +65,17 @@ def json_parts(report: Report) -> Iterator[str]:
     yield f'"repair_kit": {encode(_repair_kit(report.repair_kit))}\n' + "}\n"
 
 
-def to_ndjson(report: Report) -> Iterator[str]:
-    """Write the connections, each a JSON object on a line ended by a newline."""
+def to_ndjson(report: Report, told: Container[int] = ()) -> Iterator[str]:
+    """Write the connections, each a JSON object on a line ended by a newline, but for those that were `told`."""
     write = _ConnectionWriter(_encoder())
     for connection in report.connections:
-        yield f"{write(connection)}\n"
+        if connection.id not in told:
+            yield f"{write(connection)}\n"
+
+
+def connection_line(connection: Connection) -> str:
+    """Write one connection as `to_ndjson` does."""
+    return f"{_ConnectionWriter(_encoder())(connection)}\n"
 
 
 def json_schema() -> str:

@@ -170,6 +170,19 @@ class RecordColumns:
             bodies += [self._bodies[place] for place in places]
         self._bodies = bodies
 
+    def drop(self, flows: NDArray[np.bool_]) -> None:
+        """The same, and the flows behind them move up."""
+        self.forget(flows)
+        moved = np.cumsum(~flows) - 1
+        kept = np.repeat(~flows, 2)[: len(self._state)]
+        state = np.zeros(max(int(kept.sum()), 1024), dtype=_STATE)
+        state[: int(kept.sum())] = picked(self._state[: len(kept)], kept)
+        self._state = state
+        for parts in (self._parts, self._latest):
+            for part in parts:
+                part.key[:] = moved[part.key >> 1] * 2 + (part.key & 1)
+                part.rows["key"] = part.key
+
     def _keep(self, step: _Step) -> None:
         rows = step.rows(len(self._bodies))
         self._bodies += step.bodies

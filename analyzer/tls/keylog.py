@@ -68,6 +68,8 @@ class KeyLog:
         self.problems: list[KeyLogProblem] = []
         self.by_pre_master_secret = False
         """Whether there are `RSA` lines, which name no client random."""
+        self.grows = False
+        """Whether it is being written: the secrets of a handshake may come after it."""
         self._logs: list[bytes | mmap] = []
         self._bases: list[int] = []  # where each log begins, all of them laid end to end
         self._end = 0
@@ -104,6 +106,10 @@ class KeyLog:
         self._end = base + len(data)
         self._sorted = None
         self.problems += odd.problems(source, empty=len(self._prefixes) == before)
+
+    def renew(self, newer: KeyLog) -> None:
+        """Hold what another holds: the logs were read again."""
+        vars(self).update(vars(newer), grows=self.grows)
 
     def __len__(self) -> int:
         """Lines that hold a secret, the same one counted as often as it stands there."""

@@ -15,12 +15,14 @@ A message's packet is the frame that completed the record with its last byte, as
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import field
 from enum import Enum
 from functools import lru_cache
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self, TypeVar
 
 from analyzer.dataclass import dataclass
 from analyzer.net.flows import Flows
@@ -266,6 +268,10 @@ class RecordReader:
         self._plain: _Plain | None = None
         self._early: Sequence[tuple[int, int, int, int]] = ()  # segments of a `_head` that begins the stream
 
+    def __copy__(self) -> Self:
+        """A reader that has seen the same, and goes on by itself."""
+        return _twin(self)
+
     def resume(self, wanted: int, *, sealed: bool, latest: tuple[int, int]) -> None:
         """Go on at a record's header, at `wanted`, in a direction of which `seen` holds what came before.
 
@@ -393,7 +399,7 @@ class RecordReader:
         count = size = 0
         kept = len(seen.application)
         before = -1
-        latest: list[tuple[int, int, int]] = []
+        latest: list[RecordSeen] = []
         while position + 5 <= end:
             at = position + shift
             index = bisect_right(total, at, index, last) - 1
@@ -414,12 +420,13 @@ class RecordReader:
                 before = length
                 count += 1
                 size += length
+                packet = max(self._latest, rows.packet[index])
+                record = RecordSeen(kind, length, packet, rows.time_ns[index], position)
                 if kept < MAX_RECORDS_KEPT:
                     kept += 1
-                    packet = max(self._latest, rows.packet[index])
-                    seen.application.append(RecordSeen(kind, length, packet, rows.time_ns[index], position))
+                    seen.application.append(record)
                 else:
-                    latest.append((index, length, position))
+                    latest.append(record)
             elif kind in _KEPT and 0 < length <= end - position - 5:
                 if inside + 5 + length <= lengths[index]:
                     body, final = view[start + 5 : start + 5 + length].tobytes(), index
@@ -438,25 +445,23 @@ class RecordReader:
             position += 5 + length
         seen.application_count += count
         seen.application_bytes += size
-        for index, length, at in latest[-MAX_LAST_KEPT:]:
-            packet = max(self._latest, rows.packet[index])
-            seen.application_last.append(RecordSeen(_APPLICATION_DATA, length, packet, rows.time_ns[index], at))
+        seen.application_last += latest[-MAX_LAST_KEPT:]
         del seen.application_last[:-MAX_LAST_KEPT]
         self.wanted = position
         return position > begun
 
-    def _alike(self, run: Run, position: int, length: int, latest: list[tuple[int, int, int]]) -> int:
+    def _alike(self, run: Run, position: int, length: int, latest: list[RecordSeen]) -> int:
         """Take the application data from `position` on while records are of one length; gives how many there are.
 
-        A sender of bulk data fills its records. What is not kept is added to `latest`: segment, length, position.
+        A sender of bulk data fills its records. What is not kept is added to `latest`, if it is of the last.
         """
         rows, seen, stride = run.rows, self.seen, 5 + length
         places = list(zip(run.repeats(position, 5, stride), range(position, run.end, stride), strict=False))
         room = MAX_RECORDS_KEPT - len(seen.application)
-        for index, at in places[:room]:
-            packet = max(self._latest, rows.packet[index])
-            seen.application.append(RecordSeen(_APPLICATION_DATA, length, packet, rows.time_ns[index], at))
-        latest += [(index, length, at) for index, at in places[room:][-MAX_LAST_KEPT:]]
+        for target, chosen in ((seen.application, places[:room]), (latest, places[room:][-MAX_LAST_KEPT:])):
+            for index, at in chosen:
+                packet = max(self._latest, rows.packet[index])
+                target.append(RecordSeen(_APPLICATION_DATA, length, packet, rows.time_ns[index], at))
         return len(places)
 
     def _whole(self, run: Run, body: bytes, first: int) -> None:
@@ -846,6 +851,23 @@ class _Plain:
             return None
         _, packet, time_ns = self._pieces[0]
         return PlainText(bytes(self.data), packet, time_ns, tuple(self._pieces), self._whole)
+
+
+_T = TypeVar("_T")
+
+
+def _twin(original: _T) -> _T:
+    """A copy with the same parts, but for those that change in place, of which it has its own."""
+    twin = object.__new__(type(original))
+    for kind in type(original).__mro__:
+        for name in getattr(kind, "__slots__", ()):
+            value = getattr(original, name)
+            if isinstance(value, (list, bytearray, deque)):
+                value = copy(value)
+            elif isinstance(value, (SideRecords, _Plain)):
+                value = _twin(value)
+            object.__setattr__(twin, name, value)
+    return twin
 
 
 def is_hello(body: bytes | bytearray) -> bool:

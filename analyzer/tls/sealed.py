@@ -13,8 +13,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Sequence
+from copy import copy
 from struct import Struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from analyzer.errors import WireError
 from analyzer.net.reassembly import Cut, Run
@@ -50,7 +51,7 @@ def let_go(reader: object, ring: KeyRing) -> bool:
 class Lookup:
     """Whether there are keys for a connection. Its two directions share one, and tell it what they read."""
 
-    __slots__ = ("_named_only", "_readers", "_ring", "_unnamed", "found")
+    __slots__ = ("_named_only", "_random", "_readers", "_ring", "_unnamed", "found")
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
@@ -58,6 +59,7 @@ class Lookup:
         # Without a secret for the client random only RSA key exchange can be opened.
         self._named_only = not (ring.server_keys or ring.log.by_pre_master_secret)
         self._readers: list[SealedReader] = []
+        self._random = b""
         self.found: bool | None = None
         """None as long as it is not known."""
 
@@ -71,6 +73,16 @@ class Lookup:
         for reader in self._readers:
             reader.let_go()
         self._readers.clear()
+
+    def alone_with(self, reader: SealedReader) -> Lookup:
+        """The same for a copy of a reader, which must not have the others let go."""
+        twin = copy(self)
+        twin.serve([reader] if self._readers else [])
+        return twin
+
+    def serve(self, readers: list[SealedReader]) -> None:
+        """Have these let go when there are no keys, and no others."""
+        self._readers = readers
 
     def take(self, message: RawMessage) -> None:
         """Look at a handshake message in clear."""
@@ -86,7 +98,15 @@ class Lookup:
         except WireError:
             self.deny()
             return
-        if self.found is None and self._unnamed and self._named_only:
+        if not self._ring.log.grows:
+            self.decide()
+
+    def decide(self) -> None:
+        """There are keys now, or there will be none."""
+        if self.found is None and self._unnamed and self._random in self._ring.log:
+            self.found = True
+            self._readers.clear()
+        elif self.found is None and self._unnamed and self._named_only:
             self.deny()
 
     def _client_hello(self, message: RawMessage) -> None:
@@ -95,7 +115,7 @@ class Lookup:
         if random in self._ring.log:
             self.found = True
         else:
-            self._unnamed = True
+            self._unnamed, self._random = True, random
 
 
 class SealedReader(RecordReader):
@@ -117,6 +137,17 @@ class SealedReader(RecordReader):
         self._lost_from: int | None = None
         if lookup.found is None:
             lookup.tell(self)
+
+    def __copy__(self) -> Self:
+        """A reader that has seen the same, and goes on by itself."""
+        twin = super().__copy__()
+        twin.stand_alone()
+        return twin
+
+    def stand_alone(self) -> None:
+        """Ask for keys by itself from now on: this is a copy, and the others go on without it."""
+        if self._lookup is not None:
+            self._lookup = self._lookup.alone_with(self)
 
     @property
     def keeps(self) -> bool:
@@ -295,6 +326,10 @@ class SealedReader(RecordReader):
             self._room -= record.length
             self._kept.append(record)
             return
+        if self._room and lookup.found is None:
+            lookup.decide()  # the handshake is over, and a key log that grows has what it will have
+            if lookup.found is False:
+                return
         self._room = 0
         self._tail.append(record)
         self._settle(_LAST)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import random
 import struct
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from analyzer.capture import CaptureReader
+from analyzer.net.decode import SegmentDecoder
 from analyzer.net.flows import Flows
 from tests.packets import ACK, CLIENT, FIN, PSH, RST, SERVER, SYN, Dialogue, flows_of, kept, pcap, read, tcp, tshark
 
@@ -246,3 +250,44 @@ def test_crafted_addresses_do_not_make_two_connections_one() -> None:
     ]
     frames = [tcp((source, 1), (target, 2), b"x") for source, target in pairs]
     assert len(flows_of(frames).table) == len({frozenset(((s, 1), (t, 2))) for s, t in pairs})
+
+
+@pytest.mark.parametrize("size", [1, None])
+def test_what_was_last_acknowledged_is_known_though_a_reset_without_an_acknowledgement_follows(
+    size: int | None,
+) -> None:
+    frames = [
+        tcp(CLIENT, SERVER, seq=1000, flags=SYN),
+        tcp(SERVER, CLIENT, seq=5000, ack=1001, flags=SYN | ACK),
+        tcp(SERVER, CLIENT, seq=5001, ack=1500, flags=ACK),
+        tcp(SERVER, CLIENT, seq=5001, flags=RST),
+    ]
+    flows = flows_of(frames, batch=size)
+    (row,) = flows.table.read(0, 1)
+    assert sorted(row.last_ack) == [-1, 1500]
+
+
+def test_a_batch_of_nothing_but_an_icmp_error_is_taken() -> None:
+    unreachable = tcp(CLIENT, SERVER, seq=1000, flags=SYN)[14:]
+    icmp = bytes([3, 1, 0, 0, 0, 0, 0, 0]) + unreachable
+    header = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(icmp), 1, 0, 64, 1, 0)
+    frame = bytes(12) + b"\x08\x00" + header + bytes([10, 0, 0, 9, 10, 0, 0, 1]) + icmp
+    flows = flows_of([frame, tcp(CLIENT, SERVER, seq=1000, flags=SYN)], batch=1)
+    assert len(flows.table) == 1
+
+
+@pytest.mark.parametrize("batch", [1, 4, None])
+def test_flows_that_are_dropped_leave_the_others_as_they_are(batch: int | None) -> None:
+    clients = [("10.0.0.1", 40000 + number) for number in range(4)]
+    first = [tcp(client, SERVER, seq=1000, flags=SYN) for client in clients]
+    second = [tcp(client, SERVER, str(client[1]).encode(), seq=1001) for client in clients]
+    flows = flows_of([*first, *second], batch=batch)
+    flows.drop(np.array([True, False, True, False]))
+    assert flows.table.rows["number"].tolist() == [1, 3]
+    assert [bytes(kept(flows, row, clients[number]).data) for row, number in enumerate((1, 3))] == [b"40001", b"40003"]
+    assert [[signal.flow for signal in log] for log in flows.signals.lists(np.array([0, 1]))] == [[0], [1]]
+    more = [tcp(clients[3], SERVER, b"more", seq=1006), tcp(clients[0], SERVER, seq=7, flags=SYN)]
+    for packets in CaptureReader([io.BytesIO(pcap(more))]).batches():
+        flows.add(SegmentDecoder().decode(packets))
+    assert flows.table.rows["number"].tolist() == [1, 3, 4]
+    assert bytes(kept(flows, 1, clients[3]).data) == b"40003more"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from itertools import zip_longest
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analyzer.capture import CaptureReader
 from analyzer.net import flows as net
+from analyzer.net.decode import SegmentDecoder
 from analyzer.net.flows import Flows
 from analyzer.tls.columns import RecordColumns
 from analyzer.tls.detect import likely_record
@@ -138,3 +141,25 @@ def test_what_was_forgotten_is_gone_and_the_rest_is_as_it_was() -> None:
     assert reader.restore(keys[0]).seen.messages == []
     assert reader.restore(keys[1]).seen == before
     assert [m.body for m in before.messages] == [HELLO[4:]]
+
+
+def test_flows_that_are_dropped_leave_the_records_of_the_others_as_they_are(captures: Path) -> None:
+    columns = RecordColumns()
+    flows = Flows(likely_record, lambda flow, side: columns.restore(flow * 2 + side), columns)
+    for batch in CaptureReader([captures / "thirty-times.pcap"]).batches():
+        flows.add(SegmentDecoder().decode(batch))
+    before = [records(flows, number) for number in range(2 * len(flows.table))]
+    gone = np.arange(len(flows.table)) % 3 == 1
+    columns.drop(gone)
+    flows.drop(gone)
+    kept = [seen for number, seen in enumerate(before) if not gone[number >> 1]]
+    assert [records(flows, number) for number in range(2 * len(flows.table))] == kept
+    assert any(seen is not None and seen.messages for seen in kept)
+
+
+def records(flows: Flows, number: int) -> SideRecords | None:
+    stream = flows.stream_so_far(number)
+    if stream is None:
+        return None
+    assert isinstance(stream.consumer, RecordReader)
+    return stream.consumer.finish()
