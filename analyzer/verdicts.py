@@ -31,7 +31,7 @@ from analyzer.report.model import Connection
 from analyzer.second_process import SecondProcess
 from analyzer.tls import connection as wire
 from analyzer.tls.columns import RecordColumns
-from analyzer.tls.records import RecordReader, SideRecords
+from analyzer.tls.records import Recorder, SideRecords
 from analyzer.tls.side import Side
 
 if TYPE_CHECKING:
@@ -574,7 +574,7 @@ def connection_of(
 
 
 def _records(stream: Stream | None) -> SideRecords | None:
-    return stream.consumer.finish() if stream is not None and isinstance(stream.consumer, RecordReader) else None
+    return stream.consumer.finish() if stream is not None and isinstance(stream.consumer, Recorder) else None
 
 
 def _holds_for_all(outcome: Outcome, *, signed: bool) -> bool:

@@ -59,6 +59,8 @@ FRAMED = "TLS inside the framing of another protocol, which we do not take off"
 TRANSLATED = "captured on both sides of a translator that changes sequence numbers: we read the server's bytes of both"
 SOCKS = "tshark's SOCKS dissector takes a connection number for the connection that the proxy opens"
 NULL = "the cipher suite encrypts nothing: tshark reads the records behind ChangeCipherSpec, we take them for encrypted"
+COPIED = "each packet was captured twice: we show it once"
+LATE = "a FIN that is sent again more than 15 seconds after both sides closed"
 NO_HELLO = "an encrypted record that tshark takes for a ServerHello"
 
 KNOWN = (
@@ -82,12 +84,6 @@ KNOWN = (
     known("ntop+nDPI__tests__cfgs__default__pcap__openvpn_nohmac_tcp.pcapng", (0,), "presence messages", FRAMED),
     known(f"{SAMPLES}jxta-sample.pcap", (3,), "presence messages", FRAMED),
     known(
-        f"{SAMPLES}dns-remoteshell.pcap",
-        (3,),
-        "number",
-        "802.11 frames marked as protected that the card had decrypted: we do not look inside",
-    ),
-    known(
         "arkime+arkime__tests__pcap__arkime_synthetic.pcap",
         (90,),
         "version cipher",
@@ -99,6 +95,9 @@ KNOWN = (
     known("cisco+mercury__test__afl_data__full_cert_empty_second_cert.pcap", (0,), "server_chain", CUT),
     known("cisco+mercury__unit_tests__pcaps__capture2.pcap", (101, 105, 106, 108, 111, 112), "messages", TRANSLATED),
     known("cisco+mercury__unit_tests__pcaps__capture2.pcap", (216, 217), "server_chain", CUT),
+    known("cisco+mercury__unit_tests__pcaps__capture2.pcap", (129, 142, 149, 151, 152, 153), "fin rst", COPIED),
+    known("cisco+mercury__unit_tests__pcaps__tls_sgt.pcap", (25, 33, 36, 45, 50, 59), "fin", LATE),
+    known("OISF+suricata-verify__tests__bug-7264-tcp-3whs-ack-data-tls-01__input.pcap", (0,), "fin", LATE),
     known(
         "cloudflare+mitmengine__reference_fingerprints__pcaps__browsers__iPad_Mini_4-ios-9.1-ipad-unk__handshake.pcap",
         (0,),

@@ -22,7 +22,7 @@ from dataclasses import field
 from enum import Enum
 from functools import lru_cache
 from struct import Struct
-from typing import Final, NamedTuple, Self, TypeVar
+from typing import Final, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 from analyzer.dataclass import dataclass
 from analyzer.net.flows import Flows
@@ -49,6 +49,7 @@ __all__ = [
     "RawMessage",
     "RecordReader",
     "RecordSeen",
+    "Recorder",
     "Sealed",
     "SideRecords",
     "is_hello",
@@ -226,6 +227,14 @@ class _Mode(Enum):
     RECORDS = 1
     PLAIN = 2  # not TLS so far: look for a beginning at each segment
     LOST = 3  # the place of the next record header is unknown, after a hole
+
+
+@runtime_checkable
+class Recorder(Protocol):
+    """A consumer of one direction's bytes that tells which records they are."""
+
+    def finish(self) -> SideRecords:
+        """What was seen."""
 
 
 class RecordReader:
