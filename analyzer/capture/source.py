@@ -259,6 +259,9 @@ class CaptureReader:
         found = [*parser.problems, *self._completeness.end_file(getattr(parser, "dropped", 0))]
         self.problems += [self._located(problem, name, place) for problem in found]
 
+    def _is_over(self, parser: Parser) -> bool:
+        return parser.stopped or self._is_to_end()
+
     def _is_to_end(self) -> bool:
         return self._until is not None and self._until()
 
@@ -326,7 +329,7 @@ class CaptureReader:
         """
         position = 0
         window = _CHUNK
-        while size - position > _CHUNK and not parser.stopped and _size_at_rest(file) == size:
+        while size - position > _CHUNK and not self._is_over(parser) and _size_at_rest(file) == size:
             begin = position - position % mmap.ALLOCATIONGRANULARITY
             length = min(window, size - begin)
             try:
@@ -363,7 +366,7 @@ class CaptureReader:
         filled = 0
         file_offset = done
         final = False
-        while not final and not parser.stopped:
+        while not final and not self._is_over(parser):
             # The first bytes were taken already, and are not waited for.
             while followed and filled + file_offset and not self._is_to_end() and not _is_ready(stream, _PAUSE):
                 self.live |= place.packets > 0
