@@ -350,7 +350,7 @@ class CaptureReader:
             if self._progress is not None:
                 self._progress(self.bytes, self._total)
             packets = place.packets + 1 - number
-            window = min(max(_ROWS * taken // max(packets, 1), _CHUNK), _MAX_WINDOW)
+            window = min(max(_ROWS * taken // max(packets, 1), _CHUNK // 2), _MAX_WINDOW)
         file.seek(position)
         return position
 

@@ -210,8 +210,11 @@ class FlowTable:
         side of the first segment, `opening`, `packet` and `time_ns` are its flags, frame and time.
         """
         first, count = self._count, len(opener)
-        while first + count > len(self._rows):
-            self._rows = np.concatenate([self._rows, np.zeros(len(self._rows), dtype=_FLOW)])
+        if first + count > len(self._rows):
+            # Pages of zeros that nobody has written to take no memory.
+            grown = np.zeros(max(2 * len(self._rows), first + count), dtype=_FLOW)
+            grown.view(np.uint8)[: first * _FLOW.itemsize] = self._rows[:first].view(np.uint8)
+            self._rows = grown
         rows = self._rows[first : first + count]
         rows["number"] = np.arange(first, first + count) + self._dropped
         for side in (0, 1):
