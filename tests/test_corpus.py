@@ -60,7 +60,6 @@ TRANSLATED = "captured on both sides of a translator that changes sequence numbe
 SOCKS = "tshark's SOCKS dissector takes a connection number for the connection that the proxy opens"
 NULL = "the cipher suite encrypts nothing: tshark reads the records behind ChangeCipherSpec, we take them for encrypted"
 COPIED = "each packet was captured twice: we show it once"
-LATE = "a FIN that is sent again more than 15 seconds after both sides closed"
 NO_HELLO = "an encrypted record that tshark takes for a ServerHello"
 
 KNOWN = (
@@ -96,8 +95,6 @@ KNOWN = (
     known("cisco+mercury__unit_tests__pcaps__capture2.pcap", (101, 105, 106, 108, 111, 112), "messages", TRANSLATED),
     known("cisco+mercury__unit_tests__pcaps__capture2.pcap", (216, 217), "server_chain", CUT),
     known("cisco+mercury__unit_tests__pcaps__capture2.pcap", (129, 142, 149, 151, 152, 153), "fin rst", COPIED),
-    known("cisco+mercury__unit_tests__pcaps__tls_sgt.pcap", (25, 33, 36, 45, 50, 59), "fin", LATE),
-    known("OISF+suricata-verify__tests__bug-7264-tcp-3whs-ack-data-tls-01__input.pcap", (0,), "fin", LATE),
     known(
         "cloudflare+mitmengine__reference_fingerprints__pcaps__browsers__iPad_Mini_4-ios-9.1-ipad-unk__handshake.pcap",
         (0,),

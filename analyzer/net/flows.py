@@ -353,12 +353,16 @@ class Flows:
         late = segments.time_ns - LINGER_NS > self._later(flow, "closed_at")
         late &= segments.packet > self._later(flow, "closed_by")
         if late.any():
+            # A FIN that is sent again is still shown, as long as its connection is there.
+            shown = ~late | ~self.table.rows["judged"][flow]
+            self._log_signals(segments.rows(shown), side[shown], flow[shown])
             segments, side, flow = segments.rows(~late), side[~late], flow[~late]
             order = np.lexsort((np.arange(len(flow)), side, flow))
             if not len(segments):
                 return
+        else:
+            self._log_signals(segments, side, flow)
         self._count(segments, side, flow, order)
-        self._log_signals(segments, side, flow)
         self._feed(segments, side, flow, order)
 
     def known(self, segments: Segments) -> tuple[Column, Column]:
