@@ -155,7 +155,8 @@ def analyze(
     if reading.wrappings:
         from analyzer.report.wrapping import wrapped
 
-        found = found.with_kinds([wrapped(kind, reading.wrappings) for kind in found.kinds])
+        # Those that went alike may have run in different tunnels.
+        found = Connections.of(tuple(wrapped(item, reading.wrappings) for item in found))
     connections: Sequence[Connection] = found
     told = None
     if logs is not None:

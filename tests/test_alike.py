@@ -15,6 +15,8 @@ from analyzer.report.connections import Connections
 from analyzer.report.model import Connection, Report
 from analyzer.report.to_text import to_text
 from benchmarks import make_captures
+from tests.packets import Dialogue, pcap
+from tests.tls.test_records import HANDSHAKE, HELLO, UNKNOWN_CA, record
 
 ROOT = Path(__file__).resolve().parents[1]
 STORE = ROOT / "captures" / "stores" / "without-root"
@@ -97,3 +99,22 @@ def test_what_is_swept_while_reading_is_told_the_same(
     swept = in_brief(captures["apart"], monkeypatch, shared=True)
     assert to_text(swept) == to_text(whole)
     assert list(map(story, swept.connections)) == list(map(story, whole.connections))
+
+
+def test_connections_that_went_alike_are_told_with_the_tunnel_of_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same handshake again and again, every other time in VLAN 6 instead of 5."""
+    monkeypatch.setattr(verdicts, "_FEW", 1)
+    frames: list[bytes] = []
+    for number in range(8):
+        client = "10.0.0.1", 40000 + number
+        dialogue = Dialogue(client, client_seq=1000 * (number + 1), server_seq=90_000 * (number + 1)).open()
+        dialogue.client(record(HANDSHAKE, HELLO)).server(UNKNOWN_CA)
+        tag = b"\x81\x00" + (5 + number % 2).to_bytes(2, "big")
+        frames += [frame[:12] + tag + frame[12:] for frame in dialogue.frames]
+    path = tmp_path / "tagged.pcap"
+    path.write_bytes(pcap(frames))
+    found = analyze(path, all=False).connections
+    assert isinstance(found, Connections)
+    assert [item.tunnels for item in found] == [("VLAN 5",), ("VLAN 6",)] * 4
