@@ -35,6 +35,9 @@ _BESIDE_NS: Final = 1_000_000_000
 """Nanoseconds by which files that follow each other never overlap: what is out of order in one is so by less."""
 _OVERLAP_NS: Final = 1_000_000
 """Packets of one recording are out of order by less than this."""
+_SENT_AGAIN: Final = 3
+"""Segments at the beginning of a file that are there although the one before has their acknowledgements: sent again by
+one whom these had not reached. Files of another point have more, or SYNs."""
 Column = NDArray[np.int64]
 
 _HALF: Final = 1 << 31
@@ -177,28 +180,42 @@ def _in_common(flows: Flows, segments: Segments, *, overlaps: bool) -> tuple[int
     flow, side = flows.known(segments)
     table = flows.table.rows
     told = np.flatnonzero((flow >= 0) & (segments.quoted == 0))
-    flow, side = flow[told], side[told]
+    known, side = flow[told], side[told]
     seq, flags = segments.seq[told], segments.flags[told]
-    unseen = table["packets"][flow, side] == 0
-    acknowledged = table["last_ack"][flow, 1 - side]
+    unseen = table["packets"][known, side] == 0
+    acknowledged = table["last_ack"][known, 1 - side]
     occupies = (segments.length[told] > 0) | (flags & (SYN | FIN) != 0)
     behind = (seq - acknowledged + _HALF) % _MODULUS < _HALF
     # A SYN that nobody answered is sent again, perhaps into the next file.
-    first_again = (flags & SYN != 0) & (seq == table["base"][flow, side]) & ((acknowledged >= 0) | overlaps)
+    first_again = (flags & SYN != 0) & (seq == table["base"][known, side]) & ((acknowledged >= 0) | overlaps)
     old = ~unseen & occupies & (((acknowledged >= 0) & behind) | first_again)
     new = unseen | (occupies & ~old & (flags & SYN == 0))
     # What one point never got is new at the other, but no connection begins twice. Behind what was recorded, though, a
-    # SYN,ACK may be one that was sent again.
-    if (old & first_again & (overlaps | (flags & ACK == 0))).any():
+    # SYN or a SYN,ACK may be one that was sent again.
+    begins = old & first_again & (overlaps | (flags & ACK == 0))
+    if begins.any() and (overlaps or _is_copy(flows, known[begins], side[begins], segments.ip_id[told][begins])):
         return len(segments), 0, False
-    as_near = segments.ttl[told] == table["last_ttl"][flow, side]
+    seen = int((old & ~first_again).sum())
+    translated = _translated(flows, segments, flow < 0)
+    if seen <= _SENT_AGAIN and not overlaps:
+        seen = 0
+    as_near = segments.ttl[told] == table["last_ttl"][known, side]
     near = 2 * int((as_near & ~unseen).sum()) >= int((~unseen).sum())
-    return int(old.sum()) + _translated(flows, segments), int(new.sum()), near
+    return seen + translated, int(new.sum()), near
 
 
-def _translated(flows: Flows, segments: Segments) -> int:
-    """How many SYN,ACKs bring together the initial sequence numbers of a connection here."""
-    rows = np.flatnonzero((segments.flags & (SYN | ACK) == SYN | ACK) & (segments.quoted == 0))
+def _is_copy(flows: Flows, flow: Column, side: Column, ip_id: Column) -> bool:
+    """Whether one of these SYNs is a packet that was recorded: one that is sent again has another identification."""
+    for each, by, own in zip(flows.signals.lists(flow), side.tolist(), ip_id.tolist(), strict=True):
+        known = {signal.ip_id for signal in each if signal.side == by and signal.flags & SYN}
+        if own <= 0 or own in known:
+            return True
+    return False
+
+
+def _translated(flows: Flows, segments: Segments, elsewhere: NDArray[np.bool_]) -> int:
+    """How many SYN,ACKs between other endpoints bring together the initial sequence numbers of a connection here."""
+    rows = np.flatnonzero((segments.flags & (SYN | ACK) == SYN | ACK) & (segments.quoted == 0) & elsewhere)
     if not len(rows):
         return 0
     own, peers = segments.seq[rows], (segments.ack[rows] - 1) % _MODULUS

@@ -118,6 +118,17 @@ def rings(out: Path) -> None:
                 shutil.copyfile(path, kept / f"ring-{number}{path.suffix or '.pcapng'}")
 
 
+def sent_again(out: Path) -> None:
+    """Record at the server how a client sends its SYN again because the wire is slow."""
+    with _job("nginx", "full", delay=_SLOW) as job:
+        wire = job.lab
+        path = wire.directory / "sent-again.pcap"
+        recorder = [*_TCPDUMP, "-i", wire.server.device, "-s", "0", "-w", str(path), _FILTER]
+        with wire.recording(recorder, ready="listening on", settle=1.5, host=wire.server):
+            _fails(job)
+        shutil.copyfile(path, out / path.name)
+
+
 def kernel_drops(out: Path) -> None:
     """Record handshakes with a small buffer while the recorder is kept from working now and then."""
     with _job("nginx", "full") as job:
@@ -144,7 +155,15 @@ def kernel_drops(out: Path) -> None:
         (out / "kernel-drops.txt").write_text(words)
 
 
-RECORDINGS: tuple[Callable[[Path], None], ...] = (snap_96, client_only, server_only, offloads, rings, kernel_drops)
+RECORDINGS: tuple[Callable[[Path], None], ...] = (
+    snap_96,
+    client_only,
+    server_only,
+    offloads,
+    rings,
+    sent_again,
+    kernel_drops,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

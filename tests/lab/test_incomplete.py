@@ -31,6 +31,7 @@ def test_a_recorder_that_leaves_out_what_it_must_is_understood_again(tmp_path: P
         "offloads.pcap",
         "ring-tcpdump",
         "ring-dumpcap",
+        "sent-again.pcap",
     ):
         assert said(tmp_path / name) == said(CAPTURES / "incomplete" / name), name
     assert int(re.findall(r"(\d+) packets dropped by kernel", (tmp_path / "kernel-drops.txt").read_text())[0]) > 0

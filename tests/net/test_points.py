@@ -48,6 +48,23 @@ def test_wherever_a_ring_buffer_begins_a_new_file_the_report_is_that_of_the_whol
     assert found.capture.points == ()
 
 
+SLOW_WIRES = {
+    "ring-tcpdump": [CAPTURES / "incomplete" / "ring-tcpdump" / f"ring-{number}.pcap" for number in range(11)],
+    "sent-again": [CAPTURES / "incomplete" / "sent-again.pcap"],
+}
+
+
+@pytest.mark.parametrize("name", SLOW_WIRES)
+def test_what_is_sent_again_over_a_slow_wire_into_the_next_file_is_no_other_point(name: str) -> None:
+    frames = [frame for path in SLOW_WIRES[name] for frame in read(path)]
+    report = analyze(written(frames))
+    for first in range(1, len(frames)):
+        for second in range(first + 1, len(frames) + 1):
+            places = sorted({0, first, second, len(frames)})
+            found = analyze([written(frames[a:b]) for a, b in pairwise(places)])
+            assert (found.connections, found.capture.points) == (report.connections, ()), places
+
+
 @pytest.mark.parametrize(
     "case", ["routed", "nat", "mtu", "reset-of-the-hello", "reset-of-the-certificate", "haproxy-503"]
 )
