@@ -156,7 +156,8 @@ def _sslv2_outcome(case: Case) -> str | None:
     length = sslv2_answer_length(server.plain.data) if server.plain is not None else None
     if length is None or not case.connection.hellos or not case.connection.hellos[0].message.sslv2:
         return None
-    return "completed" if server.delivered - length >= _SSLV2_ENDING else "incomplete"
+    sent = max(server.delivered, server.acknowledged or 0)
+    return "completed" if sent - length >= _SSLV2_ENDING else "incomplete"
 
 
 def _to_repair(case: Case, cause: Cause) -> TrustVerdict | None:
