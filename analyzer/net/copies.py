@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.capture.batch import gather
-from analyzer.net.segments import RST, SYN, Segments
+from analyzer.net.segments import ACK, RST, SYN, Segments
 
 __all__ = ["Copies"]
 
@@ -29,7 +29,7 @@ _OPTIONS: Final = 20
 """Bytes before the payload that have to be alike: the TCP header itself where it has no options, else those."""
 _MAX_KEPT: Final = 1024
 """Segments at the end of a batch that the next is compared with."""
-_PLACE_BITS: Final = 16
+_PLACE_BITS: Final = 18
 _PLACES: Final = 1 << _PLACE_BITS
 _MIX: Final = (0x1E3779B97F4A7C15, 0x3F58476D1CE4E5B9, 0x14D049BB133111EB)
 """Odd multipliers. Whoever aims at collisions makes more rows be compared, and no other result."""
@@ -118,12 +118,27 @@ def _place(direction: Column, seq: Column, ack: Column) -> Column:
 def _behind(segments: Segments, direction: Column, order: Column) -> Column:
     """The rows that bring neither a byte nor an acknowledgement number that was not there before."""
     own = direction[order]
+    ends, acks = (segments.seq + segments.length)[order], segments.ack[order]
+    # What acknowledges nothing (a SYN) is given the next number of its direction: from it on they are counted.
+    bare = np.flatnonzero(segments.flags[order] & ACK == 0)
+    if len(bare):
+        last = np.flatnonzero(np.append(bare[1:] != bare[:-1] + 1, True))
+        following = 1 + bare[last[last.searchsorted(np.arange(len(bare)))]]
+        following[following == len(order)] = 0
+        same = (own[following] == own[bare]) & (following > bare)
+        acks[bare[same]] = acks[following[same]]
+    # Where each segment of a direction brings something it has none: that is so in nearly all.
+    sent, acknowledged = ((column[1:] - column[:-1]).astype(np.int32) for column in (ends, acks))
+    doubtful = (own[1:] == own[:-1]) & ((sent | acknowledged) <= 0)
+    if not doubtful.any():
+        return order[:0]
+    looked_at = np.isin(own, own[1:][doubtful])
+    order, own = order[looked_at], own[looked_at]
     begins = np.concatenate([[True], own[1:] != own[:-1]])
     group = np.cumsum(begins)
     first = np.flatnonzero(begins)[group - 1]
     behind: NDArray[np.bool_] = ~begins
-    for column in (segments.seq + segments.length, segments.ack):
-        values = column[order]
+    for values in (ends[looked_at], acks[looked_at]):
         ahead = (values - values[first] + _HALF) & (_MODULUS - 1)
         ahead += group * (2 * _MODULUS)  # a direction begins above the last
         behind[1:] &= ahead[1:] <= np.maximum.accumulate(ahead)[:-1]

@@ -350,9 +350,8 @@ class Flows:
             if not len(segments):
                 return
         self._note_closing(segments, side, flow)
-        late = segments.time_ns - LINGER_NS > self._later(flow, "closed_at")
-        late &= segments.packet > self._later(flow, "closed_by")
-        if late.any():
+        late = self._late(segments, flow, order)
+        if late is not None:
             # A FIN that is sent again is still shown, as long as its connection is there.
             shown = ~late | ~self.table.rows["judged"][flow]
             self._log_signals(segments.rows(shown), side[shown], flow[shown])
@@ -388,11 +387,21 @@ class Flows:
         self.table.rows["judged"][flows] = True
         self.signals.forget(flows)
 
-    def _later(self, flow: Column, name: str) -> Column:
-        """Of two columns of the table, one for each side, the greater value of each flow."""
-        both = self.table.rows[name]
-        result: Column = np.maximum(both[:, 0][flow], both[:, 1][flow])
-        return result
+    def _late(self, segments: Segments, flow: Column, order: Column) -> Mask | None:
+        """Which segments come so long after both sides closed that they are no part of the connection; None if none."""
+        table, by_flow = self.table.rows, flow[order]
+        starts = _starts(by_flow)
+        number = by_flow[starts]
+        latest = np.maximum.reduceat(segments.time_ns[order], starts)
+        closed_at, closed_by = (np.maximum(*table[name][number].T) for name in ("closed_at", "closed_by"))
+        if (latest - LINGER_NS <= closed_at).all():
+            return None
+        counts = np.diff(np.append(starts, len(order)))
+        late = np.zeros(len(order), dtype=np.bool_)
+        late[order] = (segments.time_ns[order] - LINGER_NS > np.repeat(closed_at, counts)) & (
+            segments.packet[order] > np.repeat(closed_by, counts)
+        )
+        return late if late.any() else None
 
     def drop(self, gone: Mask) -> None:
         """Let go of flows altogether (a mask): those behind them move up, in the table and in all else that is kept.
@@ -474,8 +483,11 @@ class Flows:
         """A hash of both endpoints with secret constants, so that a crafted capture cannot aim at collisions."""
         a, b, c, d = self._secrets
         with np.errstate(over="ignore"):
-            first = (ends[0] * a) ^ (ends[1] * b) + ends[2] * c
-            second = (ends[3] * b) ^ (ends[4] * c) + ends[5] * d
+            if len(ends) == 2:
+                first, second = ends[0] * a, ends[1] * b
+            else:
+                first = (ends[0] * a) ^ (ends[1] * b) + ends[2] * c
+                second = (ends[3] * b) ^ (ends[4] * c) + ends[5] * d
             first ^= first >> np.uint64(29)
             mixed = (first * d + second) * a
             result: NDArray[np.uint64] = mixed ^ mixed >> np.uint64(32)
@@ -513,7 +525,7 @@ class Flows:
         if beginnings:
             beginnings.sort()
             opened, which = (np.array(column, dtype=np.int64) for column in zip(*beginnings, strict=True))
-            own = [column[first_row[which]] for column in ends]
+            own = _six(ends, first_row[which])
             told = (segments.flags[opened], segments.packet[opened], segments.time_ns[opened])
             first = self.table.extend(own, side[opened], *told)
             for number, (row, index) in enumerate(beginnings, first):
@@ -683,7 +695,7 @@ class Flows:
         run_key, starts, ends, in_order, size = (column[turn] for column in (run_key, starts, ends, in_order, size))
         if self._reader is not None and len(run_key) >= LEAST_RUNS:
             columns = (segments.data, payload, length, segments.packet[order], segments.time_ns[order], total)
-            left = ~self._read(self._reader, columns, (run_key, starts, ends, size), in_order.astype(bool), seq, rows)
+            left = ~self._read(self._reader, columns, (run_key, starts, ends, size), in_order.astype(bool), seq)
             run_key, starts, ends, in_order, size = (c[left] for c in (run_key, starts, ends, in_order, size))
         run_flow, run_side = run_key >> 1, run_key & 1
         for number, base, known, first, last, whole, count in zip(
@@ -713,7 +725,6 @@ class Flows:
         runs: tuple[Column, Column, Column, Column],
         whole: Mask,
         seq: Column,
-        rows: Rows,
     ) -> Mask:
         """Have the runs read in columns that come in order from their SYN on; gives those that need no stream."""
         key, first, last, size = runs
@@ -724,7 +735,7 @@ class Flows:
         usable &= seq[first] == expected
         done = np.zeros(len(key), dtype=np.bool_)
         chosen = np.flatnonzero(usable)
-        if not len(chosen) or rows.find_repeats is None:
+        if not len(chosen):
             return done
         data, payload, length, packet, time_ns, total = columns
         left = reader.take(
@@ -740,7 +751,6 @@ class Flows:
                 last=last[chosen],
                 start=taken[chosen],
                 size=size[chosen],
-                repeats=rows.find_repeats,
             )
         )
         done[chosen[~left]] = True
@@ -803,9 +813,15 @@ _NOT_ONE: Final = (1 << 64) - 2
 
 
 def _sides(segments: Segments) -> tuple[Column, tuple[NDArray[np.uint64], ...]]:
-    """Which endpoint sent each segment (0: the lower one), and the canonical endpoints, the lower first."""
+    """Which endpoint sent each segment (0: the lower one), and the canonical endpoints, the lower first.
+
+    These are six columns (high, low and port of each) or, where all are IPv4, two: address and port in one.
+    """
     source = (segments.source_high, segments.source_low, segments.source_port.astype(np.uint64))
     target = (segments.target_high, segments.target_low, segments.target_port.astype(np.uint64))
+    if int((source[0] & target[0]).min()) == IPV4_HIGH and int((source[1] | target[1]).max()) < 1 << 32:
+        ours, theirs = (low << np.uint64(16) | port for _, low, port in (source, target))
+        return (ours > theirs).astype(np.int64), (np.minimum(ours, theirs), np.maximum(ours, theirs))
     greater = source[2] > target[2]
     for ours, theirs in ((source[1], target[1]), (source[0], target[0])):
         greater = np.where(ours == theirs, greater, ours > theirs)
@@ -813,6 +829,15 @@ def _sides(segments: Segments) -> tuple[Column, tuple[NDArray[np.uint64], ...]]:
     low = tuple(np.where(swap, theirs, ours) for ours, theirs in zip(source, target, strict=True))
     high = tuple(np.where(swap, ours, theirs) for ours, theirs in zip(source, target, strict=True))
     return swap.astype(np.int64), (*low, *high)
+
+
+def _six(ends: tuple[NDArray[np.uint64], ...], rows: Column) -> list[NDArray[np.uint64]]:
+    """The canonical endpoints of some rows in six columns: see `_sides`."""
+    columns = [column[rows] for column in ends]
+    if len(columns) == 6:
+        return columns
+    four = np.full(len(rows), IPV4_HIGH, dtype=np.uint64)
+    return [part for both in columns for part in (four, both >> np.uint64(16), both & np.uint64(0xFFFF))]
 
 
 def _new_secrets() -> NDArray[np.uint64]:
@@ -851,6 +876,9 @@ def _repeats(
 
 def _keys(ends: tuple[NDArray[np.uint64], ...], rows: Column) -> list[bytes]:
     """Both endpoints of some rows as bytes: 16 each when all are IPv4, else 48, which no IPv4 ones are."""
+    if len(ends) == 2:
+        brief: list[bytes] = np.stack([column[rows] for column in ends], axis=1).view("V16").ravel().tolist()
+        return brief
     high_0, low_0, port_0, high_1, low_1, port_1 = (column[rows] for column in ends)
     four = (high_0 == IPV4_HIGH) & (high_1 == IPV4_HIGH) & ((low_0 | low_1) < 1 << 32)
     found: list[bytes] = np.stack([low_0 << 16 | port_0, low_1 << 16 | port_1], axis=1).view("V16").ravel().tolist()

@@ -99,8 +99,6 @@ class OrderedRuns:
     """[N] position of its first byte in the stream."""
     size: NDArray[np.int64]
     """[N] bytes."""
-    repeats: Callable[[int, int, int, int], Sequence[int]]
-    """See `Rows.find_repeats`."""
 
 
 class Reader(Protocol):

@@ -12,6 +12,7 @@ Rows are kept in columns until somebody asks for a direction (`restore`), or say
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable
 from struct import Struct
 from typing import Any, Final
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from analyzer.capture.batch import gather, joined, picked
 from analyzer.dataclass import dataclass
-from analyzer.net.reassembly import MAX_REPEATS, OrderedRuns
+from analyzer.net.reassembly import OrderedRuns
 from analyzer.registry import ContentType, HandshakeType
 from analyzer.tls.detect import MAX_RECORD, MINORS
 from analyzer.tls.records import (
@@ -73,9 +74,11 @@ _MESSAGE: Final = np.dtype([("type", "u1"), ("high", "u1"), ("low", ">u2")])
 _OPENING: Final = np.dtype([("type", "u1"), ("high", "u1"), ("low", ">u2"), ("major", "u1")])
 _PLAIN_HEADER: Final = Struct(">BBBH")
 _ALERT: Final = np.dtype([("level", "u1"), ("description", "u1")])
-_FEW: Final = 48
-"""Runs from which on a step in columns costs more than to look at each."""
-_MANY: Final = 8
+_STEPS: Final = 16
+"""Steps after which application data is read in a loop: senders of many records mostly have them alike."""
+_MOST_AT_ONCE: Final = 1 << 15
+"""Places looked at at once."""
+_MANY: Final = 2
 """Records of application data from which on it pays to look for all that are of one length at once."""
 _MOST_ROWS: Final = 48
 """Rows of a direction, application data not counted: what has more is no plain handshake."""
@@ -252,12 +255,12 @@ class _Step:
     def read(self) -> None:
         """Read all runs to their ends, or to what a `RecordReader` has to read."""
         who = np.flatnonzero((self._at < self._end) & ~self.state["handed"])
+        steps = 0
         while len(who):
-            if len(who) <= _FEW:
+            who = self._step(who, ahead=steps < _STEPS)
+            steps += 1
+            if steps >= _STEPS:
                 who = self._one_by_one(who)
-                if not len(who):
-                    break
-            who = self._step(who)
         self.state["wanted"] = self._at + self._shift
 
     def rows(self, bodies: int) -> Table:
@@ -275,8 +278,8 @@ class _Step:
         """Application data beyond the first records."""
         return joined(self._late) if self._late else np.zeros(0, dtype=ROW)
 
-    def _step(self, who: Column) -> Column:
-        """Read the next record of the runs `who`; gives those that have another."""
+    def _step(self, who: Column, *, ahead: bool) -> Column:
+        """Read the next record of the runs `who`, with `ahead` what is like it too; gives those that have another."""
         at, end, state = self._at[who], self._end[who], self.state[who]
         segment, header = self._structures(at, end, _HEADER)
         kind, length = header["kind"], header["length"].astype(np.int64)
@@ -312,11 +315,33 @@ class _Step:
         who, following = who[sound], following[sound]
         self.state["begun"][who] = True
         self._at[who] = following
-        more = following < self._end[who]
-        going: Column = who[more & ~bulk]
-        if bulk.any():
-            going = np.concatenate([going, self._one_by_one(who[bulk])])
+        if ahead and bulk.any():
+            self._go_on(who[bulk], following[bulk], length[sound][bulk])
+        going: Column = who[self._at[who] < self._end[who]]
         return going
+
+    def _go_on(self, who: Column, at: Column, length: Column) -> None:
+        """Take as many records of application data as follow with the same length."""
+        stride = 5 + length
+        most = max(_MOST_AT_ONCE // len(who), 1)
+        count = np.minimum((self._end[who] - at - 5) // stride + 1, most)
+        begins = np.cumsum(count) - count
+        run = np.repeat(np.arange(len(who)), count)
+        number = np.arange(len(run)) - begins[run]
+        place = at[run] + number * stride[run]
+        segment, header = self._structures(place, self._end[who][run], _HEADER)
+        alike = (header["kind"] == ContentType.APPLICATION_DATA) & (header["major"] == 3) & (header["minor"] < MINORS)
+        alike &= header["length"] == length[run]
+        count = np.minimum(np.minimum.reduceat(np.where(alike, most, number), begins), count)
+        had = self.state["data"][who]
+        early = number < np.minimum(count, MAX_RECORDS_KEPT - had)[run]
+        late = (number < count[run]) & (number >= (count - MAX_LAST_KEPT)[run]) & ~early
+        for mask, kept in ((early, self._found), (late, self._late)):
+            if mask.any():
+                kept.append(self._data_rows(who[run[mask]], place[mask], segment[mask], length[run[mask]]))
+        self.state["data"][who] += count
+        self.state["data_bytes"][who] += count * length
+        self._at[who] = at + count * stride
 
     def _one_by_one(self, who: Column) -> Column:
         """Take application data in a loop, as far as it goes; gives the runs that stand at another record."""
@@ -324,12 +349,8 @@ class _Step:
         rows: list[tuple[int, int, int, int]] = []
         late: list[tuple[int, int, int, int]] = []
         for run in who.tolist():
-            had = int(self.state["data"][run])
-            found = self._data_of(run) if self.state["begun"][run] else []
-            if found:
-                room = max(MAX_RECORDS_KEPT - had, 0)
-                rows += found[:room]
-                late += found[room:][-MAX_LAST_KEPT:]
+            if self.state["begun"][run]:
+                self._data_of(run, rows, late)
             if self._at[run] < self._end[run]:
                 left.append(run)
         for chosen, kept in ((rows, self._found), (late, self._late)):
@@ -338,14 +359,14 @@ class _Step:
                 kept.append(self._data_rows(runs, at, segment, length))
         return np.array(left, dtype=np.int64)
 
-    def _data_of(self, run: int) -> list[tuple[int, int, int, int]]:
-        """The application data at which a run stands: run, place, segment and length of the first and last records."""
+    def _data_of(self, run: int, rows: list[tuple[int, int, int, int]], late: list[tuple[int, int, int, int]]) -> None:
+        """Take the application data at which a run stands: run, place, segment and length of the first and last."""
         runs = self._runs
         total, payload, lengths, view = runs.total.data, runs.payload.data, runs.length.data, runs.data.data
         at, end, last = int(self._at[run]), int(self._end[run]), int(runs.last[run])
-        index, before = int(runs.first[run]), -1
-        found: list[tuple[int, int, int, int]] = []
-        count = size = 0
+        index, count, size = int(runs.first[run]), 0, 0
+        room = MAX_RECORDS_KEPT - int(self.state["data"][run])
+        latest: deque[tuple[int, int, int, int]] = deque(maxlen=MAX_LAST_KEPT)
         while at < end:
             index = bisect_right(total, at, index, last) - 1
             inside = at - total[index]
@@ -355,21 +376,14 @@ class _Step:
                 break
             if major != 3 or minor >= MINORS or length > MAX_RECORD:
                 break
-            if length == before and end - at > _MANY * length:
-                stride = 5 + length
-                alike = runs.repeats(at, 5, stride, min((end - at - 5) // stride + 1, MAX_REPEATS))
-                found += [(run, at + step * stride, each, length) for step, each in enumerate(alike)]
-                many, before = len(alike), -1
-            else:
-                found.append((run, at, index, length))
-                many, before = 1, length
-            count += many
-            size += many * length
-            at += many * (5 + length)
+            (rows if count < room else latest).append((run, at, index, length))
+            count += 1
+            size += length
+            at += 5 + length
+        late += latest
         self._at[run] = at
         self.state["data"][run] += count
         self.state["data_bytes"][run] += size
-        return found
 
     def _messages(self, who: Column, at: Column, length: Column, minor: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Take out the messages of handshake records in clear; gives which records hold whole ones and nothing else."""
