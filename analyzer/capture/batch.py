@@ -16,6 +16,8 @@ __all__ = [
     "PacketBatch",
     "Recording",
     "Secrets",
+    "among",
+    "distinct",
     "gather",
     "joined",
     "no_packets",
@@ -112,6 +114,23 @@ def gather(data: NDArray[np.uint8], positions: NDArray[np.int64], layout: np.dty
         return rows.view(layout)
     base, shape = layout.subdtype
     return rows.view(base).reshape((len(positions), *shape))
+
+
+def distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """The values of an array, each once, in order; `numpy.unique` would load all of `numpy.ma` first."""
+    ordered = np.sort(values, axis=None)
+    found: NDArray[Any] = ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+    return found
+
+
+def among(values: NDArray[Any], others: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of the values are among the others; `numpy.isin` sorts both, and loads `numpy.ma` too."""
+    if not len(others):
+        return np.zeros(len(values), dtype=np.bool_)
+    ordered = np.sort(others)
+    place = ordered.searchsorted(values)
+    found: NDArray[np.bool_] = ordered[np.minimum(place, len(ordered) - 1)] == values
+    return found
 
 
 def picked(table: NDArray[np.void], which: NDArray[Any]) -> NDArray[np.void]:

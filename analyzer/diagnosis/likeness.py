@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.capture.batch import picked
+from analyzer.capture.batch import distinct, picked
 from analyzer.dataclass import dataclass
 from analyzer.diagnosis.curves import share_fault
 from analyzer.diagnosis.lengths import JAVA_PADDING, suite_lengths
@@ -359,7 +359,7 @@ class _Comparison:
         if not len(chains):
             return
         edges = set(self._edges)
-        for number in np.unique(mould[chains]).tolist():
+        for number in distinct(mould[chains]).tolist():
             edges |= self._owner.edges(number)
         moments = np.array(sorted(edges), dtype=np.int64)
         seconds = self._rows["time_ns"][chains] // 1_000_000_000

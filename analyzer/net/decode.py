@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.capture.batch import PADDING, PacketBatch, gather
+from analyzer.capture.batch import PADDING, PacketBatch, distinct, gather
 from analyzer.dataclass import dataclass
 from analyzer.net.encapsulations import (
     BY_ETHERTYPE,
@@ -220,7 +220,7 @@ class _Round:
         """Take packets of another link type, which stands in each one's header."""
         size, inside = NESTED[link](heads.data, heads.start)
         held = (size >= 8) & (heads.start + size < heads.end)
-        for other in np.unique(inside[held]).tolist():
+        for other in distinct(inside[held]).tolist():
             chosen = heads.pick(held & (inside == other))
             start = chosen.start + size[held & (inside == other)]
             columns = (start, chosen.end, chosen.wire_end)
@@ -268,7 +268,7 @@ class _Round:
             self._take_off(llc, heads, at, within, framed)
         found = IS_ENCAPSULATION[ethertype]
         if found.any():
-            for number in np.unique(ethertype[found]).tolist():
+            for number in distinct(ethertype[found]).tolist():
                 for reader in BY_ETHERTYPE[number]:
                     self._take_off(reader, heads, at, within, ethertype == number)
             self._decoder.sealed.frames(heads.data, at, ethertype)
@@ -370,7 +370,7 @@ class _Round:
         data, body = heads.data, ip.body
         found = whole & _IS_TUNNEL[ip.protocol] & (body + 4 <= heads.end)
         if found.any():
-            for number in np.unique(ip.protocol[found]).tolist():
+            for number in distinct(ip.protocol[found]).tolist():
                 mask = found & (ip.protocol == number)
                 self._take_off(BY_PROTOCOL[number], heads, body, within, mask, ip.ends)
         datagram = whole & (ip.protocol == _UDP) & (body + 12 <= heads.end)
@@ -381,7 +381,7 @@ class _Round:
         port = np.where(IS_TUNNEL_PORT[target], target, source)
         found = datagram & IS_TUNNEL_PORT[port]
         if found.any():
-            for number in np.unique(port[found]).tolist():
+            for number in distinct(port[found]).tolist():
                 self._take_off(BY_UDP_PORT[number], heads, body + 8, within, found & (port == number), ip.ends)
 
 

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.capture.batch import joined, picked
+from analyzer.capture.batch import distinct, joined, picked
 from analyzer.dataclass import dataclass
 from analyzer.net.copies import Copies
 from analyzer.net.reassembly import Consumer, OrderedRuns, Reader, Rows, Stream
@@ -584,7 +584,7 @@ class Flows:
         real = np.where(segments.quoted[order] == 0, np.arange(len(order)), len(order))
         acknowledging = np.where(segments.flags[order] & ACK != 0, real, len(order))
         telling = np.concatenate([np.minimum.reduceat(column, starts) for column in (real, acknowledging)])
-        rows = np.unique(order[telling[telling < len(order)]])
+        rows = distinct(order[telling[telling < len(order)]])
         rows = rows[(table["base_known"][flow[rows]] == _UNKNOWN).any(axis=1)]
         if not len(rows):
             return  # nothing but ICMP errors

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from statistics import median
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.batch import among
 from analyzer.net.flows import FlowTable
 from analyzer.net.points import CapturePoint
 from analyzer.net.segments import ACK, SYN
@@ -122,7 +122,7 @@ def related(table: FlowTable) -> NDArray[np.bool_]:
     clients, servers = (
         rows["high"][opened, own] * np.uint64(_ODD) + rows["low"][opened, own] for own in (side, 1 - side)
     )
-    found[opened[np.isin(servers, clients) | np.isin(clients, servers)]] = True
+    found[opened[among(servers, clients) | among(clients, servers)]] = True
     return found
 
 
@@ -148,7 +148,7 @@ def clocks(points: Sequence[CapturePoint], found: Sequence[Pair]) -> list[Clock 
             for start, end, sign in ((here, there, 1), (there, here, -1)):
                 reference = known[start]
                 if between and reference is not None and known[end] is None:
-                    known[end] = Clock(reference.ahead_ns + sign * round(median(between)), len(between))
+                    known[end] = Clock(reference.ahead_ns + sign * sorted(between)[len(between) // 2], len(between))
     return known
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.batch import distinct
 from analyzer.net.link import MACSEC, WLAN, WLAN_PADDED, Bytes, Column, be16, members
 from analyzer.net.segments import address_text
 from analyzer.net.wrappings import Ends
@@ -85,7 +86,7 @@ class Sealed:
         for message, size in _WIREGUARD_LENGTHS.items():
             handshake |= (kind == message) & (length == size)
         if handshake.any():
-            self._wireguard |= set(np.unique(ports[:, handshake]).tolist())
+            self._wireguard |= set(distinct(ports[:, handshake]).tolist())
         data_message = (kind == _WIREGUARD_DATA) & (length >= _WIREGUARD_LEAST) & (length % 16 == 0)
         if data_message.any():
             known = np.array([_WIREGUARD_PORT, *self._wireguard])

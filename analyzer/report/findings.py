@@ -20,6 +20,7 @@ from typing import Final
 
 import numpy as np
 
+from analyzer.capture.batch import distinct
 from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
 from analyzer.report.connections import Column, Connections, address_of
 from analyzer.report.history import Past, by_weight, chain_of, name_of, top_issuer
@@ -141,7 +142,7 @@ def _gathered(apart: dict[Key, Column], past: Past, everything: Connections) -> 
     """
     alike: dict[tuple[Key, bytes, bool], list[Column]] = {}
     for key, members in apart.items():
-        clients = np.unique(everything.client[members]).tobytes()
+        clients = distinct(everything.client[members]).tobytes()
         # All of them have one host: what is said of the first holds for all.
         alike.setdefault((key[:-1], clients, past.works(int(members[0]))), []).append(members)
     kinds: dict[tuple[Key, bool], list[Column]] = {}
@@ -164,7 +165,7 @@ def _finding(everything: Connections, past: Past, members: Column) -> tuple[Find
         raise ValueError("a finding is made of connections that have a cause")
     servers = tuple(everything.servers[number] for number in by_weight(everything.server[members]))
     hosts = past.names_by_weight(members)
-    clients = len(np.unique(everything.client[members]))
+    clients = len(distinct(everything.client[members]))
     others = everything.id[members[members != example]].tolist()
     finding = Finding(
         cause=cause,

@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from analyzer.capture.batch import distinct
 from analyzer.report.characters import unescaped
 from analyzer.report.connections import Column, Connections
 from analyzer.report.model import CertificateInfo, Connection
@@ -58,8 +59,8 @@ class Past:
         self._rank = np.full(len(connections), -1, dtype=np.int64)
         self._rank[self._judged] = np.arange(len(judged))
         working = self._judged[self._worked[self._judged]]
-        self._working = {connections.servers[number] for number in np.unique(connections.server[working]).tolist()}
-        self._working.update(filter(None, (self._names[kind] for kind in np.unique(connections.kind[working]))))
+        self._working = {connections.servers[number] for number in distinct(connections.server[working]).tolist()}
+        self._working.update(filter(None, (self._names[kind] for kind in distinct(connections.kind[working]))))
         ends = self._judged[[0, -1]].tolist() if len(judged) else []
         self._several_days = len({connections.started_at(place)[:10] for place in ends}) > 1
 
@@ -121,8 +122,8 @@ class Past:
         """The connections to the same servers, for the same names where the failed ones came as far as a name."""
         width = int(self._name.max()) + 1
         judged, server, name = self._judged, self._all.server, self._name[self._all.kind]
-        asked = np.unique(server[members] * width + name[members])
-        whole = np.unique(server[members[name[members] == 0]])
+        asked = distinct(server[members] * width + name[members])
+        whole = distinct(server[members[name[members] == 0]])
         same = np.isin(server[judged] * width + name[judged], asked) | np.isin(server[judged], whole)
         return judged[same]
 
@@ -171,9 +172,9 @@ class Past:
         return sentences
 
     def _reached_otherwise(self, members: Column) -> str:
-        clients = np.unique(self._all.client[members])
+        clients = distinct(self._all.client[members])
         working = self._judged[self._worked[self._judged]]
-        reached = np.unique(self._all.server[working[np.isin(self._all.client[working], clients)]])
+        reached = distinct(self._all.server[working[np.isin(self._all.client[working], clients)]])
         who = "The same client" if len(clients) == 1 else "The same clients"
         if not len(reached):
             return f"{who} completed no handshake with any server in this capture."

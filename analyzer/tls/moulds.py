@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.capture.batch import distinct
 from analyzer.dataclass import dataclass
 from analyzer.errors import WireError
 from analyzer.registry import ExtensionType, HandshakeType
@@ -59,10 +60,10 @@ class Moulds:
 
     def numbers(self, kind: int, bodies: Sequence[bytes]) -> Column:
         """The number of each body's mould, or `NO_MOULD`. `kind` is the handshake type; all are of one length."""
-        distinct = {id(body): body for body in bodies}
-        if len(distinct) < len(bodies):  # those that are kept but once need no second look
-            place = {key: number for number, key in enumerate(distinct)}
-            found = self.numbers(kind, list(distinct.values()))
+        by_id = {id(body): body for body in bodies}
+        if len(by_id) < len(bodies):  # those that are kept but once need no second look
+            place = {key: number for number, key in enumerate(by_id)}
+            found = self.numbers(kind, list(by_id.values()))
             return found[[place[id(body)] for body in bodies]]
         length = len(bodies[0])
         result = np.full(len(bodies), NO_MOULD, dtype=np.int64)
@@ -71,7 +72,7 @@ class Moulds:
             part = bodies[start : start + rows]
             table = np.frombuffer(b"".join(part), dtype=np.uint8).reshape(len(part), length)
             mark = _marks(kind, table)
-            for value in np.unique(mark).tolist():
+            for value in distinct(mark).tolist():
                 chosen = np.flatnonzero(mark == value)
                 result[start + chosen] = self._of(kind, value, table[chosen] if len(chosen) < len(part) else table)
         return result
