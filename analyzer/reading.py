@@ -313,6 +313,8 @@ def _packets(
                 source = reader.source
                 points.begin(*source, segments, batch.time_ns)
             points.add(segments, batch.time_ns)
+            del segments
+        del batch  # its bytes are let go before the next ones are read
         if live is not None and reader.live:
             live.look(reader.now_ns)
         if sweep and len(points.points) == 1 and reader.packets - looked >= _SWEEP_EVERY:

@@ -38,8 +38,8 @@ Source = str | Path | BinaryIO
 
 _CHUNK: Final = 8 << 20
 """Bytes read at a time: large enough that work on columns pays, small enough to stay in a processor's cache."""
-_MAX_WINDOW: Final = 40 << 20
-_ROWS: Final = 1 << 15
+_MAX_WINDOW: Final = 64 << 20
+_ROWS: Final = 3 << 14
 """Bytes mapped at a time at most, and packets in them wished for: so that columns pay, and stay in the cache."""
 _REST: Final = 2.0
 """Seconds since a file was last written to after which it is taken for finished."""
@@ -195,8 +195,7 @@ class CaptureReader:
             if self.files and self._is_to_end():
                 break
             self.source = names, self.packets
-            for batch in in_time_order(files) if len(files) > 1 else files[0].batches:
-                yield self._count(batch) if len(batch) else batch
+            yield from map(self._count, in_time_order(files) if len(files) > 1 else files[0].batches)
         self.problems += self._completeness.problems(self.packets)
         if not self.files:
             raise failures[0] if failures else InputError("-", "no capture was named")
@@ -342,9 +341,11 @@ class CaptureReader:
             taken = begin + reached - position
             if not taken:
                 break
-            for batch in batches:
-                place.packets += len(batch)
-                yield batch
+            # Nothing here holds on to these bytes while the next ones are read: of two windows one is resident.
+            del data, mapped
+            while batches:
+                place.packets += len(batches[0])
+                yield batches.pop()
             position += taken
             self.bytes += taken
             if self._progress is not None:
@@ -408,6 +409,8 @@ class CaptureReader:
             filled = carry
 
     def _count(self, batch: PacketBatch) -> PacketBatch:
+        if not len(batch):
+            return batch
         if batch.first_number != self.packets + 1:
             batch = PacketBatch(
                 first_number=self.packets + 1,
