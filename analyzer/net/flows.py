@@ -23,6 +23,7 @@ from analyzer.dataclass import dataclass
 from analyzer.net.copies import Copies
 from analyzer.net.reassembly import Consumer, OrderedRuns, Reader, Rows, Stream
 from analyzer.net.segments import ACK, FIN, IPV4_HIGH, RST, SYN, Segments, address_text
+from analyzer.net.socks import SocksNumbers
 
 __all__ = [
     "LEAST_RUNS",
@@ -230,6 +231,12 @@ class FlowTable:
         self._count += count
         return first
 
+    def leave_out(self, index: int) -> None:
+        """A row stands for nothing but its number: see `net.socks`."""
+        row = self._rows[index]
+        row["opening"] = 0
+        row["judged"] = row["told"] = True
+
     def drop(self, gone: Mask) -> None:
         """Let go of some rows; those behind them move up."""
         self._rows = picked(self.rows, ~gone)
@@ -329,6 +336,7 @@ class Flows:
         self._reader = reader
         self._flow_of: dict[bytes, int] = {}
         self._secrets = _new_secrets()
+        self._socks = SocksNumbers()
 
     def add(self, segments: Segments) -> None:
         """Take the next batch of segments."""
@@ -522,13 +530,17 @@ class Flows:
             beginnings += [(row, index) for row in self._reopened(segments, side, members[index], found[index])]
         numbers = [[number] if number >= 0 else [] for number in found]
         rows_of: dict[int, list[int]] = {}
+        beginnings += [(row, _NOBODY) for row in self._socks.taken(segments)]
         if beginnings:
             beginnings.sort()
-            opened, which = (np.array(column, dtype=np.int64) for column in zip(*beginnings, strict=True))
-            own = _six(ends, first_row[which])
+            opened = np.array([row for row, _ in beginnings], dtype=np.int64)
+            own = _six(ends, opened)
             told = (segments.flags[opened], segments.packet[opened], segments.time_ns[opened])
             first = self.table.extend(own, side[opened], *told)
             for number, (row, index) in enumerate(beginnings, first):
+                if index == _NOBODY:
+                    self.table.leave_out(number)
+                    continue
                 self._flow_of[keys[index]] = number
                 if numbers[index]:
                     rows_of.setdefault(index, []).append(row)
@@ -809,6 +821,8 @@ class Flows:
             self.table.rows["passed"][flow] = True
 
 
+_NOBODY: Final = -1
+"""In place of endpoints: a number that no connection of the capture has."""
 _NOT_ONE: Final = (1 << 64) - 2
 
 
