@@ -25,7 +25,7 @@ from analyzer.net.pairs import related
 from analyzer.net.reassembly import Stream
 from analyzer.reading import Keys
 from analyzer.report.build import broken_connection
-from analyzer.report.connections import ENDS, Columns, Connections
+from analyzer.report.connections import ENDS, Columns, Connections, with_packets_of_another
 from analyzer.report.findings import told_by_server
 from analyzer.report.model import Connection
 from analyzer.second_process import SecondProcess
@@ -460,14 +460,18 @@ class Verdicts:
             return broken(waiting.row._replace(number=seen.id), error)
 
     def _judge_others(self, waiting: _Waiting, table: Column, places: list[int], end_ns: int) -> None:
-        """Judge each of those that are alike by its own moment: what the server sent then, and what was valid."""
+        """Judge each of those that are alike by its own moment: what the server sent then, and what was valid.
+
+        Of one that is told otherwise than the first, nothing is told that rests on the first one's packets.
+        """
         kinds = {_verdict(self._kinds[waiting.kind]): waiting.kind}
         for (flow, first_ns), place in zip(waiting.others, places, strict=True):
-            seen = replace(waiting.seen, id=self._number_of(flow), first_time_ns=first_ns)
+            client = self._flows.table.endpoint(flow, int(table[place, _CLIENT]))
+            seen = replace(waiting.seen, id=self._number_of(flow), client=client, first_time_ns=first_ns)
             report = self._judge_late(waiting, seen, end_ns)
             kind = kinds.setdefault(_verdict(report), len(self._kinds))
             if kind == len(self._kinds):
-                self._kinds.append(report)
+                self._kinds.append(with_packets_of_another(report, int(table[place, _ABORT_PACKET])))
             table[place, _KIND] = kind
 
     def _same_for_all(self, waiting: _Waiting) -> bool:

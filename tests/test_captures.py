@@ -246,7 +246,11 @@ def test_all_captures_read_as_one_have_all_their_connections_numbered_in_order_o
     files = [CAPTURES / entry["file"] for entry in ENTRIES.values()]
     report = analyze(files)
     assert report.capture.packets == sum(entry["packets"] for entry in ENTRIES.values())
-    assert [c.id for c in report.connections] == list(range(len(report.connections)))
+    numbers = [c.id for c in report.connections]
+    proxied = next(
+        number for number, c in enumerate(report.connections) if c.client == connection("socks-missing-root").client
+    )
+    assert numbers == [n for n in range(len(numbers) + 1) if n != proxied + 1], "Wireshark counts the tunnel too"
     assert report.summary.connections == len(report.connections)
     starts = [c.started_at for c in report.connections]
     assert starts == sorted(starts)
@@ -311,3 +315,11 @@ def test_the_moment_since_when_it_fails_is_that_of_the_first_failure() -> None:
     report = several("chain-changes")
     first = next(item for item in report.connections if item.outcome == "failed")
     assert first.started_at[11:19] in report.findings[0].notes[0].partition(",")[0]
+
+
+def test_alerts_of_a_suite_that_encrypts_nothing_are_read_behind_the_change_of_ciphers() -> None:
+    (connection,) = analyze(CAPTURES / "null-suite.pcap").connections
+    assert [(alert.from_, alert.description, alert.encrypted) for alert in connection.alerts] == [
+        ("server", "close_notify", False),
+        ("client", "close_notify", False),
+    ]

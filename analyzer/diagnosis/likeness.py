@@ -25,7 +25,7 @@ from analyzer.diagnosis.lengths import JAVA_PADDING, suite_lengths
 from analyzer.errors import WireError
 from analyzer.net.flows import Flows
 from analyzer.net.segments import ACK, FIN, RST, SYN
-from analyzer.registry import ContentType, ExtensionType, HandshakeType
+from analyzer.registry import ContentType, ExtensionType, HandshakeType, encrypts_nothing
 from analyzer.tls.columns import ALERT, DATA, MESSAGE, OTHER, RecordColumns
 from analyzer.tls.messages import Certificate as CertificateList
 from analyzer.tls.messages import ClientHello, ServerHello, is_tls13, parse
@@ -127,6 +127,8 @@ class _Hello:
     early_data: bool
     finished: int
     alert: int
+    in_clear: bool = False
+    """The suite encrypts nothing, so that alerts tell more than their lengths."""
 
 
 class _Comparison:
@@ -253,6 +255,7 @@ class _Comparison:
         told = [self._owner.hello(number) for number in mould[answer[has]].tolist()]
         thirteen = np.zeros(count, dtype=np.bool_)
         thirteen[has] = [each.thirteen for each in told]
+        self.alone[has] |= np.array([each.in_clear for each in told], dtype=np.bool_)
         plain = ~self.alone & (answer >= 0) & (alerts.sum(axis=1) == 0)
         twelve = plain & ~thirteen & (sealed == 1).all(axis=1) & (changed >= 1).all(axis=1)
         self._settled = twelve & (data.sum(axis=1) > 0) & (certificates[:, 0] == 0)
@@ -538,7 +541,14 @@ def _read_hello(moulds: Moulds, number: int) -> _Hello:
     if isinstance(hello, ServerHello):
         lengths = suite_lengths(hello.cipher_suite)
         retry = hello.is_hello_retry_request
-        return _Hello(is_tls13(hello.version), retry, early_data=False, finished=lengths.finished, alert=lengths.alert)
+        return _Hello(
+            is_tls13(hello.version),
+            retry,
+            early_data=False,
+            finished=lengths.finished,
+            alert=lengths.alert,
+            in_clear=hello.cipher_suite is not None and encrypts_nothing(hello.cipher_suite),
+        )
     early = isinstance(hello, ClientHello) and hello.extension(ExtensionType.EARLY_DATA) is not None
     return _Hello(thirteen=False, retry=False, early_data=early, finished=0, alert=0)
 

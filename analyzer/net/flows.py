@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,10 @@ from analyzer.capture.batch import distinct, joined, picked
 from analyzer.dataclass import dataclass
 from analyzer.net.copies import Copies
 from analyzer.net.reassembly import Consumer, OrderedRuns, Reader, Rows, Stream
-from analyzer.net.segments import ACK, FIN, IPV4_HIGH, RST, SYN, Segments, address_text
-from analyzer.net.socks import SocksNumbers
+from analyzer.net.segments import ACK, FIN, IPV4_HIGH, RST, SOCKS_PORT, SYN, Segments, address_text
+
+if TYPE_CHECKING:
+    from analyzer.net.socks import SocksNumbers
 
 __all__ = [
     "LEAST_RUNS",
@@ -336,7 +338,7 @@ class Flows:
         self._reader = reader
         self._flow_of: dict[bytes, int] = {}
         self._secrets = _new_secrets()
-        self._socks = SocksNumbers()
+        self._socks: SocksNumbers | None = None
 
     def add(self, segments: Segments) -> None:
         """Take the next batch of segments."""
@@ -530,7 +532,7 @@ class Flows:
             beginnings += [(row, index) for row in self._reopened(segments, side, members[index], found[index])]
         numbers = [[number] if number >= 0 else [] for number in found]
         rows_of: dict[int, list[int]] = {}
-        beginnings += [(row, _NOBODY) for row in self._socks.taken(segments)]
+        beginnings += [(row, _NOBODY) for row in self._tunnels(segments)]
         if beginnings:
             beginnings.sort()
             opened = np.array([row for row, _ in beginnings], dtype=np.int64)
@@ -550,6 +552,16 @@ class Flows:
             rows = members[index]
             flow[rows] = np.array(numbers[index])[np.searchsorted(begins, rows, side="right")]
         return flow, bool(rows_of)
+
+    def _tunnels(self, segments: Segments) -> list[int]:
+        """Segments at which Wireshark counts a tunnel through SOCKS."""
+        if not ((segments.target_port == SOCKS_PORT) | (segments.source_port == SOCKS_PORT)).any():
+            return []
+        if self._socks is None:
+            from analyzer.net.socks import SocksNumbers
+
+            self._socks = SocksNumbers()
+        return self._socks.taken(segments)
 
     def _reopened(self, segments: Segments, side: Column, rows: Column, number: int) -> list[int]:
         """Which of the `rows`, all between the same endpoints, hold a SYN that opens another connection.

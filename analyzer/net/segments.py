@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from analyzer.dataclass import dataclass
 
-__all__ = ["ACK", "FIN", "IPV4_HIGH", "RST", "SYN", "Segments", "address_text", "halves"]
+__all__ = ["ACK", "FIN", "IPV4_HIGH", "RST", "SOCKS_PORT", "SYN", "Segments", "address_text", "halves"]
 
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
+SOCKS_PORT = 1080
 
 IPV4_HIGH = (1 << 64) - 1
 """The upper half of an address column that marks an IPv4 address; the lower half holds its 32 bits.

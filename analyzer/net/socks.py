@@ -14,11 +14,10 @@ from typing import Final
 import numpy as np
 
 from analyzer.dataclass import dataclass
-from analyzer.net.segments import SYN, Segments
+from analyzer.net.segments import SOCKS_PORT, SYN, Segments
 
-__all__ = ["SOCKS_PORT", "SocksNumbers"]
+__all__ = ["SocksNumbers"]
 
-SOCKS_PORT: Final = 1080
 _MOST_DIALOGUES: Final = 4096
 _MOST_TARGETS: Final = 1 << 16
 _LONGEST_REQUEST: Final = 262
@@ -57,8 +56,6 @@ class SocksNumbers:
     def taken(self, segments: Segments) -> list[int]:
         """The segments, by their places, at which a number is taken."""
         on_port = (segments.target_port == SOCKS_PORT) != (segments.source_port == SOCKS_PORT)
-        if not on_port.any():
-            return []
         return [row for row in np.flatnonzero(on_port & (segments.quoted == 0)).tolist() if self._take(segments, row)]
 
     def _take(self, segments: Segments, row: int) -> bool:

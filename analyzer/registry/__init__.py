@@ -58,6 +58,7 @@ __all__ = [
     "client_certificate_type_name",
     "compression_method_name",
     "content_type_name",
+    "encrypts_nothing",
     "extension_name",
     "group_name",
     "handshake_type_name",
@@ -92,6 +93,11 @@ def version_name(value: int) -> str:
     if value >> 8 == 0x7F:
         return f"TLS 1.3 (draft {value & 0xFF})"
     return _unnamed(value)
+
+
+def encrypts_nothing(suite: int) -> bool:
+    """Whether a cipher suite protects records by a MAC alone (RFC 5246 appendix A.5, RFC 5289)."""
+    return "_WITH_NULL_" in CIPHER_SUITES.get(suite, "")
 
 
 def cipher_suite_name(value: int) -> str:

@@ -25,7 +25,7 @@ from analyzer.net.flows import Endpoint
 from analyzer.net.segments import address_text
 from analyzer.report.model import Connection
 
-__all__ = ["Column", "Columns", "Connections", "address_of"]
+__all__ = ["Column", "Columns", "Connections", "address_of", "with_packets_of_another"]
 
 Column = NDArray[np.int64]
 
@@ -55,6 +55,21 @@ class Columns:
         self.abort_packet = abort_packet
         self.client = client
         self.server = server
+
+
+def with_packets_of_another(item: Connection, abort_packet: int) -> Connection:
+    """A connection that went like `item`, as far as is known: which packet ended it (-1: none), and no other packet."""
+    return replace(
+        item,
+        abort_packet=abort_packet if abort_packet >= 0 else None,
+        other_causes=(),
+        evidence=(),
+        timeline=(),
+        alerts=tuple(replace(a, packet=abort_packet) for a in item.alerts if a.packet == item.abort_packet),
+        tunnels=(),
+        tunnels_back=(),
+        tunnels_also=(),
+    )
 
 
 class Connections(Sequence[Connection]):
@@ -113,24 +128,15 @@ class Connections(Sequence[Connection]):
         kind, number = self.kind_of(place), int(self.id[place])
         if kind.id == number:
             return kind
-        abort_packet = int(self._abort_packet[place])
         return replace(
-            kind,
+            with_packets_of_another(kind, int(self._abort_packet[place])),
             id=number,
             client=f"{self.clients[self.client[place]]}:{self._client_port[place]}",
             server=self.servers[self.server[place]],
             started_at=self.started_at(place),
-            abort_packet=abort_packet if abort_packet >= 0 else None,
             cause=None if kind.cause is None else replace(kind.cause, explanation="", headline=""),
-            other_causes=(),
-            evidence=(),
-            timeline=(),
-            alerts=tuple(replace(a, packet=abort_packet) for a in kind.alerts if a.packet == kind.abort_packet),
             fixes=(),
             expected_log=(),
-            tunnels=(),
-            tunnels_back=(),
-            tunnels_also=(),
         )
 
     def __iter__(self) -> Iterator[Connection]:

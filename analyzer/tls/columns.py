@@ -52,8 +52,8 @@ ROW: Final = np.dtype(
         ("length", "i4"),  # of the record's body; of a message that of its own
         ("body", "i4"),  # of a message: place among the bodies
         ("kind", "u1"),
-        ("type", "u1"),  # content type; of a message its handshake type, of an alert in clear its level
-        ("minor", "u1"),  # of the record's version; of an alert in clear its description
+        ("type", "u1"),  # content type; of a message its handshake type, of an alert its first byte: in clear the level
+        ("minor", "u1"),  # of the record's version; of an alert its second byte: in clear the description
     ]
 )
 """A row of what was seen."""
@@ -136,7 +136,8 @@ class RecordColumns:
             elif kind == ALERT:
                 seen.alerts.append(AlertRecord(packet, time_ns, position, length, code, minor))
             elif kind == SEALED_ALERT:
-                seen.alerts.append(AlertRecord(packet, time_ns, position, length, None, None))
+                begins = bytes((code, minor))
+                seen.alerts.append(AlertRecord(packet, time_ns, position, length, None, None, begins=begins))
                 continue
             else:
                 ours = seen.encrypted_handshake if code == ContentType.HANDSHAKE else seen.change_cipher_spec

@@ -18,7 +18,7 @@ from analyzer.errors import WireError
 from analyzer.net.flows import Endpoint, FlowRow, Signal
 from analyzer.net.reassembly import Retransmission, Stream
 from analyzer.net.segments import ACK, FIN, RST, SYN
-from analyzer.registry import ContentType, HandshakeType, ProtocolVersion
+from analyzer.registry import ContentType, HandshakeType, ProtocolVersion, encrypts_nothing
 from analyzer.tls import messages
 from analyzer.tls.messages import (
     Certificate,
@@ -27,12 +27,13 @@ from analyzer.tls.messages import (
     ClientHello,
     CompressedCertificate,
     EncryptedExtensions,
+    Message,
     ServerHello,
     ServerKeyExchange,
     is_tls13,
 )
 from analyzer.tls.prelude.model import Prelude
-from analyzer.tls.records import Lost, PlainText, RawMessage, RecordSeen, Sealed, SideRecords
+from analyzer.tls.records import AlertRecord, Lost, PlainText, RawMessage, RecordSeen, Sealed, SideRecords
 from analyzer.tls.side import Side
 
 if TYPE_CHECKING:
@@ -560,13 +561,12 @@ def build(
     decrypted = None
     if keys is not None:
         decrypted, records = _decrypted(keys, client, records)
-    halves = {
-        sides[number]: Half(row, number, log, streams[number], records[number] or SideRecords())
-        for number in (client, 1 - client)
-    }
+    seen = [part or SideRecords() for part in records]
     parsed = _Hellos()
-    for side, half in halves.items():
-        parsed.take(half.seen, side)
+    for number in (client, 1 - client):
+        parsed.take(seen[number], sides[number])
+    seen = [_in_clear(part, parsed) for part in seen]
+    halves = {sides[number]: Half(row, number, log, streams[number], seen[number]) for number in (client, 1 - client)}
     parsed.version = parsed.version or _version_shown(halves[Side.CLIENT].seen)
     certificates = _Certificates()
     for side, half in halves.items():
@@ -590,6 +590,23 @@ def build(
         prelude=prelude,
         _details=_Details(halves, sides, log, parsed, certificates, prelude),
     )
+
+
+def _in_clear(part: SideRecords, hellos: _Hellos) -> SideRecords:
+    """The records of a side; where the suite encrypts nothing (RFC 5246 appendix A.5), with its alerts read."""
+    answer = hellos.server_hello
+    if answer is None or answer.cipher_suite is None or not part.alerts or not encrypts_nothing(answer.cipher_suite):
+        return part
+    from analyzer.tls.suites import suite_of
+
+    suite = suite_of(answer.cipher_suite)
+    return part if suite is None else replace(part, alerts=[_read_alert(a, 2 + suite.mac_length) for a in part.alerts])
+
+
+def _read_alert(alert: AlertRecord, length: int) -> AlertRecord:
+    if alert.description is not None or alert.length != length or alert.begins[:1] not in (b"\1", b"\2"):
+        return alert
+    return alert._replace(level=alert.begins[0], description=alert.begins[1])
 
 
 def _version_shown(client: SideRecords) -> int | None:
@@ -691,6 +708,8 @@ class _Hellos:
                     self._server_hello(message)
             except WireError as error:
                 self.malformed.append(Malformed(side, message.packet, message.type, str(error)))
+                if message.complete and not message.sslv2:
+                    self._keep(messages.parse_malformed_hello(message.type, message.body), message)
 
     def _client_hello(self, message: RawMessage) -> None:
         if message.sslv2:
@@ -699,13 +718,17 @@ class _Hellos:
             hello = messages.parse_client_hello(message.body)
         else:
             hello = messages.parse_partial_client_hello(message.body, message.length)
-        self.hellos.append(Hello(hello, message.packet, message.first_packet, message.time_ns, message.length))
+        self._keep(hello, message)
 
     def _server_hello(self, message: RawMessage) -> None:
-        hello = messages.parse(message.type, message.body)
-        if not isinstance(hello, ServerHello):
+        self._keep(messages.parse(message.type, message.body), message)
+
+    def _keep(self, hello: Message | None, message: RawMessage) -> None:
+        if isinstance(hello, ClientHello):
+            self.hellos.append(Hello(hello, message.packet, message.first_packet, message.time_ns, message.length))
+        elif not isinstance(hello, ServerHello):
             return
-        if hello.is_hello_retry_request:
+        elif hello.is_hello_retry_request:
             self.hello_retry = self.hello_retry or hello
         elif self.server_hello is None:
             self.server_hello = hello

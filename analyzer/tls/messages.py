@@ -88,6 +88,7 @@ __all__ = [
     "parse_encrypted_extensions",
     "parse_hello_retry_request",
     "parse_key_update",
+    "parse_malformed_hello",
     "parse_new_session_ticket",
     "parse_partial",
     "parse_partial_certificate",
@@ -479,6 +480,8 @@ def parse_partial(
 
 
 _HELLO_BEGINS: Final = Struct(">H32sB")
+_ANY_LENGTH: Final = 1 << 24
+"""More than any handshake message has."""
 
 
 def parse_client_hello(body: bytes) -> ClientHello:
@@ -544,24 +547,29 @@ def parse_partial_client_hello(prefix: bytes, length: int) -> ClientHello:
     session_id = _beginning(reader, 1, "session_id", length).rest()
     suites = _beginning(reader, 2, "cipher_suites", length).rest()
     compression_methods = _beginning(reader, 1, "compression_methods", length).rest()
-    extensions = []
     block = _beginning(reader, 2, "extensions", length)
-    while block.left:
-        try:
-            kind = block.u16("type")
-            body = block.vector(2, "body")
-        except WireError:
-            break
-        extensions.append(Extension(kind, body, block.position - len(body)))
     return ClientHello(
         legacy_version=version,
         random=random,
         session_id=session_id,
         cipher_suites=unpack_u16(suites[: len(suites) // 2 * 2], "ClientHello.cipher_suites", 0),
         compression_methods=tuple(compression_methods),
-        extensions=tuple(extensions),
+        extensions=_whole_extensions(block),
         complete=False,
     )
+
+
+def _whole_extensions(block: Reader) -> tuple[Extension, ...]:
+    """The extensions of a block up to one that it does not hold whole."""
+    found = []
+    while block.left:
+        try:
+            kind = block.u16("type")
+            body = block.vector(2, "body")
+        except WireError:
+            break
+        found.append(Extension(kind, body, block.position - len(body)))
+    return tuple(found)
 
 
 def parse_server_hello(body: bytes) -> ServerHello:
@@ -583,6 +591,30 @@ def parse_server_hello(body: bytes) -> ServerHello:
         compression_method=compression_method,
         extensions=extensions,
     )
+
+
+def parse_malformed_hello(handshake_type: int, body: bytes) -> ClientHello | ServerHello | None:
+    """What a hello that breaks its format says before the place where it does; None when that is not enough.
+
+    Of extensions those are kept that stand before it.
+    """
+    try:
+        if handshake_type == HandshakeType.CLIENT_HELLO:
+            return parse_partial_client_hello(body, _ANY_LENGTH)
+        if handshake_type != HandshakeType.SERVER_HELLO or _is_old_draft(body):
+            return None
+        reader = Reader(body, "ServerHello")
+        version, random, session_id = _beginning_of_hello(reader)
+        return ServerHello(
+            legacy_version=version,
+            random=random,
+            session_id=session_id,
+            cipher_suite=reader.u16("cipher_suite"),
+            compression_method=reader.u8("compression_method"),
+            extensions=_whole_extensions(_beginning(reader, 2, "extensions", _ANY_LENGTH)),
+        )
+    except WireError:
+        return None
 
 
 def parse_hello_retry_request(body: bytes) -> ServerHello:

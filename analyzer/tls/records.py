@@ -111,7 +111,8 @@ class AlertRecord(NamedTuple):
     """An alert; level and description are None for one that is encrypted, `length` is its record's.
 
     They are None as well for one in clear, of 2 bytes, that the snap length cuts. `opened` marks one that was encrypted
-    and has been decrypted.
+    and has been decrypted. `begins` are the first two bytes of one that is protected: with a suite that encrypts
+    nothing these are its level and description.
     """
 
     packet: int
@@ -121,6 +122,7 @@ class AlertRecord(NamedTuple):
     level: int | None
     description: int | None
     opened: bool = False
+    begins: bytes = b""
 
 
 class RecordSeen(NamedTuple):
@@ -551,7 +553,9 @@ class RecordReader:
                     del seen.application_last[0]
         elif kind == ContentType.ALERT and len(seen.alerts) < _MAX_ALERTS:
             last = min(start + 5 + length, run.end) - 1
-            seen.alerts.append(AlertRecord(self._at(run, last), run.time_at(last), start, length, None, None))
+            begins = run.read(body, 2) if run.start <= body <= run.end - 2 else b""
+            place = self._at(run, last), run.time_at(last), start
+            seen.alerts.append(AlertRecord(*place, length, None, None, begins=begins))
 
     def _complete(self, run: Run) -> None:
         """The body of a record that is kept is whole."""

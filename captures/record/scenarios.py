@@ -317,6 +317,15 @@ _NEGOTIATION = (
         expected=_turned_away("no-shared-cipher"),
     ),
     Scenario(
+        name="null-suite",
+        shows="a suite that authenticates and encrypts nothing: what follows ChangeCipherSpec can be read",
+        fault="none",
+        client="curl",
+        client_options=("--tls-max", "1.2", "--ciphers", "ECDHE-RSA-NULL-SHA:@SECLEVEL=0"),
+        server_options=("-cipher", "ECDHE-RSA-NULL-SHA:@SECLEVEL=0"),
+        expected=_COMPLETED,
+    ),
+    Scenario(
         name="no-shared-cipher-curl",
         shows="client offers ECDHE-RSA-AES128-GCM-SHA256 only, server AES256-GCM-SHA384 only",
         fault="no cipher suite in common",

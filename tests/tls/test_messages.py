@@ -667,3 +667,42 @@ def test_any_bytes_are_an_sslv2_client_hello_or_a_wire_error(body: bytes) -> Non
         use(parse_sslv2_client_hello(b"\x01" + body))
     except WireError:
         return
+
+
+HELLO_TYPES = {"client_hello": HandshakeType.CLIENT_HELLO, "server_hello": HandshakeType.SERVER_HELLO}
+
+
+@pytest.mark.parametrize("kind", HELLO_TYPES)
+def test_a_hello_with_a_broken_end_still_says_what_stands_before_it(kind: str) -> None:
+    for name in hellos(kind):
+        body = vector(name)
+        whole = parse(HELLO_TYPES[kind], body)
+        assert isinstance(whole, (ClientHello, ServerHello))
+        if not whole.session_id and isinstance(whole, ServerHello) and whole.version >> 8 == 0x7F:
+            continue  # drafts have another form
+        read = messages.parse_malformed_hello(HELLO_TYPES[kind], body + b"\0")
+        assert isinstance(read, type(whole))
+        assert (read.legacy_version, read.random, read.session_id) == (
+            whole.legacy_version,
+            whole.random,
+            whole.session_id,
+        )
+        assert read.extensions == whole.extensions
+
+
+def test_of_an_extension_block_that_does_not_add_up_the_extensions_before_count() -> None:
+    hello = bytes.fromhex("0303") + bytes(range(32)) + b"\0" + bytes.fromhex("c02f00")
+    block = bytes.fromhex("ff01000100") + bytes.fromhex("000b0009aa")  # renegotiation_info; point formats, too long
+    body = hello + len(block).to_bytes(2, "big") + block
+    with pytest.raises(WireError):
+        parse_server_hello(body)
+    read = messages.parse_malformed_hello(HandshakeType.SERVER_HELLO, body)
+    assert isinstance(read, ServerHello)
+    assert (read.cipher_suite, [extension.type for extension in read.extensions]) == (0xC02F, [0xFF01])
+    assert messages.parse_malformed_hello(HandshakeType.SERVER_HELLO, body[:30]) is None
+
+
+@given(st.sampled_from([1, 2, 3, 11]), st.binary(max_size=120))
+def test_whatever_the_bytes_of_a_malformed_hello_are_no_error_is_raised(kind: int, body: bytes) -> None:
+    read = messages.parse_malformed_hello(kind, body)
+    assert read is None or read.legacy_version == int.from_bytes(body[:2], "big")
