@@ -18,8 +18,8 @@ from analyzer.diagnosis.certificate import SERVER_CERTIFICATE_CODES
 from analyzer.diagnosis.client_certificate import answered_request
 from analyzer.diagnosis.progress import Ending
 from analyzer.diagnosis.unseen import unseen
+from analyzer.registry import HandshakeType
 from analyzer.tls.connection import Side
-from analyzer.tls.detect import sslv2_answer_length
 from analyzer.trust.model import Fix, TrustVerdict
 
 __all__ = ["Outcome", "catalogue", "diagnose", "page"]
@@ -153,11 +153,11 @@ def _sslv2_outcome(case: Case) -> str | None:
     Its SERVER-VERIFY and SERVER-FINISHED come last, encrypted: at least 33 bytes each (1 type, 16 content, 16 MAC).
     """
     server = case.connection.halves[Side.SERVER]
-    length = sslv2_answer_length(server.plain.data) if server.plain is not None else None
-    if length is None or not case.connection.hellos or not case.connection.hellos[0].message.sslv2:
+    answer = next((m for m in server.seen.messages if m.sslv2 and m.type == HandshakeType.SERVER_HELLO), None)
+    if answer is None or not case.connection.hellos or not case.connection.hellos[0].message.sslv2:
         return None
     sent = max(server.delivered, server.acknowledged or 0)
-    return "completed" if sent - length >= _SSLV2_ENDING else "incomplete"
+    return "completed" if sent - answer.length - 2 >= _SSLV2_ENDING else "incomplete"
 
 
 def _to_repair(case: Case, cause: Cause) -> TrustVerdict | None:

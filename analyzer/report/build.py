@@ -14,6 +14,7 @@ from analyzer.diagnosis.engine import Outcome
 from analyzer.diagnosis.server_chain import ServerChain
 from analyzer.registry import (
     HandshakeType,
+    ProtocolVersion,
     alert_level_name,
     alert_name,
     alpn_name,
@@ -212,7 +213,7 @@ def _tls(seen: wire.Connection, *, resumed: bool, fingerprints: bool) -> Tls | N
         _alpn(seen),
         None if hello is None else hello.alpn,
         None if whole is None else ja3(whole),
-        ja3s(answer) if fingerprints and answer is not None else None,
+        ja3s(answer) if fingerprints and answer is not None and answer.version != ProtocolVersion.SSL_2_0 else None,
         None if whole is None else ja4(whole),
         resumed,
         seen.hello_retry is not None,
@@ -333,7 +334,8 @@ def _words(seen: wire.Connection, event: wire.Event) -> str:
         text = printable(plain.data.split(b"\n")[0].rstrip(b"\r")[:60]) if plain is not None else ""
         return f"not TLS: “{text}”"
     if kind is EventKind.DAMAGED:
-        return "bytes that are no TLS record"
+        is_old = seen.server_hello is not None and seen.server_hello.version == ProtocolVersion.SSL_2_0
+        return "records of SSL 2.0, which are not followed" if is_old else "bytes that are no TLS record"
     return str(kind.value)
 
 

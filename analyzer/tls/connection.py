@@ -22,6 +22,7 @@ from analyzer.registry import ContentType, HandshakeType, ProtocolVersion, encry
 from analyzer.tls import messages
 from analyzer.tls.messages import (
     Certificate,
+    CertificateEntry,
     CertificateRequest,
     CertificateStatus,
     ClientHello,
@@ -721,7 +722,10 @@ class _Hellos:
         self._keep(hello, message)
 
     def _server_hello(self, message: RawMessage) -> None:
-        self._keep(messages.parse(message.type, message.body), message)
+        if message.sslv2:
+            self._keep(messages.parse_sslv2_server_hello(message.body), message)
+        else:
+            self._keep(messages.parse(message.type, message.body), message)
 
     def _keep(self, hello: Message | None, message: RawMessage) -> None:
         if isinstance(hello, ClientHello):
@@ -747,7 +751,7 @@ class _Certificates:
     def take(self, part: SideRecords, side: Side, version: int | None) -> None:
         """Parse the Certificate messages of one direction."""
         for message in part.messages:
-            if message.type not in _CERTIFICATES:
+            if message.type not in _CERTIFICATES and not (message.sslv2 and message.type == HandshakeType.SERVER_HELLO):
                 continue
             try:
                 parsed = _certificate_of(message, version)
@@ -981,6 +985,9 @@ def _record_events(part: SideRecords, side: Side, *, thirteen: bool) -> list[Eve
 
 
 def _certificate_of(message: RawMessage, version: int | None) -> object:
+    if message.sslv2:
+        der = messages.parse_sslv2_certificate(message.body) if message.complete else b""
+        return Certificate(entries=(CertificateEntry(der=der),)) if der else None
     if not message.complete:
         return messages.parse_partial(message.type, message.body, message.length, version=version)
     if message.type == HandshakeType.COMPRESSED_CERTIFICATE:

@@ -102,10 +102,11 @@ def sslv2_hello_length(head: bytes) -> int | None:
 
 
 def sslv2_answer_length(head: bytes) -> int | None:
-    """Bytes, header included, of an SSL 2.0 SERVER-HELLO that `head` (7 bytes) begins, or None.
+    """Body length of an SSL 2.0 SERVER-HELLO that `head` (7 bytes) begins, or None.
 
     "The SSL Protocol", 1995, section 2.6: a two-byte length, type 4, session id hit, certificate type, version 0.2.
     """
     if len(head) < 7 or not head[0] & 0x80 or head[2] != 4 or head[3] > 1 or (head[5], head[6]) != (0, 2):
         return None
-    return 2 + ((head[0] & 0x7F) << 8 | head[1])
+    length = (head[0] & 0x7F) << 8 | head[1]
+    return length if length >= 11 else None

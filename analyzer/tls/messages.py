@@ -95,7 +95,9 @@ __all__ = [
     "parse_partial_client_hello",
     "parse_server_hello",
     "parse_server_key_exchange",
+    "parse_sslv2_certificate",
     "parse_sslv2_client_hello",
+    "parse_sslv2_server_hello",
 ]
 
 HELLO_RETRY_REQUEST_RANDOM: Final = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
@@ -531,6 +533,34 @@ def parse_sslv2_client_hello(body: bytes) -> ClientHello:
         cipher_kinds=cipher_kinds,
         sslv2=True,
     )
+
+
+def parse_sslv2_server_hello(body: bytes) -> ServerHello:
+    """Section 2.6 of "The SSL Protocol", 1995. `body` follows the record's two length bytes: msg_type (4) first.
+
+    The client chooses among the cipher kinds later, so there is no cipher suite. The connection id, the server's share
+    of randomness, stands for the random value.
+    """
+    _, connection = _sslv2_server_hello(body)
+    return ServerHello(legacy_version=ProtocolVersion.SSL_2_0, random=connection.ljust(16, b"\0"), cipher_suite=None)
+
+
+def parse_sslv2_certificate(body: bytes) -> bytes:
+    """The certificate in an SSL 2.0 SERVER-HELLO, empty where a session is resumed: see `parse_sslv2_server_hello`."""
+    certificate, _ = _sslv2_server_hello(body)
+    return certificate
+
+
+def _sslv2_server_hello(body: bytes) -> tuple[bytes, bytes]:
+    """Certificate and connection id."""
+    reader = Reader(body, "ServerHello (SSLv2)")
+    reader.take(5, "msg_type to version")
+    sizes = [reader.u16(name) for name in ("certificate_length", "cipher_specs_length", "connection_id_length")]
+    certificate, _, connection = (
+        reader.take(size, name)
+        for size, name in zip(sizes, ("certificate", "cipher_specs", "connection_id"), strict=True)
+    )
+    return certificate, connection
 
 
 def parse_partial_client_hello(prefix: bytes, length: int) -> ClientHello:

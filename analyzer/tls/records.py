@@ -36,6 +36,7 @@ from analyzer.tls.detect import (
     hello_inside,
     may_begin_record,
     record_header,
+    sslv2_answer_length,
     sslv2_hello_length,
 )
 
@@ -57,7 +58,10 @@ __all__ = [
 ]
 
 _SSLV2: Final = -1
-"""In place of a content type: a ClientHello in the SSLv2 format."""
+"""In place of a content type: a hello in the SSLv2 format."""
+_SSLV2_SERVER_HELLO: Final = 4
+_SSLV2_ANSWER: Final = 7
+"""Bytes by which it is known."""
 _MAX_MESSAGE: Final = 2 << 20
 """Longest handshake message joined, in bytes. Wireshark gives up at 256 KiB; real chains of that size exist."""
 MAX_RECORDS_KEPT: Final = 16
@@ -89,9 +93,9 @@ _KEPT: Final = (ContentType.HANDSHAKE, ContentType.CHANGE_CIPHER_SPEC)
 class RawMessage(NamedTuple):
     """A handshake message, not yet parsed. `body` follows the 4-byte header.
 
-    `length` is what the header claims; `complete` is false when the capture holds less. `sslv2` marks a ClientHello in
-    the SSLv2 format (its body then follows the 2-byte record header). `record_version` is the record's. `opened`: it
-    was decrypted; `position` is then that of the body of the record in which it begins.
+    `length` is what the header claims; `complete` is false when the capture holds less. `sslv2` marks a hello in the
+    SSLv2 format: its body, from the message type on, then follows the 2-byte record header. `record_version` is the
+    record's. `opened`: it was decrypted; `position` is then that of the body of the record in which it begins.
     """
 
     type: int
@@ -300,6 +304,7 @@ class RecordReader:
 
     def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
         """Bytes are missing. Inside a body that is stepped over they do not matter."""
+        self._pass_alert()
         if cut is not None and cut.length == _ALERT_IN_CLEAR and self._alert_cut(start, size, cut):
             return
         if self._mode is _Mode.PLAIN:
@@ -322,6 +327,17 @@ class RecordReader:
             if inside:
                 return
         self._lose_place()
+
+    def _note_alert(self) -> None:
+        """The first bytes are there of the last alert, which is protected."""
+        self.seen.alerts[-1] = self.seen.alerts[-1]._replace(begins=bytes(self._body[:2]))
+
+    def _pass_alert(self) -> None:
+        """Wait no longer for the first bytes of an alert that is protected."""
+        kind, _, length, body = self._record
+        if self._body_left and kind == ContentType.ALERT and length > 2:
+            self._body_left = 0
+            self.wanted = body + length
 
     def _lose(self, start: int, size: int, cut: Cut | None, *, inside: bool = False) -> None:
         if len(self.seen.lost) < _MAX_LOST:
@@ -357,6 +373,7 @@ class RecordReader:
 
     def finish(self) -> SideRecords:
         """No more bytes: give what was seen. What is incomplete is marked so."""
+        self._pass_alert()
         if self._body_left:
             kind, version, length, _ = self._record
             shown = ContentType.HANDSHAKE if kind == _SSLV2 else kind
@@ -556,6 +573,11 @@ class RecordReader:
             begins = run.read(body, 2) if run.start <= body <= run.end - 2 else b""
             place = self._at(run, last), run.time_at(last), start
             seen.alerts.append(AlertRecord(*place, length, None, None, begins=begins))
+            if not begins and body >= run.start:
+                self._record = record
+                self._body.clear()
+                self._body_left = 2
+                self.wanted = body
 
     def _complete(self, run: Run) -> None:
         """The body of a record that is kept is whole."""
@@ -572,6 +594,9 @@ class RecordReader:
             self._encrypted = True
             if len(seen.change_cipher_spec) < _MAX_ALERTS:
                 seen.change_cipher_spec.append(RecordSeen(kind, length, self._latest, self._latest_time, body - 5))
+        elif kind == ContentType.ALERT and length > 2:
+            self._note_alert()
+            self.wanted = body + length
         elif kind == ContentType.ALERT and length == 2 and len(seen.alerts) < _MAX_ALERTS:
             level, description = self._body[0], self._body[1]
             seen.alerts.append(AlertRecord(self._latest, self._latest_time, body - 5, length, level, description))
@@ -653,24 +678,20 @@ class RecordReader:
     def _no_header(self, run: Run, head: bytes, start: int) -> None:
         """What stands where a record should begin is none."""
         if self.seen.begins is None:
-            length = sslv2_hello_length(head) if start == 0 else None
+            length = _sslv2_length(run, head) if start == 0 else None
             if length is not None:
                 self._sslv2_hello(run, head, length)
             else:
                 self._not_tls(run, head, start)
             return
         if self.seen.damaged is None:
-            self.seen.damaged = RecordSeen(
-                head[0],
-                head[3] << 8 | head[4],
-                self._at(run, min(start + 4, run.end - 1)),
-                self._latest_time,
-                start,
-            )
+            place = min(start + 4, run.end - 1)
+            length = head[3] << 8 | head[4]
+            self.seen.damaged = RecordSeen(head[0], length, self._at(run, place), run.time_at(place), start)
         self._lose_place()
 
     def _sslv2_hello(self, run: Run, head: bytes, length: int) -> None:
-        """An SSLv2-style ClientHello has a record header of its own: two bytes of length."""
+        """A hello in the SSLv2 format has a record header of its own: two bytes of length."""
         self.seen.begins = 0
         self._record = (_SSLV2, 0x0002, length, 2)
         self._body[:] = head[2:]
@@ -681,13 +702,13 @@ class RecordReader:
 
     def _sslv2_message(self, *, complete: bool) -> None:
         _, version, length, _ = self._record
-        first = self._starts[0][1]
+        answer = self._body[0] == _SSLV2_SERVER_HELLO
         self.seen.messages.append(
             RawMessage(
-                HandshakeType.CLIENT_HELLO,
+                HandshakeType.SERVER_HELLO if answer else HandshakeType.CLIENT_HELLO,
                 bytes(self._body),
                 length,
-                first,
+                self._starts[0][1],
                 self._latest,
                 self._latest_time,
                 0,
@@ -696,6 +717,8 @@ class RecordReader:
                 sslv2=True,
             )
         )
+        if answer:
+            self._lose_place()  # what follows are records of SSL 2.0
 
     def _not_tls(self, run: Run, head: bytes, start: int) -> None:
         self._mode = _Mode.PLAIN
@@ -804,6 +827,14 @@ class RecordReader:
             return run.packet_at(min(position, run.end - 1))
         before = [packet for at, packet in self._starts if at <= position]
         return before[-1] if before else self._latest
+
+
+def _sslv2_length(run: Run, head: bytes) -> int | None:
+    """Body length of a hello in the SSLv2 format that `head` (5 bytes) begins, at the beginning of the stream."""
+    length = sslv2_hello_length(head)
+    if length is None and run.start == 0 and run.end >= _SSLV2_ANSWER:
+        length = sslv2_answer_length(run.read(0, _SSLV2_ANSWER))
+    return length
 
 
 class _Plain:

@@ -160,7 +160,18 @@ class SealedReader(RecordReader):
         self._kept = []
         self._tail.clear()
         if self._collecting and self._body_left:
+            if self._is_last_alert(self._record[3]):
+                if len(self._body) < _IN_CLEAR:
+                    self._collecting = False
+                    self._body_left = _IN_CLEAR - len(self._body)
+                    return
+                self._note_alert()
             self._skip_body()
+
+    def _is_last_alert(self, body: int) -> bool:
+        """Whether the record with a body at this place is the last alert that was kept."""
+        alerts = self.seen.alerts
+        return bool(alerts) and alerts[-1].position == body - 5 and alerts[-1].length > _IN_CLEAR
 
     def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
         """Bytes are missing. What there is of a protected record does not open, but it counts."""
@@ -217,6 +228,8 @@ class SealedReader(RecordReader):
         data = bytes(self._body) if self._is_protected(kind, self._body) else None
         if self._collecting:
             self._collecting = False
+            if self._is_last_alert(body):
+                self._note_alert()
             self._body.clear()
         else:
             super()._complete(run)
@@ -375,6 +388,8 @@ class SealedReader(RecordReader):
 _ROOM: Final = 1 << 17
 """Bytes of application data of one direction that are kept from its beginning: TLS 1.3 hides the handshake there. And
 bytes of other protected records behind them."""
+_IN_CLEAR: Final = 2
+"""Bytes of an alert that nothing protects."""
 _SHORT: Final = 2048
 _LAST: Final = 4
 """So many records at the end are kept in any case, if they are `_SHORT`: an alert may stand before tickets, and a
