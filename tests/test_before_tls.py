@@ -237,9 +237,16 @@ def test_the_repair_comes_to_the_server_the_same_way() -> None:
     assert f"-x http://10.77.0.2:3128 https://{HOST}:443/" in refused.fixes[0].commands[0]
 
 
-def test_tls_inside_tds_is_no_failure_and_the_report_says_why_it_is_not_judged() -> None:
+def test_a_client_that_leaves_before_its_hello_in_tds_is_no_failure() -> None:
     spoken = Dialogue().open().client(prelogin(0x12, 1)).server(prelogin(4, 1)).client(b"\x12\x01\0\x20" + bytes(28))
     (seen,) = analyze(io.BytesIO(pcap(spoken.client(flags=FIN | ACK).frames))).connections
-    assert seen.cause is not None
-    assert (seen.outcome, seen.cause.code, seen.fixes) == ("incomplete", "capture-incomplete", ())
-    assert "TDS" in seen.cause.explanation
+    assert (seen.outcome, seen.cause, seen.fixes) == ("incomplete", None, ())
+
+
+def test_a_handshake_inside_openvpn_is_judged_though_its_certificates_are_spread_over_packets() -> None:
+    for name in ("openvpn-missing-root", "openvpn-tls-auth-missing-root"):
+        (seen,) = analyze(CAPTURES / f"{name}.pcap", truststore=CAPTURES / "stores/without-root").connections
+        assert seen.cause is not None
+        assert seen.prelude is not None
+        assert (seen.cause.code, seen.abort_act, seen.prelude.protocols) == ("missing-root", "fin", ("OpenVPN",))
+        assert len(seen.server_chain) == 2

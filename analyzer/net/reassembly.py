@@ -125,6 +125,14 @@ class Run:
         self.shift = rows.total[first] + skip - start
         """What turns a position of the stream into one of `rows.total`."""
 
+    def part(self, start: int, end: int, position: int) -> Run:
+        """The bytes from `start` to `end` of this run, counted from `position` on."""
+        part = Run.__new__(Run)
+        part.rows, part.first, part.last = self.rows, self.first, self.last
+        part.start, part.end = position, position + end - start
+        part.shift = self.shift + start - position
+        return part
+
     def read(self, position: int, count: int) -> bytes:
         """`count` bytes from `position`; both must lie within the run."""
         rows = self.rows

@@ -22,7 +22,7 @@ from dataclasses import field
 from enum import Enum
 from functools import lru_cache
 from struct import Struct
-from typing import Final, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 from analyzer.dataclass import dataclass
 from analyzer.net.flows import Flows
@@ -39,6 +39,9 @@ from analyzer.tls.detect import (
     sslv2_answer_length,
     sslv2_hello_length,
 )
+
+if TYPE_CHECKING:
+    from analyzer.tls.carriers import Carried
 
 __all__ = [
     "MAX_LAST_KEPT",
@@ -249,6 +252,8 @@ class RecordReader:
     __slots__ = (
         "_body",
         "_body_left",
+        "_carried",
+        "_carried_wanted",
         "_early",
         "_encrypted",
         "_head",
@@ -282,6 +287,8 @@ class RecordReader:
         self._latest_time = 0
         self._plain: _Plain | None = None
         self._early: Sequence[tuple[int, int, int, int]] = ()  # segments of a `_head` that begins the stream
+        self._carried: Carried | None = None  # the packets of another protocol that carry the records
+        self._carried_wanted = -1  # what is wanted of what they carry; -1: there never were any
 
     def __copy__(self) -> Self:
         """A reader that has seen the same, and goes on by itself."""
@@ -298,12 +305,60 @@ class RecordReader:
 
     def feed(self, run: Run) -> None:
         """Take the next run of bytes."""
+        if self._carried is not None:
+            self._feed_carried(run)
+            return
         at: int | None = run.start
         while at is not None:
             at = self._records(run) if self._mode is _Mode.RECORDS else self._search(run, at)
 
+    def _feed_carried(self, run: Run) -> None:
+        """Take what another protocol's packets carry: `wanted` counts the bytes of TLS alone meanwhile."""
+        from analyzer.tls.carriers import What
+
+        carried, self._carried = self._carried, None
+        if carried is None:
+            return
+        self.wanted = self._carried_wanted
+        for what, part in carried.pieces(run):
+            if what is What.TALK:
+                self._keep_plain(part, part.end)
+            elif self.wanted < part.end:
+                self.feed(part)
+            if self.wanted != _NEVER:
+                carried.skip(self.wanted)
+        self._resume_carried(carried)
+
+    def _is_carried(self, run: Run) -> bool:
+        """Whether another protocol's packets begin here; then they are taken."""
+        from analyzer.tls.carriers import NEEDED, Carried, recognise
+
+        carrier = recognise(run.read(0, min(run.end, NEEDED)))
+        if carrier is None:
+            return False
+        self._carried_wanted = 0
+        self._latest = self._latest_time = 0
+        self._carried = Carried(carrier)
+        self._feed_carried(run)
+        return True
+
+    def _resume_carried(self, carried: Carried) -> None:
+        self._carried, self._carried_wanted = carried, self.wanted
+        self.wanted = _NEVER if carried.ended or self.wanted == _NEVER else carried.at
+
     def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
         """Bytes are missing. Inside a body that is stepped over they do not matter."""
+        if self._carried is None:
+            self._gap(start, size, cut)
+            return
+        carried, self._carried = self._carried, None
+        self.wanted = self._carried_wanted
+        missing = carried.gap(start, size)
+        if missing is not None:
+            self._gap(*missing, cut)
+        self._resume_carried(carried)
+
+    def _gap(self, start: int, size: int, cut: Cut | None) -> None:
         self._pass_alert()
         if cut is not None and cut.length == _ALERT_IN_CLEAR and self._alert_cut(start, size, cut):
             return
@@ -403,7 +458,7 @@ class RecordReader:
                 if self._body_left:
                     return None
                 self._complete(run)
-            elif not self._step(run) and not self._header(run, position, end):
+            elif (not self._step(run) and not self._header(run, position, end)) or self._carried is not None:
                 return None
             if self._mode is not _Mode.RECORDS:
                 return max(position, run.start)
@@ -681,7 +736,7 @@ class RecordReader:
             length = _sslv2_length(run, head) if start == 0 else None
             if length is not None:
                 self._sslv2_hello(run, head, length)
-            else:
+            elif not (start == run.start == 0 and self._carried_wanted < 0 and self._is_carried(run)):
                 self._not_tls(run, head, start)
             return
         if self.seen.damaged is None:
@@ -908,7 +963,7 @@ def _twin(original: _T) -> _T:
             value = getattr(original, name)
             if isinstance(value, (list, bytearray, deque)):
                 value = copy(value)
-            elif isinstance(value, (SideRecords, _Plain)):
+            elif isinstance(value, (SideRecords, _Plain)) or (name == "_carried" and value is not None):
                 value = _twin(value)
             object.__setattr__(twin, name, value)
     return twin

@@ -159,6 +159,14 @@ class SealedReader(RecordReader):
         self._lookup = None
         self._kept = []
         self._tail.clear()
+        carried, self._carried = self._carried, None
+        if carried is not None:
+            self.wanted = self._carried_wanted
+        self._pass_body()
+        if carried is not None:
+            self._resume_carried(carried)
+
+    def _pass_body(self) -> None:
         if self._collecting and self._body_left:
             if self._is_last_alert(self._record[3]):
                 if len(self._body) < _IN_CLEAR:
@@ -173,14 +181,14 @@ class SealedReader(RecordReader):
         alerts = self.seen.alerts
         return bool(alerts) and alerts[-1].position == body - 5 and alerts[-1].length > _IN_CLEAR
 
-    def gap(self, start: int, size: int, cut: Cut | None = None) -> None:
-        """Bytes are missing. What there is of a protected record does not open, but it counts."""
+    def _gap(self, start: int, size: int, cut: Cut | None) -> None:
+        # What there is of a protected record does not open, but it counts.
         if self._body_left and start + size > self.wanted and self._is_protected(self._record[0], self._body):
             kind, version, length, body = self._record
             self._seal(Sealed(kind, version, length, b"", self._first, self._latest, self._latest_time, body - 5))
             if self._collecting:
                 self._skip_body()
-        super().gap(start, size, cut)
+        super()._gap(start, size, cut)
 
     def finish(self) -> SideRecords:
         """No more bytes: give what was seen."""

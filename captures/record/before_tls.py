@@ -14,6 +14,7 @@ import os
 import pwd
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -184,6 +185,32 @@ def _nginx_proxy_protocol(job: Job) -> None:
     _start(job, nginx(folder, "server.conf"))
 
 
+def _tds(job: Job) -> None:
+    """Start what speaks as SQL Server, which is no free program; the TLS in it is OpenSSL's."""
+    _files(job)
+    program = Path(__file__).parent / "programs/tds_server.py"
+    _start(job, [sys.executable, str(program), str(job.port), "server.pem", "server.key", job.tls])
+
+
+def _openvpn(job: Job) -> None:
+    folder = _files(job)
+    (folder / "clients.pem").write_bytes(pki.pem(("acme-clients-root",)))
+    command = ["openvpn", "--tls-server", "--dev", "null", "--proto", "tcp-server", "--port", str(job.port), "--ca",
+               "clients.pem", "--cert", "server.pem", "--key", "server.key", "--dh", "none", "--tls-version-max",
+               job.tls, *_tls_auth(job, "0")]  # fmt: skip
+    _start(job, command)
+
+
+def _tls_auth(job: Job, direction: str) -> list[str]:
+    """A key by which both authenticate the packets of the control channel, where the server's options ask for it."""
+    if "tls-auth" not in job.server_options:
+        return []
+    key = job.lab.directory / "ta.key"
+    if not key.exists():
+        subprocess.run(["openvpn", "--genkey", "secret", str(key)], check=True, capture_output=True, timeout=10)
+    return ["--tls-auth", str(key), direction]
+
+
 # Clients
 
 
@@ -229,6 +256,24 @@ def _psql(job: Job) -> Finished:
 def _mariadb_client(job: Job) -> Finished:
     command = ["mariadb", "--no-defaults", f"--host={job.host}", f"--port={job.port}", "--user=karl"]
     return _run(job, [*command, "--ssl-verify-server-cert", f"--ssl-ca={job.bundle}", "-e", "SELECT 1"])
+
+
+def _tsql(job: Job) -> Finished:
+    """Ask by FreeTDS, which is what PHP, Perl and Python ask SQL Server by."""
+    settings = job.lab.directory / "freetds.conf"
+    settings.write_text(_FREETDS.format(bundle=job.bundle))
+    command = ["tsql", "-H", job.host, "-p", str(job.port), "-U", "karl", "-P", "secret"]
+    done = _run(job, command, {"FREETDSCONF": str(settings), "HOME": "/nonexistent"})
+    # That the login is refused is told in TLS, and all that this server has to say.
+    return Finished(output=done.output, status=0 if "Login failed" in done.output else done.status)
+
+
+def _openvpn_client(job: Job) -> Finished:
+    command = ["openvpn", "--tls-client", "--dev", "null", "--proto", "tcp-client", "--remote", job.host,
+               str(job.port), "--ca", str(job.bundle), "--cert", str(job.certificate), "--key",
+               str(job.certificate_key), "--verify-x509-name", job.host, "name", "--connect-retry-max", "1",
+               "--tls-exit", "--connect-timeout", "5", *_tls_auth(job, "1")]  # fmt: skip
+    return job.lab.run(job.lab.client, command, timeout=job.patience)
 
 
 def _openssl_starttls(job: Job) -> Finished:
@@ -418,6 +463,14 @@ listen through
     server one {address}:{port} {header}
 """
 
+_FREETDS = """
+[global]
+    tds version = 7.4
+    encryption = require
+    ca file = {bundle}
+    check certificate hostname = yes
+"""
+
 BEFORE_TLS_SERVERS: dict[str, Server] = {
     "postfix": Server(title="Postfix", start=_postfix, needs=("postfix",), version=("postconf", "-d", "mail_version")),
     "dovecot": Server(title="Dovecot", start=_dovecot, needs=("dovecot",), version=("dovecot", "--version")),
@@ -433,6 +486,8 @@ BEFORE_TLS_SERVERS: dict[str, Server] = {
         version=("mariadbd", "--version"),
         version_pattern=r"Ver (\S+?)-MariaDB",
     ),
+    "tds": Server(title="Python's ssl, in TDS", start=_tds, needs=(), version=("openssl", "version")),
+    "openvpn": Server(title="OpenVPN", start=_openvpn, needs=("openvpn",), version=("openvpn", "--version")),
     "prosody": Server(
         title="Prosody", start=_prosody, needs=("prosody", "runuser"), version=("dpkg-query", "--show", "prosody")
     ),
@@ -467,5 +522,7 @@ BEFORE_TLS_CLIENTS: dict[str, Client] = {
         "ldapsearch", _ldapsearch, r"^(ldap_start_tls: .*|\s+additional info: .*)$", asked="-VV", profile="gnutls"
     ),
     "psql": _client("psql", _psql, r"error: (.*)$", profile="openssl"),
+    "tsql": _client("tsql", _tsql, r"^(Error .*|There was a problem .*)$", asked="-C", profile="gnutls"),
+    "openvpn": _client("openvpn", _openvpn_client, r"(VERIFY \w*ERROR: .*|TLS Error: .*)$", profile="openssl"),
     "mariadb": _client("mariadb", _mariadb_client, r"^(ERROR .*)$", profile="gnutls"),
 }

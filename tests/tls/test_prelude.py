@@ -398,11 +398,11 @@ def test_what_proves_an_identity_is_never_shown(name: str) -> None:
         assert secret not in shown
 
 
-def test_tls_inside_tds_is_said_not_to_be_read() -> None:
+def test_tls_inside_tds_is_read() -> None:
     inside = b"\x12\x01" + (8 + len(HELLO)).to_bytes(2, "big") + bytes(4) + HELLO
-    seen = only(talk(((C, prelogin(0x12, 1)), (S, prelogin(4, 1)), (C, inside), (S, inside))).frames)
+    seen = only(talk(((C, prelogin(0x12, 1)), (S, prelogin(4, 1)), (C, inside))).frames)
     assert seen.prelude is not None
-    assert (seen.prelude.protocols, seen.prelude.agreed, seen.hellos) == ("TDS", True, ())
+    assert (seen.prelude.protocols, seen.prelude.agreed, len(seen.hellos)) == ("TDS", True, 1)
     refused = only(talk(((C, prelogin(0x12, 3)), (S, prelogin(4, 2)))).client(flags=FIN | ACK).frames)
     assert refused.prelude is not None
     assert refused.prelude.last.state is State.REFUSED

@@ -19,7 +19,6 @@ have succeeded.
 - Possible: the connection was ended, and other bytes before it are missing. Then other causes are named first.
 - Who left is told only where no earlier act can be missing. An alert that says what is wrong is believed whatever is
   missing.
-- TLS inside TDS packets (Microsoft SQL Server before TDS 8.0) is not read, and said so here.
 - A completed handshake is never reported so.
 
 ## What to do
@@ -77,10 +76,6 @@ def look(case: Case) -> Match | None:
     connection = case.connection
     if case.progress.handshake_done:
         return None
-    if _is_inside_tds(connection):
-        reason = "TLS is inside packets of TDS (Microsoft SQL Server), and is not read there"
-        text = f"The handshake cannot be judged: {reason}. TDS 8.0 (`Encrypt=Strict`) begins with TLS and is read."
-        return Match(confidence=CERTAIN, explanation=text, evidence=(Evidence(connection.first_packet, reason),))
     reasons = _reasons(case)
     if not reasons:
         return None
@@ -177,16 +172,9 @@ def _confidence(case: Case) -> str:
     return LIKELY if doubtful or (hidden and case.fatal_alert is None) else POSSIBLE
 
 
-def _is_inside_tds(connection: Connection) -> bool:
-    prelude = connection.prelude
-    return prelude is not None and prelude.last.protocol == "TDS" and prelude.agreed and not connection.is_tls
-
-
 def fixes(case: Case) -> tuple[Fix, ...]:
     """How to capture again."""
     connection = case.connection
-    if _is_inside_tds(connection):
-        return ()
     client, server = connection.client, connection.server
     holes = [hole for half in connection.halves.values() for hole in half.lost]
     advice = ["Capture both directions, whole packets, from before the connection is opened until after it ends."]

@@ -1,6 +1,6 @@
 """Microsoft SQL Server: encryption is agreed on in the PRELOGIN messages ([MS-TDS] 2.2.6.5).
 
-The TLS handshake that follows is cut into TDS packets of its own, and is not read. TDS 8.0 begins with TLS.
+The TLS handshake that follows is cut into TDS packets of its own (`tls.carriers`). TDS 8.0 begins with TLS.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 from analyzer.tls.prelude.dialogue import Dialogue, Part, Speech
 from analyzer.tls.prelude.model import Kind, Layer, Refusal, State
 
-OPENING: Final = rb"[\x12\x04]\x01..\0\0.\0\0\0[\x10-\xff]"
+OPENING: Final = rb"[\x12\x04]\x01..\0\0.\0\0\0[\x06-\xff]"
 _HEADER: Final = 8
 _PRELOGIN, _RESPONSE = 0x12, 0x04
 _ENCRYPTION, _END = 0x01, 0xFF
