@@ -67,13 +67,15 @@ class _Known:
 
     `kind` is None when each of them has to be judged for itself; `event` is the number of the event that ended the
     connection, -1 for none. `hidden`: the server's chain is, so that it depends on the server. `servers`: the kind by
-    server, where that makes a difference.
+    server, where that makes a difference. `signed`: kind and event by what is wrong with the signature on the
+    ServerKeyExchange, where that makes one.
     """
 
     kind: int | None
     event: int = -1
     hidden: bool = False
     servers: dict[_Server, int] | None = None
+    signed: dict[str | None, tuple[int, int]] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -257,7 +259,12 @@ class Verdicts:
                 if not self._wait_along(batch, place, known):
                     left.append(place)
             elif known.kind is None:
-                left.append(place)
+                kind, event = self._by_signature(batch, place, known)
+                if kind < 0:
+                    left.append(place)
+                    continue
+                members.setdefault(kind, []).append(place)
+                events[kind] = event
             else:
                 kind = known.kind
                 if known.servers is not None:
@@ -277,6 +284,14 @@ class Verdicts:
             every = [place for those in members.values() for place in those]
             batch.table[every, _CLIENT] = batch.alike.client[every]
         return left
+
+    def _by_signature(self, batch: _Batch, place: int, known: _Known) -> tuple[int, int]:
+        """Kind and event of a connection of which the signature tells whether it is like others; -1 if it is not."""
+        if not known.signed or batch.alike is None:
+            return -1, -1
+        kind, event = known.signed.get(batch.alike.signature_fault(place), (-1, -1))
+        first = self._kinds[kind] if kind >= 0 else None
+        return (-1, -1) if first is None or self._number_of(int(batch.numbers[place])) < first.id else (kind, event)
 
     def _wait_along(self, batch: _Batch, place: int, known: _Known) -> bool:
         """Have a connection wait with one that is alike and went to the same server; False when there is none."""
@@ -411,8 +426,13 @@ class Verdicts:
         if value != ALONE:
             known = self._known.get(value)
             event_found = batch.event_of(place, report.abort_packet)
-            if event_found is None or not _holds_for_all(outcome, signed=batch.is_signed(place)):
+            if event_found is None:
                 self._known[value] = _Known(kind=None)
+            elif not _holds_for_all(outcome, signed=batch.is_signed(place)):
+                if known is None or known.kind is not None or known.hidden:
+                    known = self._known[value] = _Known(kind=None, signed=None if told_by_server(report) else {})
+                if known.signed is not None and batch.alike is not None:
+                    known.signed.setdefault(batch.alike.signature_fault(place), (kind, event_found))
             elif known is None or known.kind is None:
                 servers = {self._server_at(batch, place): kind} if told_by_server(report) else None
                 self._known[value] = _Known(kind=kind, event=event_found, servers=servers)

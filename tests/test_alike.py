@@ -15,7 +15,7 @@ from analyzer.report.connections import Connections
 from analyzer.report.model import Connection, Report
 from analyzer.report.to_text import to_text
 from benchmarks import make_captures
-from tests.packets import Dialogue, pcap
+from tests.packets import Dialogue, Frame, pcap, read, written
 from tests.tls.test_records import HANDSHAKE, HELLO, UNKNOWN_CA, record
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,12 +49,12 @@ def captures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def in_brief(capture: Path, monkeypatch: pytest.MonkeyPatch, *, shared: bool) -> Report:
+def in_brief(capture: Path, monkeypatch: pytest.MonkeyPatch, *, shared: bool, store: Path | None = STORE) -> Report:
     """The report that counts connections; `shared`, or each of them judged for itself."""
     with monkeypatch.context() as patch:
         if not shared:
             patch.setattr(verdicts, "Likeness", lambda _: None)
-        return analyze(capture, truststore=STORE, all=False)
+        return analyze(capture, truststore=store, all=False)
 
 
 def story(item: Connection) -> tuple[object, ...]:
@@ -79,11 +79,12 @@ def story(item: Connection) -> tuple[object, ...]:
     )
 
 
+@pytest.mark.parametrize("store", [STORE, None], ids=["store", "no store"])
 @pytest.mark.parametrize("name", ["busy", "close", "apart"])
 def test_a_capture_is_told_the_same_whether_each_connection_is_judged_or_each_story(
-    name: str, captures: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    name: str, store: Path | None, captures: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared, single = (in_brief(captures[name], monkeypatch, shared=shared) for shared in (True, False))
+    shared, single = (in_brief(captures[name], monkeypatch, shared=shared, store=store) for shared in (True, False))
     assert len(Connections.of(shared.connections).kinds) < len(single.connections) * 2 / 3
     assert list(map(story, shared.connections)) == list(map(story, single.connections))
     assert to_text(shared) == to_text(single)
@@ -118,3 +119,33 @@ def test_connections_that_went_alike_are_told_with_the_tunnel_of_each(
     found = analyze(path, all=False).connections
     assert isinstance(found, Connections)
     assert [item.tunnels for item in found] == [("VLAN 5",), ("VLAN 6",)] * 4
+
+
+def test_of_many_that_went_alike_one_whose_signature_is_of_another_hello_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdicts, "_FEW", 1)
+    frames = read(ROOT / "captures" / "missing-root-go.pcap")
+    path = tmp_path / "one-of-many.pcap"
+    several = []
+    for number in range(40):
+        for frame in frames:
+            data = bytearray(frame.data)
+            by_client = data[26:30] == frames[0].data[26:30]
+            port = 34 if by_client else 36
+            data[port : port + 2] = (20_000 + number).to_bytes(2, "big")
+            for at in (38, 42):  # sequence and acknowledgement number
+                value = int.from_bytes(data[at : at + 4], "big")
+                ours = (at == 38) is by_client
+                moved = (value + number * (1_000_003 if ours else 2_000_003)) % (1 << 32) if value else 0
+                data[at : at + 4] = moved.to_bytes(4, "big")
+            hello = data.find(b"\x16\x03\x01")
+            if number == 33 and by_client and hello > 0:
+                data[hello + 20] ^= 1  # in the random value
+            several.append(Frame(0, bytes(data), frame.original, frame.time_ns + number * 40_000_000_000, frame.link))
+    path.write_bytes(written(several).getvalue())
+    shared, single = (in_brief(path, monkeypatch, shared=shared, store=None) for shared in (True, False))
+    assert list(map(story, shared.connections)) == list(map(story, single.connections))
+    told = [[cause.code for cause in connection.other_causes] for connection in shared.connections]
+    assert [number for number, codes in enumerate(told) if "handshake-integrity" in codes] == [33]
+    assert len(Connections.of(shared.connections).kinds) < 5

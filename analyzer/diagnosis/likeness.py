@@ -12,7 +12,7 @@ Of a connection that finished its handshake and carried data only hellos and cer
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -28,7 +28,7 @@ from analyzer.net.segments import ACK, FIN, RST, SYN
 from analyzer.registry import ContentType, ExtensionType, HandshakeType, encrypts_nothing
 from analyzer.tls.columns import ALERT, DATA, MESSAGE, OTHER, RecordColumns
 from analyzer.tls.messages import Certificate as CertificateList
-from analyzer.tls.messages import ClientHello, ServerHello, is_tls13, parse
+from analyzer.tls.messages import ClientHello, ServerHello, ServerKeyExchange, is_tls13, parse
 from analyzer.tls.moulds import NO_MOULD, Moulds
 from analyzer.tls.records import MAX_RECORDS_KEPT
 from analyzer.trust.certificate import Certificate
@@ -48,6 +48,14 @@ _TELLING: Final = (HandshakeType.CLIENT_HELLO, HandshakeType.SERVER_HELLO, Hands
 """Messages that count of a connection that finished its handshake and carried data."""
 _SENT_BY_CLIENT, _SENT_BY_SERVER = 0, 1
 _RANDOM_END: Final = 34
+_RANDOM: Final = slice(2, _RANDOM_END)
+_SIGNING: Final = (
+    HandshakeType.CLIENT_HELLO,
+    HandshakeType.SERVER_HELLO,
+    HandshakeType.CERTIFICATE,
+    HandshakeType.SERVER_KEY_EXCHANGE,
+)
+"""What a signature on a ServerKeyExchange is about, and what it is verified by."""
 _MODULUS: Final = 1 << 32
 _HALF: Final = 1 << 31
 _OUTSIDE: Final = 4096
@@ -75,6 +83,14 @@ class Alike:
     """[N] frame of the server's Certificate message; -1 without one."""
     _begins: Column
     _packets: Column
+    _fault: Callable[[int], str | None]
+
+    def signature_fault(self, place: int) -> str | None:
+        """What is wrong with the signature on a connection's ServerKeyExchange: see `signed_parameters`.
+
+        It is verified when it is asked for, and only as long as the connections have not been let go.
+        """
+        return self._fault(place)
 
     def events(self, place: int) -> Column:
         """The frames of a connection's events, in order."""
@@ -156,11 +172,13 @@ class _Comparison:
         self._settled = np.zeros(count, dtype=np.bool_)
         self._signed = np.zeros(count, dtype=np.bool_)
         self._extra: Value = np.zeros((count, 2), dtype=np.uint64)
+        self._client: Column = np.zeros(count, dtype=np.int64)
+        self._signing: Column | None = None
 
     def result(self) -> Alike:
         """All columns."""
         self._leave_out()
-        client = self._clients()
+        client = self._client = self._clients()
         mould = np.full(len(self._rows), NO_MOULD, dtype=np.int64)
         messages = self._rows["kind"] == MESSAGE
         telling = messages & np.isin(self._rows["type"], _TELLING)
@@ -466,7 +484,36 @@ class _Comparison:
             chain_packet=chain_packet,
             _begins=begins,
             _packets=packet,
+            _fault=self._signature_fault,
         )
+
+    def _signature_fault(self, place: int) -> str | None:
+        rows = self._rows
+        if self._signing is None:
+            by_server = self._side != self._client[self._at]
+            which = (rows["kind"] == MESSAGE) & np.isin(rows["type"], _SIGNING)
+            which &= by_server | (rows["type"] == HandshakeType.CLIENT_HELLO)
+            self._signing = np.flatnonzero(which)
+            self._signing = self._signing[np.argsort(self._at[self._signing], kind="stable")]
+        own = self._signing[slice(*self._at[self._signing].searchsorted((place, place + 1)))]
+        bodies = self._owner.columns.bodies(rows["body"][own].tolist())
+        said = dict(zip(rows["type"][own].tolist(), bodies, strict=True))
+        if len(said) < len(_SIGNING):
+            return None
+        client, server, chain, exchange = (said[kind] for kind in _SIGNING)
+        try:
+            answer, sent = parse(_SIGNING[1], server), parse(_SIGNING[2], chain)
+            if not isinstance(answer, ServerHello) or not isinstance(sent, CertificateList) or not sent.chain:
+                return None
+            signed = parse(_SIGNING[3], exchange, version=answer.version, cipher_suite=answer.cipher_suite)
+        except WireError:
+            return None
+        if not isinstance(signed, ServerKeyExchange) or not signed.signature:
+            return None
+        from analyzer.diagnosis.signed_parameters import signature_fault
+
+        message = client[_RANDOM] + server[_RANDOM] + signed.parameters
+        return signature_fault(sent.chain[0], signed.signature_scheme, message, signed.signature)
 
     def _randoms(self) -> NDArray[np.uint64]:
         found = np.zeros(len(self.alone), dtype=np.uint64)

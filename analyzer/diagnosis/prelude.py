@@ -40,7 +40,8 @@ def refused(case: Case, kind: Kind, *, what: str, who: str, why: str, sure: str,
     if layer.asked is None:
         return None
     evidence = [Evidence(layer.asked.packet, f"the client asked: {layer.protocol}: {layer.asked.text}")]
-    if layer.state is State.UNANSWERED and prelude.whole:
+    # A ClientHello behind it shows that the answer came, and only the capture lacks it.
+    if layer.state is State.UNANSWERED and prelude.whole and not case.connection.hellos:
         return _unanswered(case, layer, evidence, what=what, who=who, unsure=unsure)
     if layer.state is not State.REFUSED or layer.refusal is None:
         return None
