@@ -352,7 +352,7 @@ def record(case: Case, out: Path) -> dict[str, Any]:
             _start_gateway(case, wire)
         with contextlib.ExitStack() as recorders:
             for file, point in case.points.items():
-                where = ["tcpdump", "-i", point.device, "-n", "-s", "0", "-U", "--immediate-mode", "-Z", "root"]
+                where = ["tcpdump", "-i", point.device, "-n", "-s", "0", "-U", *lab.AT_ONCE, "-Z", "root"]
                 command = [*where, "-w", str(wire.directory / file), f"tcp port {PORT}"]
                 recorders.enter_context(
                     wire.recording(

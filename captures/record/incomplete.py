@@ -24,7 +24,7 @@ from captures.record.servers import SERVERS
 
 _PORT = 443
 _OUT = Path(__file__).resolve().parents[1] / "incomplete"
-_TCPDUMP = ("tcpdump", "-n", "-U", "--immediate-mode", "-Z", "root")
+_TCPDUMP = ("tcpdump", "-n", "-U", *lab.AT_ONCE, "-Z", "root")
 _FILTER = f"tcp port {_PORT}"
 _SLOW = 600
 """Milliseconds of a wire, one way, on which a handshake takes longer than a file of a ring buffer."""

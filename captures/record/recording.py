@@ -55,7 +55,7 @@ class Recording:
 
 def _tcpdump(device: str, *options: str, snap: int = 0, only: str = "tcp port") -> Callable[[Path, int], list[str]]:
     def command(path: Path, port: int) -> list[str]:
-        where = ["tcpdump", "-i", device, "-n", "-s", f"{snap}", "-U", "--immediate-mode", "-Z", "root", *options]
+        where = ["tcpdump", "-i", device, "-n", "-s", f"{snap}", "-U", *lab.AT_ONCE, "-Z", "root", *options]
         return [*where, "-w", str(path), f"{only} {port}"]
 
     return command

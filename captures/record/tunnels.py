@@ -307,7 +307,7 @@ def record(name: str, tunnel: Tunnel, out: Path) -> dict[str, Any]:
             "-s",
             "0",
             "-U",
-            "--immediate-mode",
+            *lab.AT_ONCE,
             "-Z",
             "root",
             "-w",
