@@ -16,7 +16,7 @@ from analyzer.diagnosis.alerts import CERTIFICATE_ALERTS
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE
 from analyzer.diagnosis.curves import share_fault
-from analyzer.diagnosis.signed_parameters import signature_fault
+from analyzer.diagnosis.signed_parameters import key_exchange_fault
 from analyzer.registry import AlertDescription as Alert
 from analyzer.registry import (
     CipherSuite,
@@ -353,8 +353,7 @@ def _key_exchange(connection: Connection) -> Iterator[Breach]:
     chain = connection.chain(Side.SERVER)
     if chain is None or not chain.chain:
         return
-    signed = hello.random + answer.random + exchange.parameters
-    fault = signature_fault(chain.chain[0], scheme, signed, exchange.signature) if exchange.signature else None
+    fault = key_exchange_fault(chain.chain[0], hello.random, answer.random, exchange)
     if fault is not None:
         yield _server(packet, f"the signature on the ServerKeyExchange {fault}", "RFC 5246 section 7.4.3")
 

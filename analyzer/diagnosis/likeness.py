@@ -508,12 +508,11 @@ class _Comparison:
             signed = parse(_SIGNING[3], exchange, version=answer.version, cipher_suite=answer.cipher_suite)
         except WireError:
             return None
-        if not isinstance(signed, ServerKeyExchange) or not signed.signature:
+        if not isinstance(signed, ServerKeyExchange):
             return None
-        from analyzer.diagnosis.signed_parameters import signature_fault
+        from analyzer.diagnosis.signed_parameters import key_exchange_fault
 
-        message = client[_RANDOM] + server[_RANDOM] + signed.parameters
-        return signature_fault(sent.chain[0], signed.signature_scheme, message, signed.signature)
+        return key_exchange_fault(sent.chain[0], client[_RANDOM], server[_RANDOM], signed)
 
     def _randoms(self) -> NDArray[np.uint64]:
         found = np.zeros(len(self.alone), dtype=np.uint64)

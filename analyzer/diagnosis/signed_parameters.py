@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from analyzer.registry import signature_scheme_name
+from analyzer.tls.messages import ServerKeyExchange
 from analyzer.trust.certificate import Certificate
 from analyzer.trust.signatures import Algorithm, key_family, verify_bytes
 
-__all__ = ["signature_fault"]
+__all__ = ["key_exchange_fault", "signature_fault"]
+
+
+def key_exchange_fault(leaf: bytes, client_random: bytes, server_random: bytes, sent: ServerKeyExchange) -> str | None:
+    """What is wrong with the signature on a ServerKeyExchange under the key of `leaf` (DER); None without one."""
+    if not sent.signature:
+        return None
+    return signature_fault(leaf, sent.signature_scheme, client_random + server_random + sent.parameters, sent.signature)
 
 
 def signature_fault(leaf: bytes, scheme: int | None, message: bytes, signature: bytes) -> str | None:
