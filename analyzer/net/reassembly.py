@@ -26,14 +26,14 @@ from numpy.typing import NDArray
 
 from analyzer.dataclass import dataclass
 
-__all__ = ["MAX_REPEATS", "Consumer", "Cut", "OrderedRuns", "Reader", "Retransmission", "Rows", "Run", "Stream"]
+__all__ = ["Consumer", "Cut", "OrderedRuns", "Reader", "Retransmission", "Rows", "Run", "Stream"]
 
 _MODULUS: Final = 1 << 32
 _HALF: Final = 1 << 31
 _MAX_HELD_BYTES: Final = 1 << 20
 _MAX_HELD_SEGMENTS: Final = 1024
 """Beyond this much held back the hole is taken for lost: the capture dropped the packet."""
-MAX_REPEATS: Final = 4096
+_MAX_REPEATS: Final = 4096
 """Places looked at together at most."""
 _MAX_GAPS: Final = 64
 _MAX_RETRANSMISSIONS: Final = 32
@@ -160,7 +160,7 @@ class Run:
         """
         if self.rows.find_repeats is None:
             return (self._index(position),)
-        count = min((self.end - position - size) // stride + 1, MAX_REPEATS)
+        count = min((self.end - position - size) // stride + 1, _MAX_REPEATS)
         return self.rows.find_repeats(position + self.shift, size, stride, count)
 
     def packet_at(self, position: int) -> int:

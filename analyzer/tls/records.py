@@ -292,7 +292,9 @@ class RecordReader:
 
     def __copy__(self) -> Self:
         """A reader that has seen the same, and goes on by itself."""
-        return _twin(self)
+        twin = _twin(self)
+        twin._carried = copy(self._carried)  # noqa: SLF001 - of its own class
+        return twin
 
     def resume(self, wanted: int, *, sealed: bool, latest: tuple[int, int]) -> None:
         """Go on at a record's header, at `wanted`, in a direction of which `seen` holds what came before.
@@ -963,7 +965,7 @@ def _twin(original: _T) -> _T:
             value = getattr(original, name)
             if isinstance(value, (list, bytearray, deque)):
                 value = copy(value)
-            elif isinstance(value, (SideRecords, _Plain)) or (name == "_carried" and value is not None):
+            elif isinstance(value, (SideRecords, _Plain)):
                 value = _twin(value)
             object.__setattr__(twin, name, value)
     return twin
