@@ -250,3 +250,17 @@ def test_a_handshake_inside_openvpn_is_judged_though_its_certificates_are_spread
         assert seen.prelude is not None
         assert (seen.cause.code, seen.abort_act, seen.prelude.protocols) == ("missing-root", "fin", ("OpenVPN",))
         assert len(seen.server_chain) == 2
+
+
+def test_a_server_of_openvpn_with_another_key_leaves_without_a_word_and_no_useless_command_is_told() -> None:
+    reset = bytes([7 << 3]) + b"\xcdJgd\x91\x19q\xaf" + b"h" * 28 + bytes(5)  # as recorded with tls-auth and SHA-1
+    talk = Dialogue().open().client(len(reset).to_bytes(2, "big") + reset).server(flags=FIN | ACK)
+    (seen,) = analyze(io.BytesIO(pcap(talk.client(flags=FIN | ACK).frames))).connections
+    assert seen.cause is not None
+    assert (seen.cause.code, seen.cause.confidence, seen.aborted_by, seen.abort_act) == (
+        "starttls-refused",
+        "likely",
+        "server",
+        "fin",
+    )
+    assert [fix.commands for fix in seen.fixes] == [()]

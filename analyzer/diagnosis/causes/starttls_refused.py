@@ -25,6 +25,8 @@ then; others go on without encryption, and nobody notices. The report says which
    `smtpd_tls_security_level = may` with `smtpd_tls_chain_files`; Dovecot `ssl = yes`; PostgreSQL `ssl = on`;
    slapd `olcTLSCertificateFile`. A `454` often means that the key could not be read: look into the log.
 3. Client: is it the right port? 465, 993, 995, 636 speak TLS from the first byte and know no STARTTLS.
+   OpenVPN closes without a word when the packet's key (`tls-auth`) is not its own, and logs `packet HMAC
+   authentication failed`.
 4. A firewall may filter STARTTLS out (Cisco `inspect esmtp` writes `XXXXXXXA` in its place).
 5. Went on in clear text: make TLS a must in the client (`sslmode=require`, Postfix
    `smtp_tls_security_level = encrypt`).
@@ -72,6 +74,10 @@ def look(case: Case) -> Match | None:
 
 def fixes(case: Case) -> tuple[Fix, ...]:
     """How to ask by hand."""
+    prelude = case.connection.prelude
+    if prelude is None or prelude.last.option is None:
+        text = "Look into the server's log for why it did not start TLS; `openssl s_client` does not know the protocol."
+        return (Fix(action="configure", text=text),)
     command = f"{s_client(case.connection)} </dev/null"
     return (Fix(action="configure", text="Enable TLS on the server; this shows whether it is:", commands=(command,)),)
 
