@@ -31,6 +31,8 @@ __all__ = ["Follower", "Keys", "Reading", "Source", "Unwatched", "Watcher", "pro
 _SWEEP_EVERY: Final = 200_000
 """Packets after which connections that have ended are looked for."""
 
+_FALLS_BACK: Final = "a client that speaks HTTP/3 takes TCP where UDP port 443 is closed to it (curl: with --http2)"
+
 Source = str | Path | BinaryIO
 
 
@@ -370,10 +372,15 @@ def _undecoded(decoder: SegmentDecoder) -> tuple[InputProblem, ...]:
         )
         for link, count in decoder.link_types_unknown.items()
     ]
-    if decoder.sealed.packets:
-        packets = ", ".join(decoder.sealed.told())
+    if decoder.sealed.seen.packets:
+        packets = ", ".join(decoder.sealed.seen.told())
         text = f"of the packets {packets}: what runs inside is not seen; record where it leaves the tunnel"
         problems.append(InputProblem(code="sealed-tunnel", text=text, severity="note"))
+    if decoder.datagrams is not None and decoder.datagrams.seen.packets:
+        packets = ", ".join(decoder.datagrams.seen.told())
+        text = f"of the packets {packets}: TLS over UDP is not read here, Wireshark shows it"
+        text += f"; {_FALLS_BACK}" if "QUIC" in decoder.datagrams.seen.packets else ""
+        problems.append(InputProblem(code="tls-over-udp", text=text, severity="note"))
     if decoder.too_deep:
         text = f"{decoder.too_deep:,} packets are wrapped in more layers than are taken off, and were left out"
         problems.append(InputProblem(code="too-many-layers", text=text, severity="warning"))

@@ -9,7 +9,7 @@ IPv4: RFC 791; IPv6: RFC 8200; TCP: RFC 9293 section 3.1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,9 @@ from analyzer.net.sealed import Sealed
 from analyzer.net.segments import IPV4_HIGH, Segments, halves
 from analyzer.net.uncommon import InnerSegment, UncommonPackets
 from analyzer.net.wrappings import Ends, Kind, Wrappings
+
+if TYPE_CHECKING:
+    from analyzer.net.datagrams import TlsOverUdp
 
 __all__ = ["SegmentDecoder", "inner_segments"]
 
@@ -146,6 +149,8 @@ class SegmentDecoder:
         """Link type -> packets of it that nothing here reads."""
         self.sealed = Sealed()
         """Packets whose inside cannot be read."""
+        self.datagrams: TlsOverUdp | None = None
+        """TLS over UDP; None before the first datagram."""
         self.wrappings = Wrappings()
         """What the segments were wrapped in."""
         self.too_deep = 0
@@ -171,6 +176,16 @@ class SegmentDecoder:
         segments = parts[0] if len(parts) == 1 else _merge(parts)
         self.wrappings.note(segments)
         return segments
+
+    def count_datagrams(
+        self, data: NDArray[np.uint8], protocol: NDArray[np.integer], at: Column, end: Column, ends: Ends
+    ) -> None:
+        """Count those of IP packets that carry TLS over UDP: see `TlsOverUdp.count`."""
+        if self.datagrams is None:
+            from analyzer.net.datagrams import TlsOverUdp
+
+            self.datagrams = TlsOverUdp()
+        self.datagrams.count(data, protocol, at, end, ends)
 
     def _one_by_one(self, batch: PacketBatch, packets: list[_Single]) -> list[Segments]:
         found: list[tuple[int, InnerSegment]] = []
@@ -337,7 +352,10 @@ class _Round:
             alone |= whole & _icmp_error(data, protocol == errors[0], body, heads.end, errors[1])
             if alone.any():
                 self._leave(link, heads, at, within, alone)
-            self._decoder.sealed.count(data, np.where(whole, protocol, _TCP), body, heads.end, ip.ends)
+            first = np.where(whole, protocol, _TCP)
+            self._decoder.sealed.count(data, first, body, heads.end, ip.ends)
+            if (first == _UDP).any():
+                self._decoder.count_datagrams(data, first, body, heads.end, ip.ends)
             self._tunnels(ip, heads, within, whole)
         chosen = _where(plain)
         part = _tcp(

@@ -317,7 +317,7 @@ def _inputs(report: Report) -> list[Block]:
         ("Capture", files),
         (
             "Packets",
-            (f"{capture.packets:,} packets, {capture.bytes:,} bytes, {capture.format}, link type {link}",),
+            (f"{count(capture.packets, 'packet')}, {capture.bytes:,} bytes, {capture.format}, link type {link}",),
         ),
         ("Time", (span,)),
         *layout_legs.facts(capture),

@@ -447,7 +447,7 @@ def test_a_tunnel_of_which_only_the_outside_shows_is_counted_by_its_name(name: s
     decoder = SegmentDecoder()
     for batch in CaptureReader([io.BytesIO(pcap([bytes(SEALED[name])] * 3))]).batches():
         assert len(decoder.decode(batch)) == 0
-    assert decoder.sealed.packets == {name: 3}
+    assert decoder.sealed.seen.packets == {name: 3}
 
 
 def test_the_data_of_a_wireguard_tunnel_is_known_by_the_ports_of_its_handshake() -> None:
@@ -456,7 +456,7 @@ def test_the_data_of_a_wireguard_tunnel_is_known_by_the_ports_of_its_handshake()
     handshake, data = (eth() / outer4() / ports / body for body in (b"\x01" + bytes(147), b"\x04" + bytes(63)))
     for packet in (data, handshake, data):
         decode([bytes(packet)], decoder=decoder)
-    assert decoder.sealed.packets == {"WireGuard": 2}
+    assert decoder.sealed.seen.packets == {"WireGuard": 2}
 
 
 @pytest.mark.parametrize(
@@ -468,4 +468,4 @@ def test_other_datagrams_are_no_tunnel(payload: bytes) -> None:
     packet = bytes(eth() / outer4() / UDP(sport=4500 if payload[:1] == b"\0" else 40001, dport=53) / payload)
     for batch in CaptureReader([io.BytesIO(pcap([packet]))]).batches():
         decoder.decode(batch)
-    assert decoder.sealed.packets == {}
+    assert decoder.sealed.seen.packets == {}
