@@ -10,7 +10,7 @@ Who counts and groups reads the columns: places (indices) are what is passed aro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from datetime import datetime
@@ -75,6 +75,8 @@ def with_packets_of_another(item: Connection, abort_packet: int) -> Connection:
 class Connections(Sequence[Connection]):
     """A sequence of connections; see the module's text. All columns have one row for each, in its order."""
 
+    _finish: Callable[[Connection], Connection] | None = None
+
     def __init__(self, kinds: Sequence[Connection], columns: Columns) -> None:
         self.kinds = kinds
         self.kind = columns.kind
@@ -126,11 +128,14 @@ class Connections(Sequence[Connection]):
         if isinstance(place, slice):
             return tuple(self[index] for index in range(*place.indices(len(self))))
         kind, number = self.kind_of(place), int(self.id[place])
-        if kind.id == number:
-            return kind
+        item = kind if kind.id == number else self._alike(kind, place)
+        return item if self._finish is None else self._finish(item)
+
+    def _alike(self, kind: Connection, place: int) -> Connection:
+        """The connection at `place`, which went like that of another number."""
         return replace(
             with_packets_of_another(kind, int(self._abort_packet[place])),
-            id=number,
+            id=int(self.id[place]),
             client=f"{self.clients[self.client[place]]}:{self._client_port[place]}",
             server=self.servers[self.server[place]],
             started_at=self.started_at(place),
@@ -156,6 +161,12 @@ class Connections(Sequence[Connection]):
         """The same connections, and other words for their kinds."""
         result = copy(self)
         result.kinds = kinds
+        return result
+
+    def finished(self, finish: Callable[[Connection], Connection]) -> Connections:
+        """The same connections, each as `finish` gives it whenever it is asked for: what is its own, not its kind's."""
+        result = copy(self)
+        result._finish = finish  # noqa: SLF001 - an object of this class
         return result
 
     def changed(self, items: Mapping[int, Connection]) -> Connections:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import ip_address
 
 from analyzer.net.segments import halves
@@ -27,10 +28,16 @@ def wrapped(connection: Connection, wrappings: Wrappings) -> Connection:
     )
 
 
+@lru_cache(maxsize=1024)
 def _names(stack: tuple[Layer, ...]) -> tuple[str, ...]:
     return tuple(map(name_of, stack))
 
 
 def _end(text: str) -> End:
     address, _, port = text.rpartition(":")
-    return (*halves(ip_address(address.strip("[]")).packed), int(port))
+    return (*_halves(address.strip("[]")), int(port))
+
+
+@lru_cache(maxsize=4096)
+def _halves(address: str) -> tuple[int, int]:
+    return halves(ip_address(address).packed)
