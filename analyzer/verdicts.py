@@ -7,7 +7,7 @@ then: another may show it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -25,7 +25,7 @@ from analyzer.net.pairs import related
 from analyzer.net.reassembly import Stream
 from analyzer.reading import Keys
 from analyzer.report.build import broken_connection
-from analyzer.report.connections import ENDS, Columns, Connections, with_packets_of_another
+from analyzer.report.connections import ENDS, Columns, Connections, story_of, with_packets_of_another
 from analyzer.report.findings import told_by_server
 from analyzer.report.model import Connection
 from analyzer.second_process import SecondProcess
@@ -51,6 +51,8 @@ _BLOCK: Final = 1024
 """Rows of the flow table turned into plain data at a time."""
 _MOST_SERVERS: Final = 1000
 """Servers of connections that are alike of which each gets a verdict of its own."""
+_MOST_STORIES: Final = 4096
+"""Different ends of connections that are judged for themselves with which later ones are compared."""
 _FEW: Final = 256
 """Connections of a capture up to which each is judged for itself: what belongs together is looked for in all."""
 _WORTH_A_PROCESS: Final = 1500
@@ -140,10 +142,12 @@ class Verdicts:
         self._chains = chains
         self._first = 0  # number of the point's first connection
         self._end_ns = 0
+        self._apart = False  # in a second process
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self._kinds: list[Connection | None] = []
+        self._stories: dict[Hashable, int] = {}
         self._shown: dict[int, _Shown] = {}
         self._known: dict[tuple[int, int], _Known] = {}
         self._waiting: dict[tuple[object, ...], _Waiting] = {}
@@ -360,7 +364,7 @@ class Verdicts:
             if seen.client_hello is not None:
                 randoms[seen.id] = int.from_bytes(seen.client_hello.random[-8:], "big")
 
-        self._watch = watch
+        self._watch, self._apart = watch, True
         self._judge_here(batch, places, now_ns)
         news = {value for value in self._known if value not in known}
         hidden = {entry.kind for key, entry in self._waiting.items() if key not in waiting}
@@ -447,10 +451,29 @@ class Verdicts:
             self._shown[kind] = _Shown(seen, chain)
 
     def _keep(self, batch: _Batch, place: int, report: Connection) -> int:
-        kind = len(self._kinds)
-        self._kinds.append(report)
+        kind = self._kind_for(report, alone=batch.values[place] == ALONE)
+        if kind == len(self._kinds):
+            self._kinds.append(report)
         packet = report.abort_packet
         batch.table[place, [_KIND, _ABORT_PACKET]] = kind, -1 if packet is None else packet
+        return kind
+
+    def _kind_for(self, report: Connection, *, alone: bool) -> int:
+        """The kind that a connection is of, after it was judged; a new one when none before it ended the same way.
+
+        Where all are judged for themselves (packets were cut, one direction recorded) only so much is kept of them.
+        """
+        if not alone or self._likeness is None or self._apart:
+            return len(self._kinds)
+        story = story_of(report), report.server if told_by_server(report) else None
+        kind = self._stories.get(story)
+        if kind is None:
+            if len(self._stories) < _MOST_STORIES:
+                self._stories[story] = len(self._kinds)
+            return len(self._kinds)
+        first = self._kinds[kind]
+        if first is None or report.id < first.id:
+            self._kinds[kind] = report
         return kind
 
     def _judge_waiting(self, end_ns: int) -> None:

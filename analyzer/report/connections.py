@@ -10,7 +10,7 @@ Who counts and groups reads the columns: places (indices) are what is passed aro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from datetime import datetime
@@ -25,7 +25,7 @@ from analyzer.net.flows import Endpoint
 from analyzer.net.segments import address_text
 from analyzer.report.model import Connection
 
-__all__ = ["Column", "Columns", "Connections", "address_of", "with_packets_of_another"]
+__all__ = ["Column", "Columns", "Connections", "address_of", "story_of", "with_packets_of_another"]
 
 Column = NDArray[np.int64]
 
@@ -70,6 +70,19 @@ def with_packets_of_another(item: Connection, abort_packet: int) -> Connection:
         tunnels_back=(),
         tunnels_also=(),
     )
+
+
+def story_of(item: Connection) -> Hashable:
+    """What connections have to have in common to be of one kind: all that `Connections` tells of those behind a first.
+
+    Of what rests on packets and addresses, the other causes and the kinds of repair have to be the same too.
+    """
+    cause = None if item.cause is None else replace(item.cause, explanation="", headline="")
+    shared = replace(
+        with_packets_of_another(item, -1), id=-1, client="", server="", started_at="", cause=cause, fixes=()
+    )
+    others = tuple((other.code, other.confidence) for other in item.other_causes)
+    return shared, others, tuple((fix.action, fix.certificate, fix.proven) for fix in item.fixes)
 
 
 class Connections(Sequence[Connection]):
