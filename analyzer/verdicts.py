@@ -93,9 +93,10 @@ class _Waiting:
 
 
 class _Apart(NamedTuple):
-    """What a second process found: place, side of the client and report; and the places that are left to the first."""
+    """What a second process found: rows of the table with their places and its own kinds, and the places left over."""
 
-    judged: list[tuple[int, int, Connection]]
+    judged: list[tuple[int, list[int]]]
+    kinds: dict[int, Connection]
     left: list[int]
     chains: ChainsSeen
     randoms: tuple[list[int], list[int]]
@@ -142,7 +143,6 @@ class Verdicts:
         self._chains = chains
         self._first = 0  # number of the point's first connection
         self._end_ns = 0
-        self._apart = False  # in a second process
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -347,9 +347,12 @@ class Verdicts:
         if found is None:
             self._judge_here(batch, second, now_ns)
             return
-        for place, client, report in found.judged:
-            batch.table[place, _CLIENT] = client
-            self._keep(batch, place, report)
+        kinds: dict[int, int] = {}
+        for place, row in found.judged:
+            kind = row[_KIND]
+            if kind not in kinds:
+                kinds[kind] = self._kind_for(found.kinds[kind], alone=batch.values[place] == ALONE)
+            batch.table[place] = [*row[:_KIND], kinds[kind], *row[_KIND + 1 :]]
             batch.judged[place] = True
         self._chains.add(found.chains)
         self._note(*found.randoms)
@@ -364,17 +367,18 @@ class Verdicts:
             if seen.client_hello is not None:
                 randoms[seen.id] = int.from_bytes(seen.client_hello.random[-8:], "big")
 
-        self._watch, self._apart = watch, True
+        self._watch = watch
         self._judge_here(batch, places, now_ns)
         news = {value for value in self._known if value not in known}
         hidden = {entry.kind for key, entry in self._waiting.items() if key not in waiting}
         table = batch.table[places].tolist()
-        judged = [
-            (place, row[_CLIENT], report)
+        done = [
+            (place, row)
             for place, row in zip(places, table, strict=True)
             if row[_KIND] >= 0 and row[_KIND] not in hidden and batch.values[place] not in news
-            if (report := self._kinds[row[_KIND]]) is not None
         ]
+        kinds = {row[_KIND]: report for _, row in done if (report := self._kinds[row[_KIND]]) is not None}
+        judged = [(place, row) for place, row in done if row[_KIND] in kinds]
         left = [
             place
             for place, row in zip(places, table, strict=True)
@@ -382,7 +386,7 @@ class Verdicts:
         ]
         again = set(self._numbers(batch.numbers[left]).tolist())
         told = [number for number in randoms if number not in again]
-        return _Apart(judged, left, self._chains, (told, [randoms[number] for number in told]))
+        return _Apart(judged, kinds, left, self._chains, (told, [randoms[number] for number in told]))
 
     def _judge_here(self, batch: _Batch, places: list[int], now_ns: int) -> None:
         """Judge connections; a fault of ours in one is marked there and does not stop the others."""
@@ -452,8 +456,6 @@ class Verdicts:
 
     def _keep(self, batch: _Batch, place: int, report: Connection) -> int:
         kind = self._kind_for(report, alone=batch.values[place] == ALONE)
-        if kind == len(self._kinds):
-            self._kinds.append(report)
         packet = report.abort_packet
         batch.table[place, [_KIND, _ABORT_PACKET]] = kind, -1 if packet is None else packet
         return kind
@@ -463,14 +465,15 @@ class Verdicts:
 
         Where all are judged for themselves (packets were cut, one direction recorded) only so much is kept of them.
         """
-        if not alone or self._likeness is None or self._apart:
-            return len(self._kinds)
-        story = story_of(report), report.server if told_by_server(report) else None
-        kind = self._stories.get(story)
-        if kind is None:
-            if len(self._stories) < _MOST_STORIES:
+        kind = None
+        if alone and self._likeness is not None:
+            story = story_of(report), report.server if told_by_server(report) else None
+            kind = self._stories.get(story)
+            if kind is None and len(self._stories) < _MOST_STORIES:
                 self._stories[story] = len(self._kinds)
-            return len(self._kinds)
+        if kind is None:
+            self._kinds.append(report)
+            return len(self._kinds) - 1
         first = self._kinds[kind]
         if first is None or report.id < first.id:
             self._kinds[kind] = report
