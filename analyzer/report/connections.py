@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import Final, overload
 
 import numpy as np
@@ -77,12 +78,21 @@ def story_of(item: Connection) -> Hashable:
 
     Of what rests on packets and addresses, the other causes and the kinds of repair have to be the same too.
     """
-    cause = None if item.cause is None else replace(item.cause, explanation="", headline="")
-    shared = replace(
-        with_packets_of_another(item, -1), id=-1, client="", server="", started_at="", cause=cause, fixes=()
+    cause = item.cause
+    causes = tuple((each.code, each.confidence, each.title) for each in ((cause,) if cause else ()) + item.other_causes)
+    alerts = tuple(replace(alert, packet=-1) for alert in item.alerts if alert.packet == item.abort_packet)
+    fixes = tuple((fix.action, fix.certificate, fix.proven) for fix in item.fixes)
+    return _shared(item), item.abort_packet is None, cause is None, causes, alerts, fixes
+
+
+_OWN: Final = frozenset(
+    (
+        "id", "client", "server", "started_at", "abort_packet", "cause", "other_causes", "evidence", "timeline",
+        "alerts", "fixes", "tunnels", "tunnels_back", "tunnels_also",
     )
-    others = tuple((other.code, other.confidence) for other in item.other_causes)
-    return shared, others, tuple((fix.action, fix.certificate, fix.proven) for fix in item.fixes)
+)  # fmt: skip
+"""Fields of a connection that those of its kind do not share, or not as they are."""
+_shared: Final = attrgetter(*(each.name for each in fields(Connection) if each.name not in _OWN))
 
 
 class Connections(Sequence[Connection]):
@@ -221,6 +231,17 @@ class Connections(Sequence[Connection]):
         """The place of the connection with this id."""
         (found,) = np.nonzero(self.id == number)
         return int(found[0]) if len(found) else None
+
+    def places_of(self, numbers: Iterable[int]) -> dict[int, int]:
+        """The places of the connections with these ids, as far as they are there."""
+        wanted = np.array(sorted(numbers), dtype=np.int64)
+        if not len(self) or not len(wanted):
+            return {}
+        order = np.argsort(self.id, kind="stable")
+        ordered = self.id[order]
+        at = np.minimum(ordered.searchsorted(wanted), len(ordered) - 1)
+        there = ordered[at] == wanted
+        return dict(zip(wanted[there].tolist(), order[at[there]].tolist(), strict=True))
 
     def by_id(self, number: int) -> Connection | None:
         """The connection with this id."""

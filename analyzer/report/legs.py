@@ -64,6 +64,36 @@ class _Link(NamedTuple):
     differs: tuple[str, ...] = ()
 
 
+class _Items(dict[int, Connection]):
+    """Connections by number, each put together when it is first asked for."""
+
+    def __init__(
+        self, connections: Connections, numbers: Iterable[int], placed: Callable[[Connection], Connection]
+    ) -> None:
+        """`placed` is done with each of them first."""
+        super().__init__()
+        self._connections = connections
+        self._placed = placed
+        self.places = connections.places_of(numbers)
+        """Those that there are, and where."""
+        self.before: dict[int, Connection] = {}
+        """As they were."""
+
+    def __missing__(self, number: int) -> Connection:
+        item = self.before[number] = self._connections[self.places[number]]
+        self[number] = item = self._placed(item)
+        return item
+
+    def complete(self) -> None:
+        """Put all of them together."""
+        for number in self.places:
+            self[number]
+
+    def shared(self, number: int) -> Connection:
+        """The connection, or one that went alike: its outcome and fault are the same."""
+        return self[number] if number in self else self._connections.kind_of(self.places[number])
+
+
 class Legs:
     """Collects what connections may have in common, while they are built; then tells what belongs together.
 
@@ -117,11 +147,9 @@ class Legs:
 
     def told(self, connections: Connections) -> Connections:
         """The connections with their legs, and with what these change in the verdicts."""
-        numbers = {talk.id for talk in self._talks} | self._paired | self._alike()
         whole = len(self._points) > 1
-        items = connections if whole else filter(None, map(connections.by_id, sorted(numbers)))
-        before = {item.id: item for item in items}
-        by_id = {number: self._placed(item) for number, item in before.items()}
+        numbers = {talk.id for talk in self._talks} | self._paired | self._alike()
+        by_id = _Items(connections, connections.id.tolist() if whole else numbers, self._placed)
         links, told = self._same(by_id)
         known = {frozenset((link.one, link.other)) for link in links}
         links += [link for link in self._relayed(by_id) if frozenset((link.one, link.other)) not in known]
@@ -132,7 +160,9 @@ class Legs:
             self._unseen(by_id, groups)
         links += self._proxied(by_id, groups)
         self._put(by_id, links)
-        return connections.changed({n: item for n, item in by_id.items() if item is not before[n]})
+        if whole:
+            by_id.complete()
+        return connections.changed({n: item for n, item in by_id.items() if item is not by_id.before[n]})
 
     def _alike(self) -> set[int]:
         """Connections that have the client's random value in common with another."""
@@ -149,12 +179,12 @@ class Legs:
         place = place_of(self._points, item.id)
         return replace(item, file=self._points[place.point].files[0], stream=place.flow)
 
-    def _same(self, by_id: dict[int, Connection]) -> tuple[list[_Link], list[Told]]:
+    def _same(self, by_id: _Items) -> tuple[list[_Link], list[Told]]:
         """The same TCP connections, and what is to be concluded from what they have not in common."""
         randoms = dict(zip(self._ids, self._randoms, strict=True)) if len(self._points) > 1 else {}
         links: list[_Link] = []
         told: list[Told] = []
-        read = {number for number in self._paired if number in by_id and not by_id[number].fault}
+        read = {number for number in self._paired if number in by_id.places and not by_id.shared(number).fault}
         found_pairs = [pair for pair in self._pairs if pair.one in read and pair.other in read]
         sure = (
             _Link("same", pair.one, pair.other, pair.by)
@@ -209,7 +239,7 @@ class Legs:
         clock = self._clocks[place.point] if self._clocks else None
         return 0 if clock is None else clock.ahead_ns
 
-    def _relayed(self, by_id: dict[int, Connection]) -> list[_Link]:
+    def _relayed(self, by_id: _Items) -> list[_Link]:
         """Connections with the same ClientHello."""
         randoms = np.frombuffer(self._randoms, dtype=np.uint64) if self._randoms else np.zeros(0, dtype=np.uint64)
         order = np.argsort(randoms, kind="stable")
@@ -220,7 +250,7 @@ class Legs:
             members |= {int(self._ids[int(order[index])]), int(self._ids[int(order[index + 1])])}
         links: list[_Link] = []
         for members in groups.values():
-            known = sorted(members & by_id.keys())
+            known = sorted(members & by_id.places.keys())
             for one, other in combinations(known, 2) if len(known) <= _MOST_ALIKE else ():
                 first, second = sorted((by_id[one], by_id[other]), key=self._started)
                 if not self._may_relay(first, second):
@@ -235,8 +265,9 @@ class Legs:
         by_itself = ends[0][0] == ends[1][0] and ends[1][0] != ends[0][1]
         return not by_itself and self._started(second) - self._started(first) < _RELAYED_NS
 
-    def _unseen(self, by_id: dict[int, Connection], groups: Groups) -> None:
+    def _unseen(self, by_id: _Items, groups: Groups) -> None:
         """Say of a SYN that led to nothing that another point, which has others to that server, does not have it."""
+        by_id.complete()
         servers: dict[str, set[int]] = {}
         for item in by_id.values():
             servers.setdefault(item.server, set()).add(place_of(self._points, item.id).point)
@@ -256,15 +287,16 @@ class Legs:
         row = self._points[place.point].flows.table.rows[place.flow]
         return int(row["first_time"]) - self._ahead(place)
 
-    def _proxied(self, by_id: dict[int, Connection], groups: Groups) -> list[_Link]:
+    def _proxied(self, by_id: _Items, groups: Groups) -> list[_Link]:
         talks = [
             (talk, self._ahead(place), place.point)
             for talk in self._talks
-            if talk.id in by_id and not by_id[talk.id].fault
+            if talk.id in by_id.places and not by_id.shared(talk.id).fault
             for place in (place_of(self._points, talk.id),)
         ]
         links: list[_Link] = []
-        for found in proxied(talks, by_id, groups):
+        failed = {talk.id for talk, _, _ in talks if by_id.shared(talk.id).outcome == "failed"}
+        for found in proxied(talks, failed, by_id, groups):
             front, back = by_id[found.front], by_id[found.back]
             kind = "intercepted" if front.server == back.server else "proxied"
             differs = _read_differently(front, back) if kind == "intercepted" else ()

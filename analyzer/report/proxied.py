@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from analyzer.diagnosis.case import seconds
@@ -61,18 +61,24 @@ class _Fit(NamedTuple):
 
 
 def proxied(
-    talks: Sequence[Placed], by_id: Mapping[int, Connection], groups: Mapping[int, tuple[int, ...]]
+    talks: Sequence[Placed],
+    failed: Container[int],
+    by_id: Mapping[int, Connection],
+    groups: Mapping[int, tuple[int, ...]],
 ) -> Iterator[Proxied]:
-    """The pairs among connections. `groups` has what is the same handshake seen again, which is no pair."""
+    """The pairs among connections. `groups` has what is the same handshake seen again, which is no pair.
+
+    `failed` are the numbers of those that failed; `by_id` is asked for few of them.
+    """
     several = len({point for _, _, point in talks}) > 1
     quiet = len({_handshake(talk.id, groups) for talk, _, _ in talks}) <= _QUIET
-    series = _series(talks, by_id)
+    series = _series(talks, failed, by_id) if quiet else {}
     open_ = _Open()
     told: set[tuple[int, int]] = set()
     for own in sorted(talks, key=lambda item: item[0].first_time_ns - item[1]):
         talk, ahead, _ = own
         begins = talk.first_time_ns - ahead
-        others = open_.at(begins, _address(talk.client), everyone=several or by_id[talk.id].outcome == "failed")
+        others = open_.at(begins, _address(talk.client), everyone=several or talk.id in failed)
         fits = [
             (fit, other[0].id)
             for other in others
@@ -170,12 +176,14 @@ def _fit(
     return _Fit(1, "time and shape", since, answer) if at_once else None
 
 
-def _series(talks: Sequence[Placed], by_id: Mapping[int, Connection]) -> dict[int, tuple[int, int]]:
+def _series(
+    talks: Sequence[Placed], failed: Container[int], by_id: Mapping[int, Connection]
+) -> dict[int, tuple[int, int]]:
     """Of each failed connection when the tries began to which it belongs, and when the last of them had failed."""
     ends: dict[tuple[str, str, int], tuple[int, int, list[int]]] = {}
     found: dict[int, tuple[int, int]] = {}
     for talk, ahead, point in sorted(talks, key=lambda item: item[0].first_time_ns - item[1]):
-        if by_id[talk.id].outcome != "failed":
+        if talk.id not in failed:
             continue
         key, begins = (_address(talk.client), talk.server, point), talk.first_time_ns - ahead
         first, last, members = ends.get(key, (begins, begins, []))
