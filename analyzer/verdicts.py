@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import field, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -624,7 +625,15 @@ def connection_of(
 
 
 def _records(stream: Stream | None) -> SideRecords | None:
-    return stream.consumer.finish() if stream is not None and isinstance(stream.consumer, Recorder) else None
+    if stream is None or not _is_recorder(type(stream.consumer)):
+        return None
+    return cast("Recorder", stream.consumer).finish()
+
+
+@cache
+def _is_recorder(kind: type) -> bool:
+    """Whether consumers of a class are recorders; to ask each one would take as long as to judge a cause."""
+    return issubclass(kind, Recorder)
 
 
 def _holds_for_all(outcome: Outcome, *, signed: bool) -> bool:
