@@ -261,7 +261,9 @@ class Verdicts:
         for place in places:
             known = self._known[batch.values[place]]
             if known.hidden:
-                if not self._wait_along(batch, place, known):
+                if (batch.values[place], self._server_at(batch, place)) not in self._waiting:
+                    self._judge_each(batch, [place], now_ns)  # those after it wait along with it
+                elif not self._wait_along(batch, place, known):
                     left.append(place)
             elif known.kind is None:
                 kind, event = self._by_signature(batch, place, known)
