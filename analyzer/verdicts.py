@@ -83,9 +83,13 @@ class _Known:
 
 @dataclass(slots=True, kw_only=True)
 class _Waiting:
-    """A connection whose chain is hidden; `others` are alike and went to the same server: flow and start."""
+    """A connection whose chain is hidden; `others` are alike and went to the same server: flow and start.
+
+    `alone`: there can be no others, for nothing is known to be like it.
+    """
 
     kind: int
+    alone: bool
     flow: int
     row: FlowRow
     seen: wire.Connection
@@ -429,7 +433,9 @@ class Verdicts:
                 if key in self._waiting:
                     key = (seen.id,)
             flow = int(batch.numbers[place])
-            self._waiting[key] = _Waiting(kind=kind, flow=flow, row=row, seen=seen, progress=progress)
+            self._waiting[key] = _Waiting(
+                kind=kind, alone=value == ALONE, flow=flow, row=row, seen=seen, progress=progress
+            )
             batch.table[place, _KIND] = kind
             return
         report, outcome = self._judge(seen, progress, None, now_ns)
@@ -491,9 +497,12 @@ class Verdicts:
         own = {flow: place for place, flow in enumerate(table[:, _FLOW].tolist())}
         for waiting in self._waiting.values():
             report = self._judge_late(waiting, waiting.seen, end_ns)
-            self._kinds[waiting.kind] = report
             packet = report.abort_packet
             table[own[waiting.flow], _ABORT_PACKET] = -1 if packet is None else packet
+            if waiting.alone:
+                table[own[waiting.flow], _KIND] = self._kind_for(report, alone=True)
+                continue
+            self._kinds[waiting.kind] = report
             places = [own[flow] for flow, _ in waiting.others]
             ending = waiting.progress.ending
             if packet is None or ending is None or packet != ending.packet:
@@ -571,10 +580,11 @@ class Verdicts:
             for name in ENDS.names or ():
                 end[name] = rows[name][number, side]
             ends.append(end)
+        kept = np.array([kind is not None for kind in self._kinds], dtype=np.bool_)
         return Connections(
             [kind for kind in self._kinds if kind is not None],
             Columns(
-                table[:, _KIND],
+                (np.cumsum(kept) - 1)[table[:, _KIND]],
                 self._numbers(number),
                 rows["first_time"][number],
                 table[:, _ABORT_PACKET],
