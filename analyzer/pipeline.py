@@ -156,7 +156,7 @@ def analyze(
         from analyzer.report.wrapping import wrapped
 
         # Those that went alike may have run in different tunnels.
-        found = Connections.of(found).finished(lambda item: wrapped(item, reading.wrappings))
+        found = found.finished(lambda item: wrapped(item, reading.wrappings))
     connections: Sequence[Connection] = found
     told = None
     if logs is not None:

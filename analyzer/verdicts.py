@@ -85,7 +85,7 @@ class _Known:
 class _Waiting:
     """A connection whose chain is hidden; `others` are alike and went to the same server: flow and start.
 
-    `alone`: there can be no others, for nothing is known to be like it.
+    `alone`: it is judged for itself, and of it no more is kept than how it ended (`_kind_for`).
     """
 
     kind: int
@@ -358,7 +358,7 @@ class Verdicts:
         for place, row in found.judged:
             kind = row[_KIND]
             if kind not in kinds:
-                kinds[kind] = self._kind_for(found.kinds[kind], alone=batch.values[place] == ALONE)
+                kinds[kind] = self._kind_for(found.kinds[kind], alone=self._is_alone(batch.values[place]))
             batch.table[place] = [*row[:_KIND], kinds[kind], *row[_KIND + 1 :]]
             batch.judged[place] = True
         self._chains.add(found.chains)
@@ -434,7 +434,7 @@ class Verdicts:
                     key = (seen.id,)
             flow = int(batch.numbers[place])
             self._waiting[key] = _Waiting(
-                kind=kind, alone=value == ALONE, flow=flow, row=row, seen=seen, progress=progress
+                kind=kind, alone=self._is_alone(value), flow=flow, row=row, seen=seen, progress=progress
             )
             batch.table[place, _KIND] = kind
             return
@@ -464,10 +464,14 @@ class Verdicts:
             self._shown[kind] = _Shown(seen, chain)
 
     def _keep(self, batch: _Batch, place: int, report: Connection) -> int:
-        kind = self._kind_for(report, alone=batch.values[place] == ALONE)
+        kind = self._kind_for(report, alone=self._is_alone(batch.values[place]))
         packet = report.abort_packet
         batch.table[place, [_KIND, _ABORT_PACKET]] = kind, -1 if packet is None else packet
         return kind
+
+    def _is_alone(self, value: tuple[int, int]) -> bool:
+        """Whether a connection is judged for itself though likeness is looked for; what is related stays whole."""
+        return value == ALONE and self._likeness is not None
 
     def _kind_for(self, report: Connection, *, alone: bool) -> int:
         """The kind that a connection is of, after it was judged; a new one when none before it ended the same way.
@@ -475,7 +479,7 @@ class Verdicts:
         Where all are judged for themselves (packets were cut, one direction recorded) only so much is kept of them.
         """
         kind = None
-        if alone and self._likeness is not None:
+        if alone:
             story = story_of(report), report.server if told_by_server(report) else None
             kind = self._stories.get(story)
             if kind is None and len(self._stories) < _MOST_STORIES:

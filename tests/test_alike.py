@@ -102,6 +102,16 @@ def test_those_whose_chain_is_hidden_wait_along_with_the_first_to_each_server(
     assert to_text(shared) == to_text(single)
 
 
+def test_of_what_may_belong_together_with_others_all_is_kept(
+    captures: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if one end of each were a client here and a server there; the chains are hidden, and judged at the end."""
+    monkeypatch.setattr(verdicts, "related", lambda table: np.ones(len(table), dtype=np.bool_))
+    found = in_brief(captures["hidden"], monkeypatch, shared=True).connections
+    assert len(Connections.of(found).kinds) == len(found)
+    assert all(item.timeline for item in found if item.outcome == "failed")
+
+
 def without(capture: Path, path: Path, what: str) -> Path:
     """A capture of which the recorder left something out: the end of each packet, the SYNs, or one direction."""
     content = capture.read_bytes()

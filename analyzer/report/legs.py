@@ -160,8 +160,6 @@ class Legs:
             self._unseen(by_id, groups)
         links += self._proxied(by_id, groups)
         self._put(by_id, links)
-        if whole:
-            by_id.complete()
         return connections.changed({n: item for n, item in by_id.items() if item is not by_id.before[n]})
 
     def _alike(self) -> set[int]:
