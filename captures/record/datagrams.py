@@ -10,11 +10,8 @@ tshark, and these; what is missing is skipped, and said so.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from captures.record import lab, pki, readme, stacks
+from captures.record.folder import record_folder
 from captures.record.lab import Finished, Lab
 
 _PORT = 443
@@ -107,38 +105,19 @@ def record(name: str, datagrams: Datagrams, out: Path) -> dict[str, Any]:
     return {"shows": datagrams.shows, "by": datagrams.by, "named": datagrams.named}
 
 
+def _absent(datagrams: Datagrams) -> tuple[str, ...]:
+    absent = stacks.absent((*lab.NEEDS, *datagrams.needs))
+    if datagrams.module is not None and importlib.util.find_spec(datagrams.module) is None:
+        return (*absent, datagrams.module)
+    return absent
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Record what was asked for."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--only", action="append", default=[], choices=tuple(DATAGRAMS), metavar="NAME")
-    parser.add_argument("--out", type=Path, default=_DEFAULT_OUT, metavar="DIR", help="default: captures/datagrams/")
-    options = parser.parse_args(arguments)
-    if os.geteuid() != 0:
-        print("cannot record: network namespaces need root", file=sys.stderr)
-        return 2
-    lab.remove_leftovers()
-    options.out.mkdir(parents=True, exist_ok=True)
-    manifest = options.out / "manifest.json"
-    entries = json.loads(manifest.read_text()) if manifest.exists() else {}
-    failed = 0
-    for name in options.only or DATAGRAMS:
-        datagrams = DATAGRAMS[name]
-        absent = stacks.absent((*lab.NEEDS, *datagrams.needs))
-        if datagrams.module is not None and importlib.util.find_spec(datagrams.module) is None:
-            absent = (*absent, datagrams.module)
-        if absent:
-            print(f"skipped   {name}: {', '.join(absent)} not installed")
-            continue
-        try:
-            entries[name] = record(name, datagrams, options.out)
-            print(f"recorded  {name}", flush=True)
-        except (lab.LabError, subprocess.SubprocessError) as error:
-            failed += 1
-            print(f"FAILED    {name}: {error}", flush=True)
-    ordered = {name: entries[name] for name in DATAGRAMS if name in entries}
-    manifest.write_text(json.dumps(ordered, indent=1) + "\n")
-    update_readme(options.out)
-    return 1 if failed else 0
+    """Record the protocols that were asked for."""
+    title = (__doc__ or "").partition("\n")[0]
+    return record_folder(
+        arguments, title, _DEFAULT_OUT, DATAGRAMS, absent=_absent, record=record, update_readme=update_readme
+    )
 
 
 def update_readme(folder: Path) -> None:

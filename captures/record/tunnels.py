@@ -12,11 +12,8 @@ iproute2, ethtool, tcpdump, tshark, curl, openssl, and the program of the tunnel
 
 from __future__ import annotations
 
-import argparse
-import fnmatch
 import functools
 import json
-import os
 import subprocess
 import sys
 import time
@@ -27,6 +24,7 @@ from typing import Any
 
 from captures.record import lab, pki, readme, stacks
 from captures.record.clients import CLIENTS
+from captures.record.folder import record_folder
 from captures.record.lab import Host, Lab
 from captures.record.servers import SERVERS
 
@@ -327,36 +325,16 @@ def record(name: str, tunnel: Tunnel, out: Path) -> dict[str, Any]:
     }
 
 
+def _absent(tunnel: Tunnel) -> tuple[str, ...]:
+    return stacks.absent((*lab.NEEDS, "curl", "openssl", *tunnel.needs))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Record the tunnels that were asked for."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="a tunnel, or a pattern")
-    parser.add_argument("--out", type=Path, default=_DEFAULT_OUT, metavar="DIR", help="default: captures/tunnels/")
-    options = parser.parse_args(arguments)
-    if os.geteuid() != 0:
-        print("cannot record: network namespaces need root", file=sys.stderr)
-        return 2
-    lab.remove_leftovers()
-    options.out.mkdir(parents=True, exist_ok=True)
-    manifest = options.out / "manifest.json"
-    entries = json.loads(manifest.read_text()) if manifest.exists() else {}
-    failed = 0
-    for name, tunnel in TUNNELS.items():
-        if options.only and not any(fnmatch.fnmatch(name, pattern) for pattern in options.only):
-            continue
-        if absent := stacks.absent((*lab.NEEDS, "curl", "openssl", *tunnel.needs)):
-            print(f"skipped   {name}: {', '.join(absent)} not installed")
-            continue
-        try:
-            entries[name] = record(name, tunnel, options.out)
-            print(f"recorded  {name}", flush=True)
-        except (lab.LabError, subprocess.SubprocessError) as error:
-            failed += 1
-            print(f"FAILED    {name}: {error}", flush=True)
-    ordered = {name: entries[name] for name in TUNNELS if name in entries}
-    manifest.write_text(json.dumps(ordered, indent=1) + "\n")
-    update_readme(options.out)
-    return 1 if failed else 0
+    title = (__doc__ or "").partition("\n")[0]
+    return record_folder(
+        arguments, title, _DEFAULT_OUT, TUNNELS, absent=_absent, record=record, update_readme=update_readme
+    )
 
 
 def update_readme(folder: Path) -> None:
