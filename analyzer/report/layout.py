@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
+from typing import Final
 
 import numpy as np
 
@@ -104,10 +105,16 @@ def _opening(report: Report, everything: Connections) -> list[Block]:
     return [*blocks, *_store_remarks(report, everything)]
 
 
+_UNREAD: Final = ("tls-over-udp", "sealed-tunnel")
+"""Problems that tell why there may be no connection: their texts begin with what the packets are."""
+
+
 def _all_well(report: Report) -> Text:
     summary = report.summary
     if not summary.connections:
-        return (f"There is no TLS connection in this capture of {count(report.capture.packets, 'packet')}.",)
+        text = f"There is no TLS connection in this capture of {count(report.capture.packets, 'packet')}"
+        unread = [p.text.partition(": ")[0] for p in report.capture.problems if p.code in _UNREAD]
+        return ("; ".join((text, *(what.replace("of the packets", "of these", 1) for what in unread))) + ".",)
     if summary.completed == summary.connections:
         if summary.connections == 1:
             return ("No TLS handshake failed: the only connection completed its handshake.",)

@@ -10,6 +10,7 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
 import analyzer
+from analyzer.cli import main
 from analyzer.net.decode import SegmentDecoder
 from tests.packets import decode, tshark
 
@@ -28,6 +29,15 @@ def test_a_recorded_handshake_is_named_with_its_ends(name: str) -> None:
         f"of the packets {packets} are {RECORDED[name]['named']} between 10.77.0.1 and 10.77."
     )
     assert ("HTTP/3" in problem.text) == (name == "quic")
+
+
+def test_the_first_sentence_says_what_there_is_instead_of_tls(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(FOLDER / "quic.pcap")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    told = (
+        "There is no TLS connection in this capture of 9 packets; of these 9 are QUIC between 10.77.0.1 and 10.77.0.2."
+    )
+    assert said.startswith(told)
 
 
 def counted(payload: bytes, *, times: int = 1) -> dict[str, int]:
