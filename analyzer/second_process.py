@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -29,7 +30,10 @@ class SecondProcess(Generic[T]):
 
     def __init__(self, work: Callable[[], T]) -> None:
         reading, writing = os.pipe()
-        self._child = os.fork()
+        with warnings.catch_warnings():
+            # Of the one thread that there may be, which reads ahead in the capture: it holds no lock.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._child = os.fork()
         if self._child:
             os.close(writing)
             self._pipe = os.fdopen(reading, "rb")

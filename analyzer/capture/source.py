@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, Recording, Secrets, no_packets
 from analyzer.capture.completeness import Completeness
+from analyzer.capture.mapped import MappedFile
 from analyzer.capture.merging import CaptureFile, in_time_order
 from analyzer.capture.pcap import PcapParser
 from analyzer.capture.pcapng import PcapngParser
@@ -322,36 +323,37 @@ class CaptureReader:
         )
 
     def _mapped(self, file: IO[bytes], size: int, parser: Parser, place: Place) -> Generator[PacketBatch, None, int]:
-        """The batches of a file but for its last bytes, read where the system keeps them; gives the position reached.
-
-        To copy each byte first would cost more than all that is done with it.
-        """
+        """The batches of a file but for its last bytes, read where the system keeps them; gives how far it came."""
         position = 0
         window = _CHUNK
-        while size - position > _CHUNK and not self._is_over(parser) and _size_at_rest(file) == size:
-            begin = position - position % mmap.ALLOCATIONGRANULARITY
-            length = min(window, size - begin)
-            try:
-                mapped = mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ, offset=begin)
-            except (OSError, ValueError):
-                break
-            data = np.frombuffer(mapped, dtype=np.uint8)
-            number = place.packets + 1
-            batches, reached = parser.parse(data, position - begin, length - PADDING, number, position, final=False)
-            taken = begin + reached - position
-            if not taken:
-                break
-            # Nothing here holds on to these bytes while the next ones are read: of two windows one is resident.
-            del data, mapped
-            while batches:
-                place.packets += len(batches[0])
-                yield batches.pop()
-            position += taken
-            self.bytes += taken
-            if self._progress is not None:
-                self._progress(self.bytes, self._total)
-            packets = place.packets + 1 - number
-            window = min(max(_ROWS * taken // max(packets, 1), _CHUNK // 2), _MAX_WINDOW)
+        mapped = MappedFile(file)
+        try:
+            while size - position > _CHUNK and not self._is_over(parser) and _size_at_rest(file) == size:
+                begin = position - position % mmap.ALLOCATIONGRANULARITY
+                length = min(window, size - begin)
+                try:
+                    data = mapped.window(begin, length)
+                except (OSError, ValueError):
+                    break
+                number = place.packets + 1
+                batches, reached = parser.parse(data, position - begin, length - PADDING, number, position, final=False)
+                taken = begin + reached - position
+                if not taken:
+                    break
+                # Nothing here holds on to these bytes while the next ones are read: of two windows one is resident.
+                del data
+                packets = sum(map(len, batches))
+                window = min(max(_ROWS * taken // max(packets, 1), _CHUNK // 2), _MAX_WINDOW)
+                mapped.expect(begin + length, min(position + taken + window, size))
+                while batches:
+                    place.packets += len(batches[0])
+                    yield batches.pop()
+                position += taken
+                self.bytes += taken
+                if self._progress is not None:
+                    self._progress(self.bytes, self._total)
+        finally:
+            mapped.close()
         file.seek(position)
         return position
 

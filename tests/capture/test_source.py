@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer import InputError
-from analyzer.capture import CaptureReader, source
+from analyzer.capture import CaptureReader, mapped, source
 from tests.packets import (
     NOON,
     Frame,
@@ -447,6 +447,48 @@ def test_a_file_that_is_mapped_reads_like_one_that_is_not(
     assert mapped == whole
     assert own.problems == reader.problems
     assert (own.bytes, own.packets) == (reader.bytes, reader.packets)
+
+
+@LARGE
+def test_what_comes_from_a_disk_is_read_ahead_and_reads_alike(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written_long_ago(tmp_path / "x.pcap", content)
+    whole, reader = read_all(io.BytesIO(content))
+    monkeypatch.setattr(source, "_CHUNK", 8192)
+    monkeypatch.setattr(source, "_MAX_WINDOW", 8192)
+    monkeypatch.setattr(mapped, "_WAIT", -1)
+    threads = threading.active_count()
+    asked: list[int] = []
+    read = os.preadv
+
+    def seen(descriptor: int, buffers: list[memoryview], offset: int) -> int:
+        asked.append(offset)
+        return read(descriptor, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", seen)
+
+    ahead, own = read_all(path)
+
+    assert ahead == whole
+    assert (own.problems, own.bytes) == (reader.problems, reader.bytes)
+    assert len(asked) > 10
+    assert max(asked) > len(content) // 2
+    assert threading.active_count() == threads
+
+
+def test_reading_ahead_ends_with_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written_long_ago(tmp_path / "x.pcap", MANY)
+    monkeypatch.setattr(source, "_CHUNK", 8192)
+    monkeypatch.setattr(source, "_MAX_WINDOW", 8192)
+    monkeypatch.setattr(mapped, "_WAIT", -1)
+    threads = threading.active_count()
+    batches = CaptureReader([path]).batches()
+    next(batches)
+
+    batches.close()  # type: ignore[attr-defined]
+
+    assert threading.active_count() == threads
 
 
 @LARGE
