@@ -12,6 +12,7 @@ import pytest
 
 from analyzer.pipeline import analyze
 from analyzer.report.model import Connection, Report
+from analyzer.report.to_text import to_text
 from tests.packets import tshark
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures"
@@ -313,6 +314,25 @@ def test_the_findings_of_several_connections_and_what_is_noted_of_them(name: str
         for finding in several(name).findings
     ]
     assert found == SEVERAL[name]["expected_findings"]
+
+
+def test_who_opens_the_port_and_closes_it_without_a_word_has_not_failed() -> None:
+    report = several("port-checks")
+    assert [(c.outcome, c.stage, c.cause) for c in report.connections[:3]] == [("incomplete", "tcp", None)] * 3
+    text = " ".join(to_text(report).split())
+    assert "3 connections ended before a handshake began." in text
+    assert "the client opened it, and closed it without a word" in text
+
+
+def test_who_leaves_before_the_server_has_answered_came_to_the_client_hello_whatever_is_sent_after_that() -> None:
+    left = several("port-checks").connections[3]
+    certificate = next(event.packet for event in left.timeline if "Certificate" in event.what)
+    assert left.abort_packet is not None
+    assert left.abort_packet < certificate
+    assert left.stage == "client-hello"
+    assert left.cause is not None
+    assert (left.cause.code, left.cause.confidence) == ("client-closed", "likely")
+    assert "store" not in left.cause.explanation
 
 
 def test_the_moment_since_when_it_fails_is_that_of_the_first_failure() -> None:

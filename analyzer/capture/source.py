@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from analyzer.capture.batch import PADDING, CaptureProblem, PacketBatch, Recording, Secrets, no_packets
 from analyzer.capture.completeness import Completeness
-from analyzer.capture.mapped import MappedFile
 from analyzer.capture.merging import CaptureFile, in_time_order
 from analyzer.capture.pcap import PcapParser
 from analyzer.capture.pcapng import PcapngParser
@@ -324,6 +323,8 @@ class CaptureReader:
 
     def _mapped(self, file: IO[bytes], size: int, parser: Parser, place: Place) -> Generator[PacketBatch, None, int]:
         """The batches of a file but for its last bytes, read where the system keeps them; gives how far it came."""
+        from analyzer.capture.mapped import MappedFile
+
         position = 0
         window = _CHUNK
         mapped = MappedFile(file)

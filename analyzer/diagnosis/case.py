@@ -152,6 +152,15 @@ class Case:
         return client.packets > client.syn_count + len(self.events(EventKind.RST, Side.CLIENT))
 
     @property
+    def only_opened(self) -> bool:
+        """Whether the client opened the connection and said nothing, and all of that was captured."""
+        connection, client = self.connection, self.connection.halves[Side.CLIENT]
+        opened = bool(self.events(EventKind.SYN, Side.CLIENT)) and bool(self.events(EventKind.SYN_ACK, Side.SERVER))
+        closing = len(self.events(EventKind.FIN, Side.CLIENT)[:1])
+        silent = not client.bytes and not client.lost and (client.acknowledged or 0) <= closing
+        return opened and silent and connection.prelude is None and self.progress.stage == "tcp"
+
+    @property
     def leaving_text(self) -> str:
         """How the one who left did it: `closed the connection (FIN) without an alert`."""
         ending = self.ending

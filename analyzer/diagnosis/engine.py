@@ -96,7 +96,7 @@ def diagnose(case: Case) -> Outcome:
     if not matches:
         outcome = "completed" if progress.handshake_done else "incomplete"
         others = tuple(doubts[:_MAX_OTHERS])
-        left = _left_without_data(case, others)
+        left = progress.ending if case.only_opened else _left_without_data(case, others)
         return Outcome(
             outcome=outcome,
             aborted_by=None if left is None or left.side is None else left.side.value,

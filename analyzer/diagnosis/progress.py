@@ -133,7 +133,7 @@ def trace(connection: Connection) -> Progress:
         ending, echoes = _ending(connection, _alerts_midstream(connection), after=after)
     return _progress(
         connection,
-        stage=_stage(connection, finished, None, done=done, data=client_data or server_data),
+        stage=_stage(connection, finished, None, ending, done=done, data=client_data or server_data),
         ending=ending,
         echoes=echoes,
         finished=finished,
@@ -222,7 +222,7 @@ def _trace_13(connection: Connection) -> Progress:
         ending, echoes = _ending(connection, _alert_records(client, server), after=after, side=_only(refused=refused))
     return _progress(
         connection,
-        stage=_stage(connection, finished, client, done=done, data=client_data or server_data),
+        stage=_stage(connection, finished, client, ending, done=done, data=client_data or server_data),
         ending=ending,
         echoes=echoes,
         finished=finished,
@@ -696,12 +696,14 @@ def _server_flight(connection: Connection) -> tuple[int | None, int | None]:
     return None, None
 
 
-def _client_spoke(connection: Connection, client: _Client13 | None) -> bool:
+def _client_spoke(connection: Connection, client: _Client13 | None, until: int) -> bool:
+    """Whether the client answered the server's flight up to the packet `until`."""
     if client is not None:
-        return client.first is not None
+        return client.first is not None and client.first.packet <= until
     flight = connection.server_hello_packet or 0
     sent = connection.halves[Side.CLIENT].seen
-    return any(m.packet > flight for m in sent.messages) or any(r.packet > flight for r in sent.change_cipher_spec)
+    answers = [m.packet for m in sent.messages] + [r.packet for r in sent.change_cipher_spec]
+    return any(flight < packet <= until for packet in answers)
 
 
 def _ending(
@@ -734,16 +736,27 @@ def _ending(
 
 
 def _stage(
-    connection: Connection, finished: dict[Side, int | None], client: _Client13 | None, *, done: bool, data: bool
+    connection: Connection,
+    finished: dict[Side, int | None],
+    client: _Client13 | None,
+    ending: Ending | None,
+    *,
+    done: bool,
+    data: bool,
 ) -> str:
+    """How far the connection had come by its ending."""
     if done:
         return "data" if data else "after-handshake"
-    if _client_spoke(connection, client) and connection.server_hello is not None:
+    until = _NEVER if ending is None or ending.packet is None else ending.packet
+    answered = connection.server_hello_packet is not None and connection.server_hello_packet <= until
+    if answered and _client_spoke(connection, client, until):
         return "client-flight"
-    server = connection.halves[Side.SERVER].seen
+    server, chain = connection.halves[Side.SERVER].seen, connection.chain(Side.SERVER)
     cut = server.begins is not None and (server.lost or any(not message.complete for message in server.messages))
-    if connection.server_hello is not None or connection.chain(Side.SERVER) is not None or cut:
+    if answered or (chain is not None and chain.packet <= until) or (cut and connection.server_hello is None):
         return "server-flight"
-    if connection.hellos or connection.halves[Side.CLIENT].is_tls:
+    if connection.hellos:
+        return "client-hello" if connection.hellos[0].packet <= until else "tcp"
+    if connection.halves[Side.CLIENT].is_tls:
         return "client-hello"
     return "server-flight" if any(packet is not None for packet in finished.values()) else "tcp"

@@ -79,7 +79,7 @@ def document(report: Report, *, all_connections: bool = False, table_rows: int =
 def _opening(report: Report, everything: Connections) -> list[Block]:
     summary = report.summary
     if not summary.failed:
-        return [Verdict(text=_all_well(report), failed=False), *_store_remarks(report, everything)]
+        return [Verdict(text=_all_well(report, everything), failed=False), *_store_remarks(report, everything)]
     if not report.findings:
         sentence: Text = (f"{summary.failed} of {count(summary.connections, 'connection')} failed.",)
         return [Verdict(text=sentence, failed=True), *_store_remarks(report, everything)]
@@ -109,7 +109,7 @@ _UNREAD: Final = ("tls-over-udp", "sealed-tunnel")
 """Problems that tell why there may be no connection: their texts begin with what the packets are."""
 
 
-def _all_well(report: Report) -> Text:
+def _all_well(report: Report, everything: Connections) -> Text:
     summary = report.summary
     if not summary.connections:
         text = f"There is no TLS connection in this capture of {count(report.capture.packets, 'packet')}"
@@ -119,11 +119,40 @@ def _all_well(report: Report) -> Text:
         if summary.connections == 1:
             return ("No TLS handshake failed: the only connection completed its handshake.",)
         return (f"No TLS handshake failed: all {summary.connections} connections completed theirs.",)
-    text = (
-        f"No TLS handshake is known to have failed: of {count(summary.connections, 'connection')}, "
-        f"{summary.completed} completed the handshake and {summary.incomplete} cannot be judged."
-    )
-    return (text,)
+    unused = _unused(everything)
+    unknown = summary.incomplete - unused
+    known = "No TLS handshake is known to have failed" if unknown else "No TLS handshake failed"
+    if summary.connections == 1:
+        what = "cannot be judged" if unknown else "was opened, and closed before a handshake began"
+        return (f"{known}: the only connection {what}.",)
+    were = "was" if unused == 1 else "were"
+    found = [
+        f"{summary.completed} completed the handshake" if summary.completed else "",
+        f"{unused} {were} opened, and closed before a handshake began" if unused else "",
+        f"{unknown} cannot be judged" if unknown else "",
+    ]
+    *parts, last = [part for part in found if part]
+    said = f"{', '.join(parts)} and {last}" if parts else last
+    return (f"{known}: of {summary.connections} connections, {said}.",)
+
+
+def _unused(everything: Connections) -> int:
+    """How many connections were opened, and closed before a handshake began."""
+    unused = [_is_unused(kind) and kind.counted_as is None for kind in everything.kinds]
+    return int(np.count_nonzero(everything.of_kinds(unused)))
+
+
+def _is_unused(kind: Connection) -> bool:
+    return kind.outcome == "incomplete" and kind.cause is None and kind.stage == "tcp" and kind.abort_act is not None
+
+
+def _why_incomplete(kind: Connection) -> str:
+    stage = layout_connection.STAGES.get(kind.stage, kind.stage)
+    if not _is_unused(kind):
+        return f"seen only until it had come to {stage}"
+    if kind.aborted_by == "client":
+        return "the client opened it, and closed it without a word, as a health check of the port or a port scan does"
+    return f"the client opened it and sent nothing; the {kind.aborted_by} ended it"
 
 
 def _frequency(report: Report, finding: Finding) -> str:
@@ -278,8 +307,7 @@ def _incomplete(report: Report, everything: Connections) -> list[Block]:
     groups: dict[tuple[str, str], list[Column]] = {}
     for members in everything.by_kind_and_server(incomplete):
         kind = everything.kind_of(int(members[0]))
-        stage = f"seen only until it had come to {layout_connection.STAGES.get(kind.stage, kind.stage)}"
-        key = (kind.cause.code, kind.cause.title) if kind.cause else ("-", stage)
+        key = (kind.cause.code, kind.cause.title) if kind.cause else ("-", _why_incomplete(kind))
         groups.setdefault(key, []).append(members)
     rows: list[tuple[Inline, ...]] = []
     counts = {key: sum(map(len, several)) for key, several in groups.items()}
@@ -288,9 +316,13 @@ def _incomplete(report: Report, everything: Connections) -> list[Block]:
         rows.append((str(counts[key]), Code(code), title, numbers(_ids(everything, groups[key]))))
     told = (everything.kind_of(int(place)).cause for place in incomplete)
     first = next((cause.explanation for cause in told if cause), "")
+    unused = _unused(everything)
+    said = [f"{count(len(incomplete) - unused, 'connection')} cannot be judged."] if len(incomplete) > unused else []
+    if unused:
+        said.append(f"{count(unused, 'connection')} ended before a handshake began.")
     blocks: list[Block] = [
         Heading(level=1, text=("Incomplete connections",)),
-        Paragraph(text=(f"{count(len(incomplete), 'connection')} cannot be judged. {first}".strip(),)),
+        Paragraph(text=(f"{' '.join(said)} {first}".strip(),)),
         Table(
             columns=(
                 Titled("count"),

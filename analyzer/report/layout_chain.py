@@ -113,7 +113,9 @@ def store_disagrees(connection: Connection, server: str) -> str:
     name = connection.host or (connection.tls.sni if connection.tls else None)
     server = f"{name} ({server})" if name else server
     revoked = connection.cause is not None and connection.cause.code == "revoked"
-    if connection.outcome == "failed" and connection.aborted_by == "client" and accepting and not revoked:
+    reached = connection.stage not in ("tcp", "client-hello")
+    refused = connection.outcome == "failed" and connection.aborted_by == "client" and reached
+    if refused and accepting and not revoked:
         if refusing:
             others = validators([verdict.profile for verdict in refusing])
             return (

@@ -237,7 +237,7 @@ class Half:
 
     @property
     def acknowledged(self) -> int | None:
-        """Bytes of this side that the peer has acknowledged, FIN not counted."""
+        """Bytes of this side that the peer has acknowledged, a FIN counted as one."""
         base, peer_ack = self.base, self._row.last_ack[1 - self.number]
         return None if base is None or peer_ack < 0 else (peer_ack - base - 1) % _MODULUS
 

@@ -196,6 +196,20 @@ SEVERAL: tuple[Several, ...] = (
         findings=(ExpectedFinding(cause="server-reset", count=30),),
     ),
     Several(
+        name="port-checks",
+        shows="a health check opens the port and closes it; the server's decode_error, an echo of that, is no failure",
+        fault="none; the last client leaves after its ClientHello",
+        client="leaving",
+        server="openssl",
+        goes=(
+            Go(ends=("client", "fin"), options=("when=open",)),
+            Go(ends=("client", "rst"), options=("when=open", "how=rst")),
+            Go(ends=("client", "fin"), options=("when=open", "after=0.3")),
+            Go(ends=("client", "fin"), options=("when=hello",)),
+        ),
+        findings=(ExpectedFinding(cause="client-closed", count=1),),
+    ),
+    Several(
         name="ten-addresses",
         shows="ten addresses at which nobody answers; client gives up after 1.5 s",
         fault="nobody is there",
@@ -285,7 +299,7 @@ def entry(several: Several, seen: Recorded) -> dict[str, Any]:
         "connections": [
             {
                 "stream": stream,
-                "outcome": "failed" if verdict.aborted_by else "completed",
+                "outcome": _outcome(verdict),
                 "aborted_by": verdict.aborted_by,
                 "abort_act": verdict.abort_act,
                 "abort_packet": verdict.abort_packet,
@@ -303,6 +317,12 @@ def entry(several: Several, seen: Recorded) -> dict[str, Any]:
             for finding in several.findings
         ],
     }
+
+
+def _outcome(verdict: walk.Verdict) -> str:
+    if verdict.aborted_by == "client" and verdict.stage == "tcp":
+        return "incomplete"
+    return "failed" if verdict.aborted_by else "completed"
 
 
 def _more_hosts(several: Several, job: stacks.Job) -> None:

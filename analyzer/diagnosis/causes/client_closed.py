@@ -6,7 +6,7 @@ Aborted by: client. Confidence: likely or possible.
 
 ## What happened
 The client hung up or reset. It may have run into a timeout of its own, its caller may have cancelled, its
-process may have been stopped. Load balancers' health checks and port scanners do the same on purpose. Some
+process may have been stopped. Health checks and scanners that begin a handshake do the same on purpose. Some
 clients refuse a certificate this way, too: that is why the chain is looked at first.
 
 ## How we know
@@ -19,6 +19,8 @@ clients refuse a certificate this way, too: that is why the chain is looked at f
 - Likely, too: it answered a SYN,ACK that came late with a RST, so it had given up before.
 - The report says how long it had waited since the server's last step. More than a second speaks for a timeout
   or a cancelled request.
+- Who opens the port and closes it without a word, as most health checks do, has begun no handshake: that is no
+  failure, and counts as incomplete.
 - Where a fault of the chain, silence, plain text or vanishing packets explain the leaving, those are named
   instead.
 
@@ -26,8 +28,8 @@ clients refuse a certificate this way, too: that is why the chain is looked at f
 Gateway operator:
 1. A round number of seconds? Look for that timeout: connect, handshake and request timeouts of the gateway, the
    deadline of the caller behind it. Then the question is why the server was slow: compare with `server-silent`.
-2. Within milliseconds, in a steady rhythm, from a few addresses: a health check that only opens the port. Leave
-   it, or let it speak TLS.
+2. Within milliseconds, in a steady rhythm, from a few addresses: a health check that sends a ClientHello and
+   no more. Leave it, or let it finish.
 3. Right after the certificate: run again with the client's own store and validator, `--truststore` and
    `--profile`. A Java SSLEngine in a gateway, Node and nginx leave without an alert when they refuse.
 4. Look at the client's log at that second: `context canceled`, a restart, a broken worker.
@@ -86,13 +88,16 @@ def look(case: Case) -> Match | None:
     text = f"The client {case.leaving_text} in the handshake."
     waited = case.waited_ns
     if waited is not None:
-        text += f" It had waited {seconds(waited)} since the server's last step"
+        asked = case.progress.stage == "client-hello" and case.connection.hello_retry is None
+        since = "its ClientHello" if asked else "the server's last step"
+        text += f" It had waited {seconds(waited)} since {since}"
         text += ": a timeout of its own, or a cancelled request." if waited > _GAVE_UP_NS else "."
-    if case.trust.verdicts and case.trust.accepted_by_all and case.trust.store_given:
+    reached = case.progress.certificate_came and case.progress.stage not in ("tcp", "client-hello")
+    if reached and case.trust.verdicts and case.trust.accepted_by_all and case.trust.store_given:
         text += " The store given would have accepted the server's chain, so the certificate gives no reason."
         evidence.append(Evidence(None, f"the chain verifies against the store given ({case.trust.store_names})"))
     unseen = bool(case.connection.halves[Side.SERVER].lost)
-    explained = case.trust.accepted_by_all or not case.progress.certificate_came
+    explained = case.trust.accepted_by_all or not reached
     confidence = LIKELY if explained and not unseen and not hidden else POSSIBLE
     return Match(confidence=confidence, explanation=text, evidence=tuple(evidence), weight=0)
 

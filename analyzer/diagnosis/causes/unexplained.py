@@ -59,7 +59,7 @@ def look(case: Case) -> Match | None:
     ending = case.ending
     if ending is None or ending.side is None or case.progress.handshake_done:
         return None
-    if not case.connection.is_tls:
+    if not case.connection.is_tls or (case.only_opened and case.ended_by(Side.CLIENT)):
         return None
     return Match(
         confidence=POSSIBLE,

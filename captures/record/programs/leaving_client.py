@@ -1,7 +1,8 @@
-"""Begin a TLS handshake and leave in the middle of it, without an alert, as a client does that is killed or cancelled.
+"""Leave before a TLS handshake or in the middle of it, without an alert, as one does that is killed or cancelled.
 
 Arguments: host, port, PEM bundle of trust anchors, then NAME=VALUE:
 
+when=open     leave at once, before anything was sent: a health check that only opens the port
 when=hello    leave once the ClientHello is out
 when=answer   leave when the first bytes of the server have come
 when=flight   leave when the server's flight has been read, before it is answered
@@ -26,7 +27,7 @@ def main(host: str, port: str, bundle: str, *settings: str) -> int:
     handshake = ssl.create_default_context(cafile=bundle).wrap_bio(arrived, leaving, server_hostname=host)
     begun = False
     with socket.create_connection((host, int(port)), timeout=4) as connection:
-        while True:
+        while options["when"] != "open":
             try:
                 handshake.do_handshake()
             except ssl.SSLWantReadError:
