@@ -757,6 +757,14 @@ def _stage(
         return "server-flight"
     if connection.hellos:
         return "client-hello" if connection.hellos[0].packet <= until else "tcp"
-    if connection.halves[Side.CLIENT].is_tls:
+    if connection.halves[Side.CLIENT].is_tls and not _sent_only_alerts(connection):
         return "client-hello"
     return "server-flight" if any(packet is not None for packet in finished.values()) else "tcp"
+
+
+def _sent_only_alerts(connection: Connection) -> bool:
+    """Whether alerts are all that the client said, as one does that fails before it has a ClientHello."""
+    half, seen = connection.halves[Side.CLIENT], connection.halves[Side.CLIENT].seen
+    spoke = seen.messages or seen.change_cipher_spec or seen.encrypted_handshake or seen.application_count
+    whole = connection.from_start and not half.lost and seen.unfinished is None and seen.damaged is None
+    return whole and bool(seen.alerts) and not spoke

@@ -121,7 +121,7 @@ def _all_well(report: Report, everything: Connections) -> Text:
         return (f"No TLS handshake failed: all {summary.connections} connections completed theirs.",)
     unused = _unused(everything)
     unknown = summary.incomplete - unused
-    known = "No TLS handshake is known to have failed" if unknown else "No TLS handshake failed"
+    known = "No TLS handshake is known to have failed"
     if summary.connections == 1:
         what = "cannot be judged" if unknown else "was opened, and closed before a handshake began"
         return (f"{known}: the only connection {what}.",)
@@ -151,7 +151,10 @@ def _why_incomplete(kind: Connection) -> str:
     if not _is_unused(kind):
         return f"seen only until it had come to {stage}"
     if kind.aborted_by == "client":
-        return "the client opened it, and closed it without a word, as a health check of the port or a port scan does"
+        return (
+            "the client opened it, and closed it without a word: a health check of the port, a port scan, or a client "
+            "whose own settings leave it no version or cipher suite (Java: No appropriate protocol)"
+        )
     return f"the client opened it and sent nothing; the {kind.aborted_by} ended it"
 
 

@@ -10,6 +10,7 @@ chain), `server.key`, `server-all.pem` (both), and of the CAs of clients `client
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from captures.record import pki
@@ -52,6 +53,13 @@ def _apache_server(job: Job) -> None:
     _configured(job, "apache.conf", _APACHE_SERVER)
     folder = job.lab.directory
     command = ["apache2", "-DFOREGROUND", "-d", str(folder), "-f", str(folder / "apache.conf")]
+    job.lab.start(job.lab.server, command, log="server.log", listening=job.port)
+
+
+def _lighttpd_server(job: Job, library: str) -> None:
+    """Let lighttpd serve a page, by one of the libraries that it has a module for."""
+    _configured(job, "lighttpd.conf", f'server.modules = ("mod_{library}")\n{_LIGHTTPD_SERVER}')
+    command = ["lighttpd", "-D", "-f", str(job.lab.directory / "lighttpd.conf")]
     job.lab.start(job.lab.server, command, log="server.log", listening=job.port)
 
 
@@ -242,6 +250,18 @@ SSLSessionCache none
 </VirtualHost>
 """
 
+_LIGHTTPD_SERVER = """
+server.document-root = "{folder}/page"
+server.port = {job.port}
+server.errorlog = "{folder}/server-error.log"
+index-file.names = ("index.html")
+ssl.engine = "enable"
+ssl.pemfile = "{folder}/server.pem"
+ssl.privkey = "{folder}/server.key"
+ssl.openssl.ssl-conf-cmd = ("MinProtocol" => "TLSv{job.tls}", "MaxProtocol" => "TLSv{job.tls}")
+{options}
+"""
+
 _STUNNEL_SERVER = """
 foreground = yes
 pid =
@@ -280,6 +300,15 @@ SERVERS: dict[str, Server] = {
     "haproxy": Server(title="HAProxy", start=_haproxy_server, needs=("haproxy",), version=("haproxy", "-v")),
     "balancer": Server(title="HAProxy as a balancer", start=_balancer, needs=("haproxy",), version=("haproxy", "-v")),
     "apache": Server(title="Apache httpd", start=_apache_server, needs=("apache2",), version=("apache2", "-v")),
+    **{
+        f"lighttpd-{library}": Server(
+            title=f"lighttpd with {title}",
+            start=partial(_lighttpd_server, library=library),
+            needs=("lighttpd",),
+            version=("lighttpd", "-v"),
+        )
+        for library, title in (("gnutls", "GnuTLS"), ("mbedtls", "Mbed TLS"), ("nss", "NSS"), ("wolfssl", "wolfSSL"))
+    },
     "stunnel": Server(title="stunnel", start=_stunnel_server, needs=("stunnel",), version=("stunnel", "-version")),
     "gnutls": Server(
         title="gnutls-serv", start=_gnutls_server, needs=("gnutls-serv",), version=("gnutls-serv", "--version")

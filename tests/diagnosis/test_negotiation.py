@@ -72,6 +72,32 @@ def test_what_breaks_the_protocol_decides_whatever_alert_or_none_follows(name: s
     assert found.aborted_by == "client"
 
 
+def test_a_server_older_than_tls_1_3_finds_no_suite_in_a_hello_that_offers_nothing_older() -> None:
+    found = only("version-new-client-lighttpd-mbedtls-curl-tls12")
+    assert cause(found) == ("protocol-version-mismatch", "possible")
+    assert others(found)["no-shared-cipher"] == "possible"
+    assert found.cause is not None
+    assert "older than TLS 1.3 finds no cipher suite of its own" in found.cause.explanation
+
+
+def test_openssl_says_internal_error_to_a_version_that_only_its_security_level_forbids() -> None:
+    assert cause(only("version-old-level-openssl-openssl-tls11")) == ("protocol-version-mismatch", "likely")
+
+
+def test_a_server_that_closes_at_unusual_suites_may_have_none_of_them() -> None:
+    found = only("suites-lighttpd-gnutls-openssl-tls12")
+    assert cause(found) == ("server-closed", "certain")
+    assert next(iter(others(found))) == "no-shared-cipher"
+
+
+def test_a_client_that_sends_an_alert_instead_of_a_hello_failed_by_itself() -> None:
+    found = only("own-settings-openssl-openssl-tls13")
+    assert (found.stage, found.aborted_by, found.abort_act) == ("tcp", "client", "alert")
+    assert cause(found) == ("unexplained", "possible")
+    assert found.cause is not None
+    assert "instead of a ClientHello, so it failed by itself" in found.cause.explanation
+
+
 def test_a_version_that_was_not_offered_is_no_version_in_common_though_the_client_says_nothing() -> None:
     found = only("version-forced-broken-node-tlsnone")
     assert cause(found) == ("protocol-version-mismatch", "certain")

@@ -16,6 +16,7 @@ client offered. A server that has no certificate for the name asked for may answ
   servers send it for other reasons too. Possible: the same, but the lists have all that is usual and only a version
   is missing; or the answer was unexpected_message (10), which JSSE sends when no group is common.
 - Likely: the client left at a Diffie-Hellman prime of less than 2048 bits. Possible: it left silently.
+- Possible: the server left without an alert, and the hello's suites are not what is usual.
 - Possible: TLS 1.3, and the server sent an encrypted alert where its Certificate belongs (signature algorithms).
 - From the client only before it got a certificate, unless the ServerKeyExchange shows the reason.
 - The report lists what the client offered, what of the usual it leaves out, and what this server chose in other
@@ -65,6 +66,7 @@ from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
 from analyzer.diagnosis.conformance import Breach, breaches, confidence
 from analyzer.diagnosis.offer import (
+    CIPHER_SUITES,
     GROUPS,
     SIGNATURES,
     lacking,
@@ -95,7 +97,7 @@ def look(case: Case) -> Match | None:
         return _said_so(case, ending.side, ending.packet)
     if case.fatal_alert == Alert.UNEXPECTED_MESSAGE:
         return _unexpected_hello(case, ending.packet)
-    return _before_certificate(case, ending.packet)
+    return _without_a_word(case, ending.packet) or _before_certificate(case, ending.packet)
 
 
 def _unacceptable(case: Case, breach: Breach, packet: int | None) -> Match | None:
@@ -155,6 +157,24 @@ def _unexpected_hello(case: Case, packet: int | None) -> Match | None:
             Evidence(case.connection.hellos[0].packet, f"the client offers the groups {_groups(hello)}"),
         ),
         weight=2 if narrow else 0,
+    )
+
+
+def _without_a_word(case: Case, packet: int | None) -> Match | None:
+    """The server closed or reset in answer to a hello whose suites are not what is usual."""
+    hello = refused_at_hello(case)
+    if hello is None or case.fatal_alert is not None or CIPHER_SUITES not in lacking(hello):
+        return None
+    at = case.connection.hellos[0].packet
+    return Match(
+        confidence=POSSIBLE,
+        explanation="A server that finds none of the client's cipher suites acceptable may leave without an alert "
+        f"(so do GnuTLS servers that send none).{_offered(hello)}",
+        evidence=(
+            Evidence(at, _leaves_out(hello, CIPHER_SUITES)),
+            Evidence(packet, f"the server {case.leaving_text}"),
+        ),
+        weight=1,
     )
 
 

@@ -13,8 +13,10 @@ After an upgrade of either side a connection that always worked stops.
 - Certain: a fatal alert protocol_version (70), or inappropriate_fallback (86), ended the handshake.
 - Likely: the server chose TLS 1.1 or older, and the client sent internal_error (80) or insufficient_security (71)
   after the ServerKeyExchange, as OpenSSL 3 clients do that refuse its SHA-1 signature.
-- Likely: the client offers TLS 1.1 at most, and the server answered with handshake_failure (40). Possible: it
-  lacks only one of TLS 1.2 and 1.3 (a GnuTLS server that wants 1.3 answers 40), or the server left silently.
+- Likely: the client offers TLS 1.1 at most, and the server answered with handshake_failure (40) or, as OpenSSL 3
+  does when only its security level stands in the way, internal_error (80). Possible: it lacks only one of TLS 1.2
+  and 1.3 (a GnuTLS server that wants 1.3 answers 40, as does Mbed TLS 2 to a client that offers nothing older), or
+  the server left silently.
 - The report shows what was offered, and which version this server chose in other connections of the capture.
 - A server that cannot do better may simply close: then the report says `server-closed` or `server-reset`.
 
@@ -60,7 +62,7 @@ from typing import Final
 from analyzer.diagnosis.case import Case
 from analyzer.diagnosis.cause import CERTAIN, LIKELY, POSSIBLE, Cause, Evidence, Match
 from analyzer.diagnosis.conformance import breaches, confidence
-from analyzer.diagnosis.offer import newest, refused_at_hello, versions_lacking
+from analyzer.diagnosis.offer import lacking, newest, refused_at_hello, versions_lacking
 from analyzer.registry import AlertDescription as Alert
 from analyzer.registry import ProtocolVersion, version_name
 from analyzer.tls.connection import Side
@@ -119,15 +121,22 @@ def _said_so(case: Case, side: Side, packet: int | None) -> Match:
 def _may_be(case: Case, packet: int | None) -> Match | None:
     """The server refused a hello that lacks a version which servers may insist on."""
     hello = refused_at_hello(case)
-    if hello is None or case.fatal_alert not in (None, Alert.HANDSHAKE_FAILURE):
+    if hello is None or case.fatal_alert not in (None, Alert.HANDSHAKE_FAILURE, Alert.INTERNAL_ERROR):
         return None
     missing = versions_lacking(hello)
-    if not missing:
-        return None
     old = newest(hello) < ProtocolVersion.TLS_1_2
+    if not missing or (case.fatal_alert == Alert.INTERNAL_ERROR and not old):
+        return None
     names = " and ".join(map(version_name, missing))
     text = f"The client offers {_names(hello)}, and not {names}: a server that insists on it may answer so."
     likely = old and case.fatal_alert is not None
+    if case.fatal_alert == Alert.INTERNAL_ERROR:
+        text += " OpenSSL 3 does with internal_error, when the version is switched on and its security level forbids "
+        text += "the SHA-1 signature that goes with it."
+    # Who offers all that is usual in TLS 1.3 finds a server of TLS 1.3 that takes it.
+    without_older = missing == (ProtocolVersion.TLS_1_2,) and not lacking(hello) and case.fatal_alert is not None
+    if without_older:
+        text += " One that is older than TLS 1.3 finds no cipher suite of its own in such a hello."
     return Match(
         confidence=LIKELY if likely else POSSIBLE,
         explanation=text,
@@ -135,7 +144,7 @@ def _may_be(case: Case, packet: int | None) -> Match | None:
             Evidence(case.connection.hellos[0].packet, f"the ClientHello does not offer {names}"),
             Evidence(packet, f"the server {case.leaving_text}"),
         ),
-        weight=3 if likely else 1,
+        weight=3 if likely or without_older else 1,
     )
 
 

@@ -11,6 +11,8 @@ encrypted one whose meaning is hidden, an end at an unusual place. It is said op
 ## How we know
 - A FIN, a RST or an alert ended the connection before the handshake was done, TLS was spoken, and no other
   cause is likely.
+- An alert of the client's before any ClientHello: it failed by itself, and its own log says why. A client that only
+  closes then (Java: `No appropriate protocol`) looks like a health check of the port, and is not counted as failed.
 - It is possible at most, and never covers another cause.
 - The report names who ended it, by what, and how far the handshake had come.
 
@@ -61,10 +63,19 @@ def look(case: Case) -> Match | None:
         return None
     if not case.connection.is_tls or (case.only_opened and case.ended_by(Side.CLIENT)):
         return None
+    text = (
+        f"The {ending.side.value} {case.leaving_text} at the stage {case.progress.stage}, and none of the causes in "
+        f"the catalogue fits.{_hint(case)}"
+    )
+    if case.ended_by(Side.CLIENT, "alert") and case.progress.stage == "tcp":
+        text = (
+            f"The client {case.leaving_text} instead of a ClientHello, so it failed by itself. Its own settings leave "
+            "it no version, cipher suite or group to offer (OpenSSL: no protocols available, no ciphers available, no "
+            "suitable groups); its log says which."
+        )
     return Match(
         confidence=POSSIBLE,
-        explanation=f"The {ending.side.value} {case.leaving_text} at the stage {case.progress.stage}, and none of the "
-        f"causes in the catalogue fits.{_hint(case)}",
+        explanation=text,
         evidence=(Evidence(ending.packet, f"the {ending.side.value} {case.leaving_text}"),),
         weight=0,
     )

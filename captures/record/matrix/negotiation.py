@@ -133,6 +133,14 @@ _VERSIONS = (
             ("apache", "gnutls"),
         )
     ),
+    _case(_MISMATCH, "version-new-client", "the client speaks TLS 1.3 only, the server's library 1.2 at most",
+          "lighttpd-mbedtls", "curl", "1.2", client_options=_MIN_13["curl"]),
+    _case(_MISMATCH, "version-new-client", "the client speaks TLS 1.3 only, the server 1.2 only",
+          "lighttpd-wolfssl", "openssl", "1.2", client_options=_MIN_13["openssl"]),
+    _case(_MISMATCH, "version-old-level", "the client speaks TLS 1.1, which the server's security level forbids",
+          "openssl", "openssl", "1.1", client_options=("-tls1_1", "-cipher", _WEAK)),
+    _case("unexplained", "own-settings", "the client's own settings leave it no group to offer",
+          "openssl", "openssl", "1.3", by="client", client_options=("-tls1_3", "-groups", "sect571r1")),
     *(
         _case(_MISMATCH, "version-forced", "the server answers in TLS 1.2 to a client that offers only 1.3",
               "broken", client, "none", by="client", server_options=("version",), client_options=_MIN_13[client])
@@ -191,6 +199,12 @@ _PARAMETERS = (
             ("gnutls", "curl"),
             ("java", "gnutls"),
         )
+    ),
+    *(
+        _case(_NO_CIPHER, "suites", "the server does not take the only suite of the client", f"lighttpd-{library}",
+              "openssl", "1.2", also=also,
+              client_options=("-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"))
+        for library, also in (("gnutls", ("server-closed",)), ("mbedtls", ()), ("nss", ()), ("wolfssl", ()))
     ),
     _case(_NO_CIPHER, "suites", "the server takes ChaCha20 only, the client AES only", "openssl", "curl", "1.3",
           server_options=("-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"),
