@@ -28,6 +28,8 @@ def server_left(case: Case, act: str, *, said: str, why: str, sure: str, unsure:
         return None  # begun before the capture, or a spare connection on which the client never spoke
     ending = case.ending
     place = "after the ClientHello" if connection.hellos else "before any ClientHello was sent"
+    if connection.hellos and case.progress.stage == "tcp":
+        place = "before the ClientHello had come"
     if case.progress.stage in ("server-flight", "client-flight"):
         place = f"in the middle of the handshake ({case.progress.stage})"
     unseen = sum(lost.size for lost in connection.halves[Side.SERVER].lost)

@@ -37,6 +37,7 @@ __all__ = [
     "read_cookie",
     "read_extensions",
     "read_key_shares",
+    "read_pre_shared_keys",
     "read_selected_key_share",
     "read_server_names",
     "read_u8",
@@ -96,6 +97,8 @@ class PreSharedKeys:
     """The OfferedPsks of a ClientHello (RFC 8446 section 4.2.11): an identity and a binder for each key."""
 
     identities: tuple[bytes, ...]
+    ages: tuple[int, ...]
+    """The obfuscated_ticket_age of each; 0 for a key from outside TLS."""
     binders: tuple[bytes, ...]
 
 
@@ -289,14 +292,14 @@ def _read_renegotiated_connection(reader: Reader) -> bytes:
     return reader.vector(1, "renegotiated_connection")
 
 
-def _read_pre_shared_keys(reader: Reader) -> PreSharedKeys:
+def read_pre_shared_keys(reader: Reader) -> PreSharedKeys:
     """RFC 8446 section 4.2.11."""
     identities = reader.sub(2, "identities")
-    found = []
+    found, ages = [], []
     while identities.left:
         found.append(identities.vector(2, "identity"))
-        identities.u32("obfuscated_ticket_age")
-    return PreSharedKeys(identities=tuple(found), binders=_vectors(reader.sub(2, "binders"), 1))
+        ages.append(identities.u32("obfuscated_ticket_age"))
+    return PreSharedKeys(identities=tuple(found), ages=tuple(ages), binders=_vectors(reader.sub(2, "binders"), 1))
 
 
 def _read_status_request(reader: Reader) -> StatusRequest:
@@ -386,7 +389,7 @@ _ROWS: Final[tuple[tuple[int, str, Callable[[Reader], object]], ...]] = (
     (ExtensionType.RECORD_SIZE_LIMIT, "CH SH EE", read_u16),
     (ExtensionType.DELEGATED_CREDENTIAL, "CH CR", read_u16_list),
     (ExtensionType.SESSION_TICKET, "CH SH", _read_rest),
-    (ExtensionType.PRE_SHARED_KEY, "CH", _read_pre_shared_keys),
+    (ExtensionType.PRE_SHARED_KEY, "CH", read_pre_shared_keys),
     (ExtensionType.PRE_SHARED_KEY, "SH", read_u16),
     (ExtensionType.EARLY_DATA, "CH EE", _read_flag),
     (ExtensionType.EARLY_DATA, "NST", read_u32),

@@ -40,12 +40,14 @@ from analyzer.tls.extensions import (
     Carrier,
     CertificateStatus,
     Extension,
+    PreSharedKeys,
     parse_as,
     read_alpn,
     read_certificate_status,
     read_cookie,
     read_extensions,
     read_key_shares,
+    read_pre_shared_keys,
     read_selected_key_share,
     read_server_names,
     read_u8_list,
@@ -182,6 +184,11 @@ class ClientHello(_WithExtensions):
     def supported_groups(self) -> tuple[int, ...]:
         """The groups offered, GREASE included."""
         return self._value(ExtensionType.SUPPORTED_GROUPS, read_u16_list) or ()
+
+    @property
+    def pre_shared_keys(self) -> PreSharedKeys | None:
+        """The pre-shared keys offered (RFC 8446 section 4.2.11)."""
+        return self._value(ExtensionType.PRE_SHARED_KEY, read_pre_shared_keys)
 
     @property
     def ec_point_formats(self) -> tuple[int, ...]:

@@ -120,6 +120,8 @@ def _files(job: Job) -> Path:
     (folder / "server-all.pem").write_bytes(chain + secret)
     (folder / "clients.pem").write_bytes(pki.pem(("acme-clients-root",)))
     (folder / "dh1024.pem").write_text(_DH_1024)
+    (folder / "keys.psk").write_text(_PRE_SHARED_KEYS)
+    (folder / "keys.psk").chmod(0o600)
     (folder / "page").mkdir(exist_ok=True)
     (folder / "page/index.html").write_text("hello\n")
     (folder / "strangers.pem").write_bytes(pki.pem(("globex-root",)))
@@ -167,6 +169,9 @@ def _dropping(job: Job) -> None:
     rule = ("INPUT", "-p", "tcp", "--dport", str(job.port), "-j", "DROP")
     job.lab.must(job.lab.server, "iptables", "-A", *rule)
 
+
+_PRE_SHARED_KEYS = "me:aabbccddaabbccddaabbccddaabbccdd\n"
+"""Identity and key, as gnutls-serv and stunnel read them."""
 
 _DH_1024 = """\
 -----BEGIN DH PARAMETERS-----

@@ -22,7 +22,7 @@ CODES = tuple(catalogue())
 LONGEST_LINE = 120
 LONGEST_TITLE = 90
 PAGE_LINES = range(25, 61)
-OPTIONS_OF_OTHER_TOOLS = {"--cert-status"}
+OPTIONS_OF_OTHER_TOOLS = {"--cert-status", "--pskkey"}
 
 each_code = pytest.mark.parametrize("code", CODES)
 

@@ -90,6 +90,22 @@ def test_a_server_that_closes_at_unusual_suites_may_have_none_of_them() -> None:
     assert next(iter(others(found))) == "no-shared-cipher"
 
 
+@pytest.mark.parametrize(
+    ("name", "confidence", "why"),
+    [
+        ("psk-identity-stunnel-openssl-tls12", "certain", "it has no key for the identity"),
+        ("psk-key-gnutls-gnutls-tls12", "likely", "with TLS_PSK_WITH_AES_256_GCM_SHA384 that is how a Finished"),
+        ("psk-key-gnutls-gnutls-tls13", "likely", "offers a key from outside TLS, and its binder did not verify"),
+    ],
+)
+def test_two_pre_shared_keys_are_no_broken_handshake(name: str, confidence: str, why: str) -> None:
+    found = only(name)
+    assert cause(found) == ("psk-mismatch", confidence)
+    assert not others(found)
+    assert found.cause is not None
+    assert why in found.cause.explanation
+
+
 def test_a_client_that_sends_an_alert_instead_of_a_hello_failed_by_itself() -> None:
     found = only("own-settings-openssl-openssl-tls13")
     assert (found.stage, found.aborted_by, found.abort_act) == ("tcp", "client", "alert")

@@ -54,7 +54,7 @@ EXAMPLES: list[tuple[str, int, str, object]] = [
         "CH",
         E.PRE_SHARED_KEY,
         "0008 0002 6964 00000001 0005 04 01020304",
-        PreSharedKeys(identities=(b"id",), binders=(b"\1\2\3\4",)),
+        PreSharedKeys(identities=(b"id",), ages=(1,), binders=(b"\1\2\3\4",)),
     ),
     ("SH", E.PRE_SHARED_KEY, "0001", 1),
     ("CH EE", E.EARLY_DATA, "", True),

@@ -32,12 +32,13 @@ _SERVER_LEFT: Final = frozenset({"server-closed", "server-reset", "client-cert-m
 _VERSION: Final = frozenset({"protocol-version-mismatch"})
 _CIPHER: Final = frozenset({"no-shared-cipher"})
 _CIPHER_OR_VERSION: Final = _CIPHER | _VERSION
-_BROKEN: Final = frozenset({"handshake-integrity"})
+_BROKEN: Final = frozenset({"handshake-integrity", "psk-mismatch"})
 _SILENT: Final = frozenset({"server-silent", "connect-timeout", "path-mtu-blackhole", "client-closed"})
 _NOT_REACHED: Final = frozenset({"connect-timeout", "connection-refused", "server-silent", "path-mtu-blackhole"})
 NO_CONNECTION: Final = (
     ANY_CERTIFICATE | _CIPHER_OR_VERSION | _NOT_REACHED | _SERVER_LEFT | _CLIENT_REFUSED
-    | {"handshake-integrity", "not-tls", "sni-rejected", "certificate-rejected", "client-closed", "unexplained"}
+    | _BROKEN
+    | {"not-tls", "sni-rejected", "certificate-rejected", "client-closed", "unexplained"}
 )  # fmt: skip
 """A product that says only that there is no connection to its backend."""
 _MANY: Final = 8

@@ -338,6 +338,40 @@ _PROTOCOLS = (
           server_options=("alpn=h2",)),
 )  # fmt: skip
 
+# Pre-shared keys
+
+_PSK = "psk-mismatch"
+_KEY, _OTHER_KEY = "aabbccddaabbccddaabbccddaabbccdd", "aabbccddaabbccddaabbccddaabbccee"
+_GNUTLS_PSK = {
+    "1.2": "--priority=NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+PSK",
+    "1.3": "--priority=NORMAL:-VERS-ALL:+VERS-TLS1.3:+PSK:+DHE-PSK:+ECDHE-PSK",
+}
+
+_SECRETS = (
+    _case(_PSK, "psk-key", "client and server hold different pre-shared keys", "openssl", "openssl", "1.2",
+          server_options=("-psk", _KEY, "-cipher", "PSK"),
+          client_options=("-psk", _OTHER_KEY, "-tls1_2", "-cipher", "PSK")),
+    *(
+        _case(_PSK, what, fault, "gnutls", "gnutls", tls,
+              server_options=("--pskpasswd", "keys.psk", _GNUTLS_PSK[tls]),
+              client_options=("--pskusername", name, "--pskkey", key, _GNUTLS_PSK[tls]))
+        for what, fault, name, key in (
+            ("psk-key", "client and server hold different pre-shared keys", "me", _OTHER_KEY),
+            ("psk-identity", "the server has no key for the client's identity", "nobody", _KEY),
+        )
+        for tls in ("1.2", "1.3")
+    ),
+    *(
+        _case(_PSK, what, fault, "stunnel", "openssl", "1.2",
+              server_options=("PSKsecrets = keys.psk", "ciphers = PSK"),
+              client_options=("-psk", key, "-psk_identity", name, "-tls1_2", "-cipher", "PSK"))
+        for what, fault, name, key in (
+            ("psk-key", "client and server hold different pre-shared keys", "me", _OTHER_KEY),
+            ("psk-identity", "the server has no key for the client's identity", "nobody", _KEY),
+        )
+    ),
+)  # fmt: skip
+
 # What is changed on its way, and what is wrong from the start
 
 _INTEGRITY = "handshake-integrity"
@@ -419,4 +453,4 @@ _BROKEN = (
     ),
 )  # fmt: skip
 
-CASES: tuple[Case, ...] = (*_VERSIONS, *_PARAMETERS, *_NAMES, *_PROTOCOLS, *_BROKEN)
+CASES: tuple[Case, ...] = (*_VERSIONS, *_PARAMETERS, *_NAMES, *_PROTOCOLS, *_SECRETS, *_BROKEN)
