@@ -13,11 +13,11 @@ read in another notation (hexadecimal, base64, text).
 - Certain: the alert unknown_psk_identity (115).
 - Likely: the server chose a PSK or SRP suite, and one side answered the other's Finished with bad_record_mac (20),
   decryption_failed (21) or decrypt_error (51). Servers answer an unknown identity so, too, and give nothing away.
-- Likely: TLS 1.3, the ClientHello offers a pre-shared key, and the server refused it with illegal_parameter (47),
-  bad_record_mac (20) or decrypt_error (51): the binder did not verify.
+- Likely: TLS 1.3, the ClientHello offers a key from outside TLS (its ticket age is 0), and the server refused it
+  with illegal_parameter (47), bad_record_mac (20) or decrypt_error (51): the binder did not verify. Possible: the
+  same with a session ticket.
 - Possible: the server left at this place in another way, or answered a ClientHello with a key from outside TLS with
   handshake_failure (40): it knows no such key, and has no certificate to go on with.
-- A key that comes from a session ticket is offered in the same way; the report says which it is.
 
 ## What to do
 1. Compare identity and key on both sides, character by character. Keys are written in hexadecimal here: OpenSSL
@@ -92,11 +92,14 @@ def _by_hello(case: Case) -> Match | None:
     if offered is None:
         return None
     outside = not any(offered.ages)
-    key = "a key from outside TLS" if outside else "a key from a session ticket"
     if case.fatal_alert in _BINDER:
-        return _match(case, LIKELY, f"the ClientHello offers {key}, and its binder did not verify: the keys differ")
+        if outside:
+            why = "the ClientHello offers a key from outside TLS, and its binder did not verify: the keys differ"
+            return _match(case, LIKELY, why)
+        # A server that does not know a ticket goes on without it; a binder breaks too when a hello is changed.
+        return _match(case, POSSIBLE, "the ClientHello offers a session ticket, of which it may have another key")
     if outside and case.fatal_alert == Alert.HANDSHAKE_FAILURE:
-        return _match(case, POSSIBLE, f"the ClientHello offers {key}, which the server may not know")
+        return _match(case, POSSIBLE, "the ClientHello offers a key from outside TLS, which the server may not know")
     return None
 
 
