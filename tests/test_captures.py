@@ -324,6 +324,13 @@ def test_who_opens_the_port_and_closes_it_without_a_word_has_not_failed() -> Non
     assert "the client opened it, and closed it without a word" in text
 
 
+def test_without_a_store_who_left_after_the_handshake_may_have_refused() -> None:
+    text = " ".join(to_text(analyze(CAPTURES / ENTRIES["missing-root-nginx-proxy"]["file"])).split())
+    assert text.startswith("No TLS handshake is known to have failed: the only connection completed its handshake.")
+    assert "Perhaps the certificate of api.backend.example (10.77.0.2:443) was refused." in text
+    assert "To tell, supply the client's trust store (--truststore). (tcp.stream 0)" in text
+
+
 def test_who_leaves_before_the_server_has_answered_came_to_the_client_hello_whatever_is_sent_after_that() -> None:
     left = several("port-checks").connections[3]
     certificate = next(event.packet for event in left.timeline if "Certificate" in event.what)

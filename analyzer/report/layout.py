@@ -79,15 +79,15 @@ def document(report: Report, *, all_connections: bool = False, table_rows: int =
 def _opening(report: Report, everything: Connections) -> list[Block]:
     summary = report.summary
     if not summary.failed:
-        return [Verdict(text=_all_well(report, everything), failed=False), *_store_remarks(report, everything)]
+        return [Verdict(text=_all_well(report, everything), failed=False), *_remarks(report, everything)]
     if not report.findings:
         sentence: Text = (f"{summary.failed} of {count(summary.connections, 'connection')} failed.",)
-        return [Verdict(text=sentence, failed=True), *_store_remarks(report, everything)]
+        return [Verdict(text=sentence, failed=True), *_remarks(report, everything)]
     if len(report.findings) == 1:
         finding = report.findings[0]
         connection = layout_connection.example(finding, everything)
         text = (f"{layout_connection.sentence(finding, connection)} {_frequency(report, finding)}",)
-        return [Verdict(text=text, failed=True), *_notes(finding), *_store_remarks(report, everything)]
+        return [Verdict(text=text, failed=True), *_notes(finding), *_remarks(report, everything)]
     reasons = len(report.findings)
     failed = f"{summary.failed} of {count(summary.connections, 'connection')} failed"
     headline: Text = (f"{failed}, for {reasons} different reasons. The weightiest comes first.",)
@@ -102,7 +102,7 @@ def _opening(report: Report, everything: Connections) -> list[Block]:
     blocks: list[Block] = [Verdict(text=headline, failed=True), Items(items=tuple(sentences), numbered=True)]
     if reasons > SENTENCES:
         blocks.append(Paragraph(text=(more(reasons - SENTENCES, "reason"),)))
-    return [*blocks, *_store_remarks(report, everything)]
+    return [*blocks, *_remarks(report, everything)]
 
 
 _UNREAD: Final = ("tls-over-udp", "sealed-tunnel")
@@ -115,13 +115,15 @@ def _all_well(report: Report, everything: Connections) -> Text:
         text = f"There is no TLS connection in this capture of {count(report.capture.packets, 'packet')}"
         unread = [p.text.partition(": ")[0] for p in report.capture.problems if p.code in _UNREAD]
         return ("; ".join((text, *(what.replace("of the packets", "of these", 1) for what in unread))) + ".",)
+    doubts = any(kind.other_causes for kind in everything.kinds)
+    sure = summary.completed == summary.connections and not doubts
+    known = "No TLS handshake failed" if sure else "No TLS handshake is known to have failed"
     if summary.completed == summary.connections:
         if summary.connections == 1:
-            return ("No TLS handshake failed: the only connection completed its handshake.",)
-        return (f"No TLS handshake failed: all {summary.connections} connections completed theirs.",)
+            return (f"{known}: the only connection completed its handshake.",)
+        return (f"{known}: all {summary.connections} connections completed theirs.",)
     unused = _unused(everything)
     unknown = summary.incomplete - unused
-    known = "No TLS handshake is known to have failed"
     if summary.connections == 1:
         what = "cannot be judged" if unknown else "was opened, and closed before a handshake began"
         return (f"{known}: the only connection {what}.",)
@@ -177,24 +179,30 @@ def _notes(finding: Finding) -> list[Block]:
     return [Items(items=tuple((note,) for note in finding.notes))] if finding.notes else []
 
 
-def _store_remarks(report: Report, everything: Connections) -> list[Block]:
-    """Say where the given trust store and the wire disagree: it may not be the store that the client uses."""
-    if report.truststore is None:
-        return []
-    remarks: dict[str, list[Column]] = {}
-    disagree = everything.of_kinds([bool(layout_chain.store_disagrees(kind, kind.server)) for kind in everything.kinds])
-    for members in everything.by_kind_and_server(np.flatnonzero(disagree)):
+def _remarks(report: Report, everything: Connections) -> list[Block]:
+    """What is odd about connections that completed, and where the given trust store and the wire disagree.
+
+    It may not be the store that the client uses.
+    """
+    told: dict[str, list[Column]] = {}
+    odd = everything.of_kinds([bool(_remark(report, kind, kind.server)) for kind in everything.kinds])
+    for members in everything.by_kind_and_server(np.flatnonzero(odd)):
         place = int(members[0])
         server = everything.servers[everything.server[place]]
-        remark = layout_chain.store_disagrees(everything.kind_of(place), server)
-        remarks.setdefault(remark, []).append(members)
+        told.setdefault(_remark(report, everything.kind_of(place), server), []).append(members)
     blocks: list[Block] = [
         Paragraph(text=(remark, f" ({layout_legs.streams(report, _ids(everything, several))})"), warning=True)
-        for remark, several in islice(remarks.items(), REMARKS)
+        for remark, several in islice(told.items(), REMARKS)
     ]
-    if len(remarks) > REMARKS:
-        blocks.append(Paragraph(text=(more(len(remarks) - REMARKS, "remark of this kind", "remarks of this kind"),)))
+    if len(told) > REMARKS:
+        blocks.append(Paragraph(text=(more(len(told) - REMARKS, "remark of this kind", "remarks of this kind"),)))
     return blocks
+
+
+def _remark(report: Report, kind: Connection, server: str) -> str:
+    """One sentence; empty where there is nothing to say. `server` is that of a connection that went alike."""
+    disagrees = "" if report.truststore is None else layout_chain.store_disagrees(kind, server)
+    return disagrees or layout_connection.without_data(kind, server)
 
 
 def _ids(everything: Connections, several: Sequence[Column]) -> list[int]:

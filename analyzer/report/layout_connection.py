@@ -31,7 +31,7 @@ from analyzer.report.model import Connection, Finding, Gateway, Report, Timeline
 from analyzer.report.wording import in_words
 from analyzer.report.words import clock, more
 
-__all__ = ["STAGES", "ended_briefly", "example", "host", "in_full", "sentence", "stream_filter"]
+__all__ = ["STAGES", "ended_briefly", "example", "host", "in_full", "sentence", "stream_filter", "without_data"]
 
 STAGES: Mapping[str, str] = {
     "tcp": "the TCP handshake",
@@ -114,6 +114,24 @@ def ended_briefly(connection: Connection) -> str:
     who = connection.aborted_by or "-"
     detail = " ".join(part for part in (what, packet) if part)
     return f"{who}, {detail}" if detail else who
+
+
+def without_data(connection: Connection, server: str) -> str:
+    """A sentence about a handshake that completed with nothing said after it; else empty.
+
+    `server` is that of the connection or of one that went alike.
+    """
+    if connection.outcome != "completed" or connection.stage != "after-handshake" or connection.counted_as is not None:
+        return ""
+    name = connection.host or (connection.tls.sni if connection.tls else None)
+    server = f"{name} ({server})" if name else server
+    doubt = next((cause for cause in connection.other_causes if cause.code == "certificate-rejected"), None)
+    if doubt is not None:
+        return f"Perhaps the certificate of {server} was refused. {doubt.explanation.strip()}"
+    return (
+        f"No application data followed the handshake with {server}: a check that only shakes hands, or a client that "
+        "refuses for a reason which its store does not show, such as a pinned key or a missing OCSP response."
+    )
 
 
 def stream_filter(connections: Sequence[int]) -> tuple[str, int]:
