@@ -85,6 +85,18 @@ _OTHER_FORMATS: Final = {
     b"NetScaler": "a NetScaler trace",
     b"EyeSDN": "an EyeSDN trace",
 }
+_KEY_LOG: Final = "a TLS key log", "Name it with --keylog, and the capture that it belongs to as CAPTURE"
+_OTHER_INPUTS: Final = {
+    b"-----BEGIN ": (
+        "a PEM file",
+        "Certificates are given with --truststore or --server-chain, a server's private key with --keylog",
+    ),
+    b"\xfe\xed\xfe\xed": ("a Java key store", "Name it with --truststore"),
+    b"CLIENT_": _KEY_LOG,
+    b"SERVER_": _KEY_LOG,
+    b"# SSL": _KEY_LOG,
+}
+"""What is given to other options: how it begins, what it is, and where it belongs."""
 _ARCHIVES: Final = {b"PK\x03\x04": "a zip archive", b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive", b"Rar!": "a RAR archive"}
 
 
@@ -236,7 +248,7 @@ class CaptureReader:
             try:
                 parser = recognise(head, name)
             except InputError as error:
-                if not head:
+                if not head or _other_input(head) is not None:
                     raise
                 yield from self._read_converted(source, stream, compression, error)
                 return
@@ -673,6 +685,9 @@ def recognise(head: bytes, name: str) -> Parser:
         if head.startswith(magic):
             hint = "Unpack it first" if magic in _ARCHIVES else _CONVERT
             raise InputError(name, f"this is {what}, which cannot be read directly", hint=hint)
+    if (other := _other_input(head)) is not None:
+        what, hint = other
+        raise InputError(name, f"this is {what}, not a packet capture", offset=0, hint=hint)
     if _may_be_erf(head):
         raise InputError(name, "this may be an Endace ERF capture, which cannot be read directly", hint=_CONVERT)
     if all(32 <= byte < 127 or byte in b"\r\n\t" for byte in head):
@@ -690,6 +705,10 @@ def recognise(head: bytes, name: str) -> Parser:
         offset=0,
         hint=f"If it is a format that Wireshark opens: {_CONVERT}",
     )
+
+
+def _other_input(head: bytes) -> tuple[str, str] | None:
+    return next((told for magic, told in _OTHER_INPUTS.items() if head.startswith(magic)), None)
 
 
 def _may_be_erf(head: bytes) -> bool:

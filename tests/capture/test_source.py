@@ -321,6 +321,10 @@ def test_no_capture_at_all_is_refused() -> None:
     ("content", "message"),
     [
         (b"", "the file is empty.*stopped before a packet"),
+        (b"CLIENT_RANDOM 00", "a TLS key log.*--keylog"),
+        (b"# SSL/TLS secrets log file", "a TLS key log.*--keylog"),
+        (b"-----BEGIN CERTIFICATE-----", "a PEM file.*--truststore"),
+        (b"\xfe\xed\xfe\xed\0\0\0\2", "a Java key store.*--truststore"),
         (b"GET / HTTP/1.1\r\nHost: example\r\n", "a text file .it begins 'GET / HTTP/1.1'.*tcpdump -s 0 -w"),
         (b"\x00\x01\x02\x03" * 20, "neither pcap nor pcapng .its first bytes are 00 01 02 03"),
         (b"\x7fELF" + bytes(60), "neither pcap nor pcapng"),
