@@ -333,7 +333,20 @@ def test_no_capture_at_all_is_refused() -> None:
         (b"PK\x03\x04" + bytes(60), "zip archive.*Unpack it first"),
         (b"\xa1", "neither"),
     ],
-    ids=["empty", "text", "zeros", "elf", "snoop", "netmon", "zip", "one byte"],
+    ids=[
+        "empty",
+        "key log",
+        "commented key log",
+        "PEM",
+        "JKS",
+        "text",
+        "zeros",
+        "elf",
+        "snoop",
+        "netmon",
+        "zip",
+        "one byte",
+    ],
 )
 def test_what_is_no_capture_is_refused_with_its_reason_and_a_way_out(
     content: bytes, message: str, tmp_path: Path
