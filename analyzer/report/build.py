@@ -41,6 +41,7 @@ from analyzer.report.model import (
 from analyzer.report.negotiation import negotiation_of
 from analyzer.tls import connection as wire
 from analyzer.tls.connection import EventKind, Side
+from analyzer.tls.detect import http_request
 from analyzer.tls.fingerprint import ja3, ja3s, ja4
 from analyzer.tls.messages import is_tls13
 
@@ -331,7 +332,9 @@ def _words(seen: wire.Connection, event: wire.Event) -> str:
         return seen.prelude.steps[event.number].text
     if kind is EventKind.PLAIN_TEXT:
         plain = seen.plain_text(event.side)
-        text = printable(plain.data.split(b"\n")[0].rstrip(b"\r")[:60]) if plain is not None else ""
+        if plain is None:
+            return "not TLS"
+        text = http_request(plain.data) or printable(plain.data.split(b"\n")[0].rstrip(b"\r")[:60])
         return f"not TLS: “{text}”"
     if kind is EventKind.DAMAGED:
         is_old = seen.server_hello is not None and seen.server_hello.version == ProtocolVersion.SSL_2_0

@@ -20,6 +20,7 @@ from analyzer.net.reassembly import Retransmission, Stream
 from analyzer.net.segments import ACK, FIN, RST, SYN
 from analyzer.registry import ContentType, HandshakeType, ProtocolVersion, encrypts_nothing
 from analyzer.tls import messages
+from analyzer.tls.detect import expects_tls
 from analyzer.tls.messages import (
     Certificate,
     CertificateEntry,
@@ -556,7 +557,8 @@ def build(
         return None
     client = _client_side(row, log, records)
     prelude = _prelude(records[client], records[1 - client]) if plain else None
-    if plain and not tls and (prelude is None or not _is_about_tls(prelude, client, log)):
+    about_tls = (prelude is not None and _is_about_tls(prelude, client, log)) or _wants_tls(records[1 - client])
+    if plain and not tls and not about_tls:
         return None
     sides = (Side.CLIENT, Side.SERVER) if client == 0 else (Side.SERVER, Side.CLIENT)
     decrypted = None
@@ -627,6 +629,11 @@ def _prelude(client: SideRecords | None, server: SideRecords | None) -> Prelude 
     from analyzer.tls.prelude import read
 
     return read(None if client is None else client.plain, None if server is None else server.plain)
+
+
+def _wants_tls(server: SideRecords | None) -> bool:
+    """Whether a server told the client, in plain text, that it has to speak TLS."""
+    return server is not None and server.plain is not None and expects_tls(server.plain.data) is not None
 
 
 def _is_about_tls(prelude: Prelude, client: int, log: Sequence[Signal]) -> bool:

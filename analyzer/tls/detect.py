@@ -15,7 +15,9 @@ __all__ = [
     "MAX_RECORD",
     "MINORS",
     "begins_session",
+    "expects_tls",
     "hello_inside",
+    "http_request",
     "likely_record",
     "may_begin_record",
     "record_header",
@@ -110,3 +112,29 @@ def sslv2_answer_length(head: bytes) -> int | None:
         return None
     length = (head[0] & 0x7F) << 8 | head[1]
     return length if length >= 11 else None
+
+
+_EXPECTS_TLS: Final = re.compile(
+    rb"The plain HTTP request was sent to HTTPS port"
+    rb"|Client sent an HTTP request to an HTTPS server\."
+    rb"|You're speaking plain HTTP to an SSL-enabled server port\."
+    rb"|This combination of host and port requires TLS\."
+)
+"""How nginx (error 497), Go's net/http, Apache httpd and Tomcat answer plain HTTP on a port of TLS."""
+
+
+def expects_tls(answer: bytes) -> bytes | None:
+    """The words in a server's plain HTTP by which it says that it expects TLS; None when there are none."""
+    if not answer.startswith(b"HTTP/"):
+        return None
+    found = _EXPECTS_TLS.search(answer)
+    return None if found is None else found[0]
+
+
+_REQUEST: Final = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI) [^ \r\n]*( HTTP/\d\.\d)?")
+
+
+def http_request(data: bytes) -> str | None:
+    """What begins like an HTTP request (RFC 9112 section 3), without its target, which may hold what is secret."""
+    found = _REQUEST.match(data)
+    return None if found is None else f"{found[1].decode()} ...{(found[2] or b'').decode()}"

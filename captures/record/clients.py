@@ -21,6 +21,13 @@ def _curl(job: Job) -> Finished:
     return _run(job, command)
 
 
+def _curl_plain(job: Job) -> Finished:
+    """Ask in plain HTTP on the port of TLS."""
+    command = ["curl", "--silent", "--show-error", "--fail", "--max-time", f"{job.patience:g}"]
+    command += ["--resolve", f"{job.host}:{job.port}:{job.address}", f"http://{job.host}:{job.port}/"]
+    return _run(job, command)
+
+
 def _openssl(job: Job) -> Finished:
     command = [
         "openssl", "s_client", "-connect", f"{job.address}:{job.port}", "-servername", job.host,
@@ -140,6 +147,13 @@ CLIENTS: dict[str, Client] = {
         needs=("curl",),
         version=("curl", "--version"),
         profile="openssl-partial",
+    ),
+    "curl-plain": Client(
+        title="curl without TLS",
+        talk=_curl_plain,
+        errors=re.compile(r"^(curl: \(\d+\).*)$", re.MULTILINE),
+        needs=("curl",),
+        version=("curl", "--version"),
     ),
     "openssl": Client(
         title="openssl s_client",

@@ -391,6 +391,15 @@ _BENEATH_TLS = (
         expected=_refused("not-tls", "fin", "client-hello"),
     ),
     Scenario(
+        name="plain-client-nginx",
+        shows="the client speaks plain HTTP to the port of TLS; nginx answers 400 in plain HTTP",
+        fault="the client does not speak TLS",
+        client="curl-plain",
+        server="nginx",
+        expected=Expected(cause="client-not-tls", by="client", act="fin", stage="tcp"),
+        or_else=(Expected(cause="client-not-tls", by="server", act="fin", stage="tcp"),),
+    ),
+    Scenario(
         name="connection-refused",
         shows="nobody listens: SYN answered by RST",
         fault="the port is closed",

@@ -106,6 +106,23 @@ def test_two_pre_shared_keys_are_no_broken_handshake(name: str, confidence: str,
     assert why in found.cause.explanation
 
 
+@pytest.mark.parametrize(
+    ("name", "confidence", "answer"),
+    [
+        ("plain-client-apache-curl-plain-tls12", "certain", "speaking plain HTTP to an SSL-enabled server port"),
+        ("plain-client-go-curl-plain-tls12", "certain", "Client sent an HTTP request to an HTTPS server"),
+        ("plain-client-gnutls-curl-plain-tls12", "likely", "answered with a TLS alert"),
+    ],
+)
+def test_plain_http_on_a_port_of_tls_is_told_by_the_servers_answer(name: str, confidence: str, answer: str) -> None:
+    found = only(name)
+    assert (found.outcome, cause(found)) == ("failed", ("client-not-tls", confidence))
+    assert not others(found)
+    assert found.cause is not None
+    assert answer in found.cause.explanation
+    assert "GET ... HTTP/1.1" in evidence(found)
+
+
 def test_a_client_that_sends_an_alert_instead_of_a_hello_failed_by_itself() -> None:
     found = only("own-settings-openssl-openssl-tls13")
     assert (found.stage, found.aborted_by, found.abort_act) == ("tcp", "client", "alert")

@@ -34,10 +34,9 @@ TLS was switched off there, or a proxy in between answered with an error page in
 - Java (client): `Unsupported or unrecognized SSL message`
 - Go (client): `http: server gave HTTP response to HTTPS client`
 - GnuTLS (client): `An unexpected TLS packet was received`
-- The reverse, plain HTTP sent to a TLS port, is not this code: nginx logs
-  `client sent plain HTTP request to HTTPS port`
 
 ## Not to be confused with
+- `client-not-tls`: the reverse, plain HTTP sent to a port of TLS.
 - `protocol-version-mismatch`: both speak TLS. OpenSSL's words `wrong version number` mislead.
 - `server-closed`: the server sent no byte at all.
 - `proxy-refused`, `starttls-refused`: the client asked for TLS first, and was refused in plain text.

@@ -338,6 +338,14 @@ _PROTOCOLS = (
           server_options=("alpn=h2",)),
 )  # fmt: skip
 
+# Clients without TLS
+
+_IN_CLEAR = tuple(
+    _case("client-not-tls", "plain-client", "the client speaks plain HTTP to the port of TLS", server, "curl-plain",
+          "1.2", by=None)
+    for server in ("apache", "gnutls", "go", "java", "nginx")
+)  # fmt: skip
+
 # Pre-shared keys
 
 _PSK = "psk-mismatch"
@@ -453,4 +461,4 @@ _BROKEN = (
     ),
 )  # fmt: skip
 
-CASES: tuple[Case, ...] = (*_VERSIONS, *_PARAMETERS, *_NAMES, *_PROTOCOLS, *_SECRETS, *_BROKEN)
+CASES: tuple[Case, ...] = (*_VERSIONS, *_PARAMETERS, *_NAMES, *_PROTOCOLS, *_IN_CLEAR, *_SECRETS, *_BROKEN)
