@@ -374,6 +374,20 @@ def test_the_more_telling_of_two_texts_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "*1 client sent plain HTTP request to HTTPS port while reading client request headers",
+        "AH01996: SSL handshake failed: HTTP spoken on HTTPS port; trying to send HTML error page",
+        "http: TLS handshake error from 10.0.0.1:5: client sent an HTTP request to an HTTPS server",
+    ],
+)
+def test_servers_tell_of_plain_http_on_their_port_of_tls(text: str) -> None:
+    said = read_words(text)
+    assert said is not None
+    assert (said.as_client, said.as_server) == (frozenset(), frozenset({"client-not-tls"}))
+
+
+@pytest.mark.parametrize(
     ("text", "number"),
     [
         ("tlsv1 alert unknown ca:SSL alert number 48", 48),

@@ -107,6 +107,7 @@ _WANTED: Final = frozenset({"client-cert-missing"})
 _REFUSED: Final = frozenset({"connection-refused"})
 _RESET: Final = frozenset({"server-reset", "middlebox-reset", "client-cert-missing", "client-cert-rejected"})
 _NOT_TLS: Final = frozenset({"not-tls"})
+_IN_CLEAR: Final = frozenset({"client-not-tls"})
 
 _TABLE: Final[dict[str, _Meaning]] = dict(
     [
@@ -146,7 +147,10 @@ _TABLE: Final[dict[str, _Meaning]] = dict(
         # OpenSSL and BoringSSL, the handshake itself
         _row("wrong version number", _NOT_TLS | _VERSION),
         _row("wrong_version_number", _NOT_TLS | _VERSION),
-        _row("http request", set(), _NOT_TLS | _BROKEN),
+        _row("http request", set(), _IN_CLEAR | _NOT_TLS | _BROKEN),
+        _row("client sent plain http request to https port", set(), _IN_CLEAR),
+        _row("http spoken on https port", set(), _IN_CLEAR),
+        _row("client sent an http request to an https server", set(), _IN_CLEAR),
         _row("unsupported protocol", _VERSION),
         _row("unsupported_protocol", _VERSION),
         _row("version too low", _VERSION),
