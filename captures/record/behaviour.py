@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _kind_of(entry: dict[str, Any]) -> str | None:
-    if entry["cut"] or entry["tls"] not in {"1.2", "1.3"} or entry["client"]["stack"] == "leaving":
+    if entry["cut"] or entry["tls"] not in {"1.2", "1.3"} or entry["client"]["stack"] in {"leaving", "curl-plain"}:
         return None
     return next((name for name, groups in _FAULTS.items() if entry["group"] in groups), None)
 

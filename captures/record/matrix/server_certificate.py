@@ -16,8 +16,8 @@ from captures.record.pki import HOST, OTHER_HOST
 
 _BOTH = ("1.2", "1.3")
 
-# `leaving` is no client that looks at certificates.
-_ALL = tuple(client for client in CLIENTS if client != "leaving" and client not in FURTHER)
+# These are no clients that look at certificates.
+_ALL = tuple(client for client in CLIENTS if client not in {"leaving", "curl-plain"} and client not in FURTHER)
 _MOST = tuple(client for client in _ALL if client not in {"perl", "php", "ruby", "java-http"})
 # One of each kind of validator: OpenSSL's, JSSE, Go's, GnuTLS's, Erlang's, NSS's.
 _KINDS = ("openssl", "java", "go", "gnutls", "erlang", "nss")
