@@ -244,8 +244,9 @@ def own(loaded: set[str]) -> set[str]:
 
 
 def test_a_small_run_imports_few_modules(captures: Path) -> None:
-    """Each costs about a millisecond where no bytecode may be written. A third of them are the causes, all asked."""
-    assert len(own(modules_of_a_run(captures, "text"))) < 190
+    """Each costs about a millisecond where no bytecode may be written; the causes, all asked, are counted apart."""
+    loaded = own(modules_of_a_run(captures, "text"))
+    assert len({name for name in loaded if not name.startswith("analyzer.diagnosis.causes.")}) < 138
 
 
 def test_the_version_is_told_without_what_makes_a_report() -> None:

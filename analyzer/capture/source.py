@@ -92,9 +92,12 @@ _OTHER_INPUTS: Final = {
         "Certificates are given with --truststore or --server-chain, a server's private key with --keylog",
     ),
     b"\xfe\xed\xfe\xed": ("a Java key store", "Name it with --truststore"),
-    b"CLIENT_": _KEY_LOG,
-    b"SERVER_": _KEY_LOG,
-    b"# SSL": _KEY_LOG,
+    b"# SSL/TLS secrets log": _KEY_LOG,
+    b"CLIENT_RANDOM ": _KEY_LOG,
+    b"CLIENT_HANDSHAKE_TRAFFIC_SECRET ": _KEY_LOG,
+    b"CLIENT_TRAFFIC_SECRET_0 ": _KEY_LOG,
+    b"SERVER_HANDSHAKE_TRAFFIC_SECRET ": _KEY_LOG,
+    b"SERVER_TRAFFIC_SECRET_0 ": _KEY_LOG,
 }
 """What is given to other options: how it begins, what it is, and where it belongs."""
 _ARCHIVES: Final = {b"PK\x03\x04": "a zip archive", b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive", b"Rar!": "a RAR archive"}
