@@ -18,8 +18,8 @@ __all__ = ["MappedFile"]
 
 _AT_ONCE: Final = mmap.__dict__.get("MAP_POPULATE", 0)
 """Linux's flag for mapping all pages at once: in their order, which a disk likes better than that of the walkers."""
-_WAIT: Final = 0.002
-"""Seconds of waiting, in which no work is done, from which on the bytes are taken to come from a disk."""
+_DISK: Final = 5_000_000_000
+"""Bytes a second: who waits as long as if they came no faster waits for a disk, and not for a processor."""
 _PIECE: Final = 4 << 20
 
 
@@ -44,7 +44,8 @@ class MappedFile:
         self._end_reading()
         clock, work = time.perf_counter(), time.thread_time()
         mapped = self._mapped(begin, length)
-        self._waits |= time.perf_counter() - clock - (time.thread_time() - work) > _WAIT
+        waited = time.perf_counter() - clock - (time.thread_time() - work)
+        self._waits |= waited > length / _DISK
         return mapped
 
     def expect(self, begin: int, end: int) -> None:

@@ -474,7 +474,7 @@ def test_what_comes_from_a_disk_is_read_ahead_and_reads_alike(
     whole, reader = read_all(io.BytesIO(content))
     monkeypatch.setattr(source, "_CHUNK", 8192)
     monkeypatch.setattr(source, "_MAX_WINDOW", 8192)
-    monkeypatch.setattr(mapped, "_WAIT", -1)
+    monkeypatch.setattr(mapped, "_DISK", -1)
     threads = threading.active_count()
     asked: list[int] = []
     read = os.preadv
@@ -498,7 +498,7 @@ def test_reading_ahead_ends_with_the_reading(tmp_path: Path, monkeypatch: pytest
     path = written_long_ago(tmp_path / "x.pcap", MANY)
     monkeypatch.setattr(source, "_CHUNK", 8192)
     monkeypatch.setattr(source, "_MAX_WINDOW", 8192)
-    monkeypatch.setattr(mapped, "_WAIT", -1)
+    monkeypatch.setattr(mapped, "_DISK", -1)
     threads = threading.active_count()
     batches = CaptureReader([path]).batches()
     next(batches)
