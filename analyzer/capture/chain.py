@@ -25,6 +25,9 @@ _SEARCHED: Final = 1664
 """Bytes in which a walker looks for its beginning: more than a full-size Ethernet frame and its record header."""
 _FEW: Final = 8
 """When fewer than one walker in this many still goes, the plain loop ends its way: a step costs as much for one."""
+_FIRST_STEPS: Final = 8
+_MOST_STEPS: Final = 64
+"""Steps that walkers take before they are asked, at first and at most."""
 
 Column = NDArray[np.int64]
 
@@ -93,7 +96,8 @@ class _Walk:
         self._data = data
         self.end = end
         self._shape = shape
-        self._lengths = np.ndarray((max(len(data) - 3, 0),), f"{shape.order}u4", data.data, strides=(1,))
+        there = max(len(data) - shape.length_at - 3, 0)
+        self._length_bytes = [data[shape.length_at + index :][:there] for index in range(4)]
         self._unpack = Struct(f"{shape.order}I").unpack_from
 
     def plainly(self, position: int, limit: int, stops: Container[int] = ()) -> tuple[list[int], int]:
@@ -126,61 +130,84 @@ class _Walk:
         found = [view[place : place + _SEARCHED].tobytes().find(shape.mark, shape.mark_at) for place in places]
         likely = np.array([place + at for place, at in zip(places, found, strict=True) if at >= 0], dtype=np.int64)
         likely -= shape.mark_at
-        at = likely
-        good = np.ones(len(at), dtype=np.bool_)
-        for _ in range(3):
-            following, sound = self._next(at)
-            good &= sound & (following < self.end)
-            at = np.where(good, following, start)
-            good &= self._is_marked(at)
-        return np.concatenate([[start], likely[good]])
+        ways, lengths = self._strides(likely, 3)
+        good = self._is_sound(ways, lengths) & (ways[1:] < self.end) & self._is_marked(ways[1:])
+        return np.append(start, likely[good.all(axis=0)])
 
     def in_step(self, begins: Column) -> tuple[Column, Column, Column]:
-        """What each walker finds from its beginning up to the next one's, how much that is, and where it ends."""
+        """What each walker finds from its beginning up to the next one's, how much that is, and where it ends.
+
+        They go some steps unasked, and then all that they came by is looked at together.
+        """
         limits = np.append(begins[1:], self.end)
-        at = begins
-        live = np.ones(len(at), dtype=np.bool_)
-        steps: list[Column] = []
-        few = max(len(at) // _FEW, 1)
+        ends = begins.copy()
+        counts = np.zeros(len(begins), dtype=np.int64)
+        live = np.ones(len(begins), dtype=np.bool_)
+        few = max(len(begins) // _FEW, 1)
+        found = [np.zeros((0, len(begins)), dtype=np.int64)]
+        steps = _FIRST_STEPS
         while int(np.count_nonzero(live)) > few:
-            following, sound = self._next(at)
-            live &= sound
-            steps.append(np.where(live, at, -1))
-            at = np.where(live, following, at)
-            live &= at < limits
-        ends = at.copy()
+            ways, lengths = self._strides(ends, steps)
+            going = self._is_sound(ways, lengths)
+            going &= ways[:-1] < limits
+            going[0] &= live
+            found.append(ways[:-1])
+            taken = np.where(going.all(axis=0), steps, going.argmin(axis=0))
+            counts += taken
+            ends = ways[taken, np.arange(len(begins))]
+            live = (taken == steps) & (ends < limits)
+            if live.any():
+                mean = (ends - ways[0])[live].mean() / steps
+                steps = int(np.clip((limits - ends)[live].mean() / mean, _FIRST_STEPS, _MOST_STEPS))
+        ways = np.concatenate(found)
+        positions = np.ascontiguousarray(ways.T)[np.arange(len(ways)) < counts[:, None]]
         slow = np.flatnonzero(live).tolist()
-        rest: dict[int, list[int]] = {}
-        for index in slow:
-            rest[index], ends[index] = self.plainly(int(ends[index]), int(limits[index]))
-        longest = max(map(len, rest.values()), default=0)
-        table = np.full((len(begins), len(steps) + longest), -1, dtype=np.int64)
-        if steps:
-            table[:, : len(steps)] = np.array(steps, dtype=np.int64).T
-        for index, found in rest.items():
-            table[index, len(steps) : len(steps) + len(found)] = found
-        there = table >= 0
-        return table[there], np.count_nonzero(there, axis=1), ends
+        if slow:
+            parts = np.split(positions, np.cumsum(counts)[slow])
+            for part, index in enumerate(slow):
+                rest, ends[index] = self.plainly(int(ends[index]), int(limits[index]))
+                parts[part] = np.concatenate([parts[part], np.array(rest, dtype=np.int64)])
+                counts[index] += len(rest)
+            positions = np.concatenate(parts)
+        return positions, counts, ends
+
+    def _strides(self, begins: Column, steps: int) -> tuple[Column, NDArray[np.unsignedinteger]]:
+        """Where walkers come in some steps, [`steps` + 1, W], and the length that each found there, [`steps`, W].
+
+        Nothing is asked: who is behind the end, or on what is no record, goes anywhere.
+        """
+        multiple, overhead = self._shape.multiple, self._shape.overhead
+        first, second, third, fourth = self._length_bytes
+        ways = np.empty((steps + 1, len(begins)), dtype=np.int64)
+        ways[0] = begins
+        # Byte by byte: NumPy reads what is not aligned one by one, and waits for each.
+        octets = np.empty((steps, len(begins), 4), dtype=np.uint8)
+        lengths = octets.view(f"{self._shape.order}u4")[:, :, 0]
+        for at, following, found, length in zip(ways[:-1], ways[1:], octets, lengths, strict=True):
+            found[:, 0] = first.take(at, mode="clip")
+            found[:, 1] = second.take(at, mode="clip")
+            found[:, 2] = third.take(at, mode="clip")
+            found[:, 3] = fourth.take(at, mode="clip")
+            np.add(at, length, out=following)
+            if multiple > 1:
+                following += -length.astype(np.int64) % multiple
+            following += overhead
+        return ways, lengths
+
+    def _is_sound(self, ways: Column, lengths: NDArray[np.unsignedinteger]) -> NDArray[np.bool_]:
+        """At which steps of `ways` there is a plain, whole record; see `_strides`."""
+        shape = self._shape
+        sound = ways[1:] <= self.end
+        sound &= lengths <= shape.longest
+        if shape.shortest:
+            sound &= lengths >= shape.shortest
+        if shape.mark_decides:
+            sound &= self._is_marked(ways[:-1])
+        return sound
 
     def _is_marked(self, at: Column) -> NDArray[np.bool_]:
         shape = self._shape
-        result = np.ones(len(at), dtype=np.bool_)
+        result = np.ones(at.shape, dtype=np.bool_)
         for index, byte in enumerate(shape.mark, start=shape.mark_at):
-            result &= self._data[at + index] == byte
+            result &= self._data[index:].take(at, mode="clip") == byte
         return result
-
-    def _next(self, at: Column) -> tuple[Column, NDArray[np.bool_]]:
-        """Where the records at positions `at` (none behind the end) end, and which of them are plain, whole ones."""
-        shape = self._shape
-        length = self._lengths[at + shape.length_at].astype(np.int64)
-        following = at + length
-        following += shape.overhead
-        if shape.multiple > 1:
-            following += -length % shape.multiple
-        sound = length <= shape.longest
-        sound &= following <= self.end
-        if shape.shortest:
-            sound &= length >= shape.shortest
-        if shape.mark_decides:
-            sound &= self._is_marked(at)
-        return following, sound
