@@ -78,12 +78,14 @@ _STEPS: Final = 16
 """Steps after which application data is read in a loop: senders of many records mostly have them alike."""
 _MOST_AT_ONCE: Final = 1 << 15
 """Places looked at at once."""
+_FIRST_AHEAD: Final = 8
+_GROWTH: Final = 16
+"""Records looked at ahead of each sender, and how many times as many where all of them were alike."""
 _MANY: Final = 2
 """Records of application data from which on it pays to look for all that are of one length at once."""
 _MOST_ROWS: Final = 48
 """Rows of a direction, application data not counted: what has more is no plain handshake."""
 _SHORTEST_HELLO: Final = 38
-_HELLOS: Final = (HandshakeType.CLIENT_HELLO, HandshakeType.SERVER_HELLO)
 
 Column = NDArray[np.int64]
 Table = NDArray[np.void]
@@ -227,6 +229,11 @@ class _Part:
         return self.pick(kept)
 
 
+def _is_hello(types: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    hello: NDArray[np.bool_] = (types == HandshakeType.CLIENT_HELLO) | (types == HandshakeType.SERVER_HELLO)
+    return hello
+
+
 def _rows_of(parts: list[_Part], key: int) -> list[tuple[int, ...]]:
     return [row for part in parts for row in part.of_key(key).tolist()]
 
@@ -321,10 +328,10 @@ class _Step:
         going: Column = who[self._at[who] < self._end[who]]
         return going
 
-    def _go_on(self, who: Column, at: Column, length: Column) -> None:
-        """Take as many records of application data as follow with the same length."""
+    def _go_on(self, who: Column, at: Column, length: Column, most: int = _FIRST_AHEAD) -> None:
+        """Take as many records of application data as follow with the same length, at first up to `most` of each."""
         stride = 5 + length
-        most = max(_MOST_AT_ONCE // len(who), 1)
+        most = min(most, max(_MOST_AT_ONCE // len(who), 1))
         count = np.minimum((self._end[who] - at - 5) // stride + 1, most)
         begins = np.cumsum(count) - count
         run = np.repeat(np.arange(len(who)), count)
@@ -342,7 +349,11 @@ class _Step:
                 kept.append(self._data_rows(who[run[mask]], place[mask], segment[mask], length[run[mask]]))
         self.state["data"][who] += count
         self.state["data_bytes"][who] += count * length
-        self._at[who] = at + count * stride
+        at = at + count * stride
+        self._at[who] = at
+        more = (count == most) & (at + 5 <= self._end[who])
+        if more.any() and most < _MOST_AT_ONCE // len(who):
+            self._go_on(who[more], at[more], length[more], most * _GROWTH)
 
     def _one_by_one(self, who: Column) -> Column:
         """Take application data in a loop, as far as it goes; gives the runs that stand at another record."""
@@ -399,7 +410,7 @@ class _Step:
             _, header = self._structures(place, ends[index], _MESSAGE)
             size = header["high"].astype(np.int64) << 16 | header["low"]
             sound = (place + 4 <= ends[index]) & (place + 4 + size <= ends[index])
-            sound &= begun[index] | np.isin(header["type"], _HELLOS)
+            sound &= begun[index] | _is_hello(header["type"])
             good[index[~sound]] = False
             found.append((index[sound], place[sound], size[sound], header["type"][sound]))
             begun[index] = True
@@ -482,7 +493,7 @@ class _Step:
         """Which records behind a ChangeCipherSpec hold a hello in clear: see `records.is_hello`."""
         _, opening = self._structures(at, end, _OPENING)
         size = opening["high"].astype(np.int64) << 16 | opening["low"]
-        hello = np.isin(opening["type"], _HELLOS) & (opening["major"] == 3)
+        hello = _is_hello(opening["type"]) & (opening["major"] == 3)
         result: NDArray[np.bool_] = hello & (length >= _SHORTEST_HELLO) & (4 + size <= length)
         return result
 
@@ -490,19 +501,19 @@ class _Step:
         """Copy the messages' bodies, which may lie in several segments each."""
         runs = self._runs
         begin, size = (np.concatenate(column) for column in zip(*self._spans, strict=True))
-        first = self._segment_of(begin)
-        single = begin + size <= runs.total[first] + runs.length[first]
+        first, last = self._segment_of(begin), self._segment_of(begin + np.maximum(size, 1) - 1)
         start = runs.payload[first] + begin - runs.total[first]
         view = runs.data.data
-        whole = zip(start.tolist(), (start + size).tolist(), single.tolist(), strict=True)
+        whole = zip(start.tolist(), (start + size).tolist(), (first == last).tolist(), strict=True)
         self.bodies = [view[one:other].tobytes() if alone else b"" for one, other, alone in whole]
-        total, payload, lengths = runs.total.data, runs.payload.data, runs.length.data
-        for number in np.flatnonzero(~single).tolist():
-            at, left, index = int(begin[number]), int(size[number]), int(first[number])
-            parts = []
-            while left:
-                inside = at - total[index]
-                take = min(lengths[index] - inside, left)
-                parts.append(view[payload[index] + inside : payload[index] + inside + take])
-                at, left, index = at + take, left - take, index + 1
-            self.bodies[number] = b"".join(parts)
+        split = np.flatnonzero(first != last)
+        count = (last - first + 1)[split]
+        ends = np.cumsum(count)
+        message = np.repeat(split, count)
+        segment = np.arange(len(message)) + (first[split] - ends + count).repeat(count)
+        shift = runs.payload[segment] - runs.total[segment]
+        one = np.maximum(begin[message], runs.total[segment]) + shift
+        other = np.minimum((begin + size)[message], runs.total[segment] + runs.length[segment]) + shift
+        pieces = [view[begins:stops] for begins, stops in zip(one.tolist(), other.tolist(), strict=True)]
+        for number, begins, stops in zip(split.tolist(), (ends - count).tolist(), ends.tolist(), strict=True):
+            self.bodies[number] = b"".join(pieces[begins:stops])
