@@ -19,7 +19,9 @@ __all__ = ["MappedFile"]
 _AT_ONCE: Final = mmap.__dict__.get("MAP_POPULATE", 0)
 """Linux's flag for mapping all pages at once: in their order, which a disk likes better than that of the walkers."""
 _DISK: Final = 5_000_000_000
-"""Bytes a second: who waits as long as if they came no faster waits for a disk, and not for a processor."""
+"""Bytes a second: who waits as long as if they came no faster waits for a disk."""
+_WAIT: Final = 0.005
+"""Seconds of waiting that tell nothing: the processor was busy elsewhere, or a few pages were not there."""
 _PIECE: Final = 4 << 20
 
 
@@ -45,7 +47,7 @@ class MappedFile:
         clock, work = time.perf_counter(), time.thread_time()
         mapped = self._mapped(begin, length)
         waited = time.perf_counter() - clock - (time.thread_time() - work)
-        self._waits |= waited > length / _DISK
+        self._waits |= waited > max(length / _DISK, _WAIT)
         return mapped
 
     def expect(self, begin: int, end: int) -> None:

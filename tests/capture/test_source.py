@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import zstandard
@@ -474,6 +475,7 @@ def test_what_comes_from_a_disk_is_read_ahead_and_reads_alike(
     whole, reader = read_all(io.BytesIO(content))
     monkeypatch.setattr(source, "_CHUNK", 8192)
     monkeypatch.setattr(source, "_MAX_WINDOW", 8192)
+    monkeypatch.setattr(mapped, "_WAIT", -1)
     monkeypatch.setattr(mapped, "_DISK", -1)
     threads = threading.active_count()
     asked: list[int] = []
@@ -494,10 +496,32 @@ def test_what_comes_from_a_disk_is_read_ahead_and_reads_alike(
     assert threading.active_count() == threads
 
 
+@pytest.mark.parametrize(("waits", "ahead"), [(0.004, False), (0.02, True)], ids=["a busy processor", "a disk"])
+def test_only_who_waits_as_long_as_for_a_disk_is_read_ahead(
+    waits: float, ahead: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(bytes(1 << 20))
+    clock = iter([0.0, waits])
+    clocks = SimpleNamespace(perf_counter=lambda: next(clock), thread_time=lambda: 0.0)
+    monkeypatch.setattr("analyzer.capture.mapped.time", clocks)
+    asked: list[int] = []
+    monkeypatch.setattr(mapped.MappedFile, "_read", lambda _, begin, __: asked.append(begin))
+
+    with path.open("rb") as file:
+        windows = mapped.MappedFile(file)
+        windows.window(0, 1 << 19)
+        windows.expect(1 << 19, 1 << 20)
+        windows.close()
+
+    assert asked == ([1 << 19] if ahead else [])
+
+
 def test_reading_ahead_ends_with_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written_long_ago(tmp_path / "x.pcap", MANY)
     monkeypatch.setattr(source, "_CHUNK", 8192)
     monkeypatch.setattr(source, "_MAX_WINDOW", 8192)
+    monkeypatch.setattr(mapped, "_WAIT", -1)
     monkeypatch.setattr(mapped, "_DISK", -1)
     threads = threading.active_count()
     batches = CaptureReader([path]).batches()
